@@ -1,0 +1,383 @@
+"""Options: from YAML files and ``key=value`` words to checked, frozen dataclasses.
+
+The reader knows YAML's plain values only: ``true`` and ``false`` are the only truth values (``no`` and ``off`` are
+words), ``1e6`` is a number, a key appears once, tags, aliases and dates do not exist.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from jetkit.errors import JetkitError
+
+T = TypeVar("T")
+EXPECTED = {
+    "bool_type": "true or false",
+    "dataclass_type": "a mapping of options",
+    "dict_type": "a mapping",
+    "float_type": "float",
+    "int_type": "int",
+    "int_from_float": "int",
+    "list_type": "a list",
+    "none_required": "null",
+    "string_type": "str",
+    "tuple_type": "a list",
+}
+"""Kind of pydantic error → what was expected."""
+
+
+class ConfigError(JetkitError):
+    """An option that is unknown, missing, of the wrong type or out of bounds; one sentence."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A line of a help page; `default` is None where the option must be given."""
+
+    name: str
+    type: str
+    default: str | None
+    help: str
+
+
+def build(cls: type[T], values: Mapping[str, object], where: str) -> T:
+    """A checked instance of a pydantic dataclass; `where` is the name by which the user knows it.
+
+    Types are strict, but an int serves as a float and a list as a tuple. Nested dataclasses are built from mappings.
+
+    Raises:
+        ConfigError: an unknown name, a missing one, a wrong type or bound, or a ValueError of ``__post_init__``.
+
+    Example:
+        >>> from pydantic.dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Options:
+        ...     jets: int = 1000
+        >>> build(Options, {"jets": 20}, "top-landscape")
+        Options(jets=20)
+        >>> build(Options, {"jetz": 20}, "top-landscape")
+        Traceback (most recent call last):
+        jetkit.config.ConfigError: unknown option 'jetz' in top-landscape; did you mean jets?
+    """
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        raise ConfigError(f"{where} should be a mapping of option names to values, got {_shown(values)}")
+    try:
+        text = json.dumps(dict(values), default=_plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"the options of {where} should be plain values ({_sentence(str(error))})") from error
+    try:
+        return TypeAdapter(cls).validate_json(text, strict=True, extra="forbid")
+    except ValidationError as error:
+        raise ConfigError(_explain(cls, error.errors(include_url=False), where)) from None
+    except JetkitError as error:
+        raise ConfigError(str(error)) from error
+
+
+def parse(cls: type[T], words: Sequence[str], where: str) -> T:
+    """A checked instance of a pydantic dataclass from ``key=value`` words; values are YAML, text fields take any text.
+
+    Raises:
+        ConfigError: as `build`, and for a word without ``=``, a key given twice or a value that is not YAML.
+
+    Example:
+        >>> from pydantic.dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Options:
+        ...     jets: int
+        ...     out: str = "data"
+        >>> parse(Options, ["jets=1e6", "out=no"], "top-landscape")
+        Options(jets=1000000, out='no')
+    """
+    known = _fields(cls)
+    values: dict[str, object] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"cannot read {_shown(word)}: options of {where} are written key=value")
+        if key in values:
+            raise ConfigError(f"option {_shorten(key)} is given twice")
+        as_text = key in known and _takes_text(known[key].annotation) and text != "null"
+        values[key] = text if as_text else read_yaml(text, f"option {_shorten(key)}")
+    return build(cls, values, where)
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        ConfigError: the text is not YAML, or holds a tag or the same key twice; names the line.
+
+    Example:
+        >>> read_yaml("{cut: 1e3, name: no}", "a recipe")
+        {'cut': 1000, 'name': 'no'}
+    """
+    try:
+        return yaml.load(text, Loader=_Reader)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{where}{line}: {_sentence(error.problem or 'not YAML')}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: {_sentence(str(error))}") from None
+    except RecursionError:
+        raise ConfigError(f"{where}: nested too deeply") from None
+
+
+def names(kind: str) -> list[str]:
+    """The recipes that come with jetkit: `kind` is datasets, detectors or runs."""
+    folder = files("jetkit") / "recipes" / kind
+    return (
+        sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")) if folder.is_dir() else []
+    )
+
+
+def load(kind: str, name: str | Path) -> dict[str, Any]:
+    """The mapping in a packaged recipe or in a file whose name ends with .yaml or .yml.
+
+    Raises:
+        ConfigError: no such recipe or file, or its text is not a YAML mapping.
+
+    Example:
+        >>> load("datasets", "my/recipe.yaml")
+        Traceback (most recent call last):
+        jetkit.config.ConfigError: cannot read my/recipe.yaml: No such file or directory
+    """
+    try:
+        text = _source(kind, name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {name}: it is not a text file in UTF-8") from error
+    values = read_yaml(text, str(name))
+    if not isinstance(values, dict):
+        raise ConfigError(f"{name} should be a mapping of option names to values, got {_shown(values)}")
+    return values
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, if one is near.
+
+    Example:
+        >>> nearest("jetz", ["jets", "out"])
+        '; did you mean jets?'
+    """
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def describe(cls: type[Any]) -> list[Option]:
+    """The options of a pydantic dataclass, for help pages.
+
+    Example:
+        >>> from pydantic.dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Options:
+        ...     jets: int | None = 1000
+        >>> describe(Options)
+        [Option(name='jets', type='int | null', default='1000', help='')]
+    """
+    return [
+        Option(name, _type_text(field.annotation), _default_text(field), field.description or "")
+        for name, field in _fields(cls).items()
+    ]
+
+
+class _Reader(yaml.SafeLoader):
+    """YAML without its traps; see the module's docstring."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - where add_implicit_resolver, below, writes
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """No aliases: a few of them make a text of ten lines into a value of a billion."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not read", mark)
+        return super().compose_node(parent, index)
+
+    def number(self, node: yaml.Node) -> int | float:
+        """An int where the number is integral and was written without a point or with an exponent."""
+        text = str(self.construct_scalar(node)).replace("_", "").lower()  # type: ignore[arg-type]
+        try:
+            if re.fullmatch(r"[-+]?[0-9]+", text):
+                return int(text)
+            value = float(re.sub(r"\.(inf|nan)", r"\1", text))
+        except ValueError:
+            raise yaml.constructor.ConstructorError(None, None, "not a number", node.start_mark) from None
+        return int(value) if "e" in text and value.is_integer() else value
+
+    def truth(self, node: yaml.Node) -> bool:
+        """True for the word true."""
+        return str(self.construct_scalar(node)).lower() == "true"  # type: ignore[arg-type]
+
+    def mapping(self, node: yaml.Node) -> dict[Any, Any]:
+        """A mapping in which each key is a word or a number and appears once."""
+        if not isinstance(node, yaml.MappingNode):
+            raise yaml.constructor.ConstructorError(None, None, "not a mapping", node.start_mark)
+        values: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float):
+                raise yaml.constructor.ConstructorError(None, None, "a key should be a word", key_node.start_mark)
+            if key in values:
+                problem = f"the key {_shown(key)} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            values[key] = self.construct_object(value_node, deep=True)
+        return values
+
+
+_TAG = "tag:yaml.org,2002:"
+_NUMBER = r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+_Reader.add_implicit_resolver(_TAG + "float", re.compile(f"^(?:{_NUMBER})$"), list("-+0123456789."))
+_Reader.add_implicit_resolver(_TAG + "bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Reader.add_implicit_resolver(_TAG + "null", re.compile("^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Reader.yaml_constructors = {
+    _TAG + "float": _Reader.number,
+    _TAG + "bool": _Reader.truth,
+    _TAG + "null": lambda reader, node: None,
+    _TAG + "str": yaml.SafeLoader.construct_yaml_str,
+    _TAG + "seq": yaml.SafeLoader.construct_yaml_seq,
+    _TAG + "map": _Reader.mapping,
+    None: yaml.SafeLoader.construct_undefined,
+}
+
+
+def _plain(value: object) -> object:
+    """What JSON cannot hold but an option may be."""
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{_shown(value)} is not one")
+
+
+def _source(kind: str, name: str | Path) -> Traversable:
+    if str(name).endswith((".yaml", ".yml")):
+        return Path(name)
+    known = names(kind)
+    if str(name) not in known:
+        hint = f"{nearest(str(name), known)} ({kind}: {', '.join(known)})"
+        raise ConfigError(f"unknown {kind.removesuffix('s')} {_shown(str(name))}{hint}")
+    return files("jetkit") / "recipes" / kind / f"{name}.yaml"
+
+
+def _explain(cls: type[Any], errors: list[ErrorDetails], where: str) -> str:
+    """One sentence about the most telling of pydantic's errors."""
+    rank = {"unexpected_keyword_argument": 0, "missing": 1}
+    error = min(errors, key=lambda e: rank.get(e["type"], 2))
+    steps, _ = _walk(cls, error["loc"])
+    option = f"option {_shorten('.'.join(steps))}" if steps else where
+    match error["type"]:
+        case "unexpected_keyword_argument":
+            _, parent = _walk(cls, error["loc"][:-1])
+            return f"unknown option {_shown('.'.join(steps))} in {where}{_or_known(steps[-1], list(_fields(parent)))}"
+        case "missing":
+            return f"{option} is missing"
+        case "value_error":
+            return _sentence(str(error["ctx"]["error"]))
+        case "json_invalid":
+            return f"the options of {where} should be plain values ({_sentence(error['msg'])})"
+    expected = [_expected(e) for e in errors if _walk(cls, e["loc"])[0] == steps]
+    if all(expected):
+        return f"{option} should be {' or '.join(dict.fromkeys(expected))}, got {_shown(error['input'])}"
+    reason = _sentence(error["msg"])
+    if reason.startswith("Input should"):
+        return f"{option} {reason.removeprefix('Input ')}, got {_shown(error['input'])}"
+    return f"{option}: {reason}"
+
+
+def _or_known(name: str, known: Sequence[str]) -> str:
+    return nearest(name, known) or f"; known: {', '.join(known)}"
+
+
+def _expected(error: ErrorDetails) -> str:
+    if error["type"] == "literal_error":
+        return str(error["ctx"]["expected"])
+    return EXPECTED.get(error["type"], "")
+
+
+def _walk(hint: Any, loc: Sequence[str | int]) -> tuple[list[str], Any]:
+    """The steps of pydantic's `loc` that a user wrote, without its names of union members, and the type at the end."""
+    steps: list[str] = []
+    for step in loc:
+        members = _members(hint)
+        if len(members) > 1:
+            hint = next((m for m in members if step in (getattr(m, "__name__", ""), str(m))), Any)
+            continue
+        steps.append(str(step))
+        fields = _fields(members[0])
+        hint = fields[str(step)].annotation if str(step) in fields else (get_args(members[0]) or (Any,))[-1]
+    members = _members(hint)
+    return steps, members[0] if len(members) == 1 else Any
+
+
+def _members(hint: Any) -> list[Any]:
+    """The types in a union, or the type itself; without None and without annotations."""
+    if get_origin(hint) is Annotated:
+        return _members(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return [member for part in get_args(hint) if part is not NoneType for member in _members(part)]
+    return [hint]
+
+
+def _fields(cls: Any) -> dict[str, FieldInfo]:
+    return dict(getattr(cls, "__pydantic_fields__", {}))
+
+
+def _takes_text(hint: Any) -> bool:
+    """Whether every value of the type is text, so that a word needs no reading."""
+    return all(
+        member in (str, Path) or (get_origin(member) is Literal and all(isinstance(a, str) for a in get_args(member)))
+        for member in _members(hint)
+    )
+
+
+def _type_text(hint: Any) -> str:
+    if get_origin(hint) is Annotated:
+        return _type_text(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return " | ".join(_type_text(part) for part in get_args(hint))
+    if get_origin(hint) is Literal:
+        return " | ".join(str(value) for value in get_args(hint))
+    if hint is NoneType:
+        return "null"
+    if get_origin(hint) is not None:
+        return str(hint).replace("typing.", "")
+    return str(getattr(hint, "__name__", hint))
+
+
+def _default_text(field: FieldInfo) -> str | None:
+    if field.is_required():
+        return None
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or isinstance(value, bool):
+        return str(value).lower().replace("none", "null")
+    return str(value)
+
+
+def _shown(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    try:
+        return _shorten(repr(value))
+    except ValueError:  # an int of more digits than Python writes
+        return "a number too long to show"
+
+
+def _shorten(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split()).rstrip(".").replace(". ", "; ")

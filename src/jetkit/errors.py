@@ -1,0 +1,42 @@
+"""The one exception that users see, and imports that may be absent."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+
+class JetkitError(Exception):
+    """Something the user can mend; the message is one sentence that says how."""
+
+
+EXTRAS = {
+    "awkward": "simulate",
+    "dask": "simulate",
+    "distributed": "simulate",
+    "fastjet": "simulate",
+    "h5py": "readers",
+    "jinja2": "report",
+    "matplotlib": "report",
+    "mplhep": "report",
+    "pythia8mc": "simulate",
+    "uproot": "readers",
+}
+"""Optional package → the extra of jetkit that installs it."""
+
+
+def require(name: str) -> ModuleType:
+    """Import an optional package, or say how to install it.
+
+    Raises:
+        JetkitError: the package (or one that it needs) is absent.
+
+    Example:
+        >>> require("math").pi > 3
+        True
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        extra = EXTRAS.get(name.split(".")[0], "all")
+        raise JetkitError(f"this needs the package {name} ({error}): pip install 'jetkit[{extra}]'") from error

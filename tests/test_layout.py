@@ -1,0 +1,140 @@
+"""The shape of the package: arrows point down, there are no cycles, no file is too long."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "jetkit"
+FILES = sorted(SOURCE.rglob("*.py"))
+EVERYWHERE = {"errors", "kernels", "config"}
+BELOW = {
+    "errors": set(),
+    "config": set(),
+    "kernels": set(),
+    "registry": set(),
+    "physics": set(),
+    "nn": {"physics"},
+    "data": {"physics"},
+    "simulate": {"data", "physics"},
+    "models": {"nn", "physics", "data", "registry"},
+    "tasks": {"models", "nn", "physics", "data", "registry"},
+    "train": {"tasks", "models", "nn", "physics", "data", "registry"},
+    "evaluate": {"physics"},
+    "report": {"evaluate", "data", "physics"},
+    "testing": {"models", "nn", "physics", "data", "registry"},
+    "cli": {"report", "evaluate", "train", "tasks", "models", "simulate", "data", "registry"},
+}
+"""Room → the rooms that it may import."""
+ONE_FILE = {
+    "pythia8mc",
+    "fastjet",
+    "distributed",
+    "dask",
+    "matplotlib",
+    "mplhep",
+    "jinja2",
+    "pyarrow",
+    "numba",
+    "uproot",
+    "h5py",
+}
+
+
+def module(path: Path) -> str:
+    return ".".join(("jetkit", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def room(name: str) -> str:
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else "jetkit"
+
+
+def executed(path: Path) -> list[ast.AST]:
+    """The nodes of a file without those that only type checkers see."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []
+    return list(ast.walk(tree))
+
+
+def imports(path: Path, *, run_time: bool = False) -> set[str]:
+    """Modules of jetkit that a file imports; ``run_time``: only those executed when the file is imported."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if run_time else list(ast.walk(tree))
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    known = {module(other) for other in FILES}
+    return {name for name in found if name in known} - {module(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_arrows_point_down(path: Path) -> None:
+    here = room(module(path))
+    if here == "jetkit":
+        return
+    assert here in BELOW, f"{path} is in no known room"
+    reached = {room(name) for name in imports(path)} - {here, "jetkit"}
+    assert reached <= BELOW[here] | EVERYWHERE
+
+
+def test_the_lowest_files_import_nothing_of_jetkit() -> None:
+    for name in ("errors", "kernels"):
+        assert imports(SOURCE / f"{name}.py") == set()
+    assert imports(SOURCE / "config.py") == {"jetkit.errors"}
+
+
+def test_there_is_no_cycle() -> None:
+    packages = {module(path) for path in FILES if path.name == "__init__.py"}
+    graph = {module(path): imports(path, run_time=True) - packages for path in FILES}
+    assert len(list(TopologicalSorter(graph).static_order())) >= len(FILES)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_files_stay_below_400_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_functions_stay_below_60_lines_of_code_and_10_parameters(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = node.end_lineno - body[0].lineno + 1 if body else 0
+            assert length <= 60, f"{path.name}: {node.name} has {length} lines"
+            parameters = len(node.args.args) + len(node.args.kwonlyargs) - (node.args.args[:1] == ["self"])
+            assert parameters <= 10, f"{path.name}: {node.name} has {parameters} parameters"
+
+
+@pytest.mark.parametrize("package", sorted(ONE_FILE))
+def test_each_heavy_package_is_imported_in_one_place(package: str) -> None:
+    rooms = set()
+    for path in FILES:
+        for node in executed(path):
+            direct = isinstance(node, ast.Import) and any(a.name.split(".")[0] == package for a in node.names)
+            from_it = isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == package
+            asked = (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", "") == "require"
+                and isinstance(node.args[0], ast.Constant)
+                and node.args[0].value.split(".")[0] == package
+            )
+            if direct or from_it or asked:
+                rooms.add(path)
+    assert len(rooms) <= 1, f"{package} is imported in {sorted(map(str, rooms))}"
+
+
+def test_nothing_evaluates_text_or_unpickles() -> None:
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                assert getattr(node.func, "id", "") not in {"eval", "exec", "compile"}, path
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {alias.name for alias in node.names} | {getattr(node, "module", "") or ""}
+                assert not names & {"pickle", "dill", "joblib", "shelve", "marshal"}, path
