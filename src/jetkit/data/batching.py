@@ -1,0 +1,149 @@
+"""Which rows come when: options of a loader, and the windows of rows of one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jetkit.data.source import Source, groups_of
+from jetkit.errors import JetkitError
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How a dataset is cut into batches.
+
+    Raises:
+        JetkitError: a number is out of range.
+    """
+
+    batch: int = 128
+    """Most jets in a batch; batches of a window differ by at most one jet."""
+    features: str = "full"
+    """Feature set: kin, kinpid or full."""
+    length: int = 128
+    """Most particles of a jet: those of largest pT are kept, in stored order."""
+    shuffle: bool = True
+    """False: stored order."""
+    seed: int = 0
+    epoch: int = 0
+    window: int = 20000
+    """Rows in memory at once, which are shuffled with each other."""
+    bucket: bool = True
+    """Put jets of about equal length into a batch, so that little is padded (only where shuffled)."""
+    drop_last: bool = False
+    """Full batches only; a window's last rows are left out of this epoch."""
+    p4: bool = True
+    """Whether clouds carry four-momenta."""
+    jet_features: tuple[str, ...] | None = None
+    """Columns of the jet (default: those of JET_FEATURES that are there)."""
+    targets: tuple[str, ...] = ()
+    """Further columns, per jet or per particle; ``row`` is the place of the jet in the dataset."""
+    weight: str | None = None
+    """Column with the weight of the jet (default: 1)."""
+    rank: int = 0
+    world_size: int = 1
+    """Of ``world_size`` processes each gets other rows and an equal number of batches."""
+
+    def __post_init__(self) -> None:
+        for name in ("jet_features", "targets"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, least in {"batch": 1, "length": 1, "window": 1, "world_size": 1, "epoch": 0, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise JetkitError(f"option {name} should be at least {least}, got {getattr(self, name)}")
+        if not 0 <= self.rank < self.world_size:
+            raise JetkitError(f"option rank should be from 0 to {self.world_size - 1}, got {self.rank}")
+        if self.world_size > 1 and self.batch < 2:
+            raise JetkitError("option batch should be at least 2 when several processes share the rows")
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Batching:
+        """Batching from options by name.
+
+        Raises:
+            JetkitError: an unknown option.
+        """
+        known = [item.name for item in fields(cls)]
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise JetkitError(f"unknown option {', '.join(unknown)}: the options are {', '.join(known)}")
+        return cls(**options)
+
+
+class Piece(NamedTuple):
+    """Some rows of one row group."""
+
+    source: int
+    group: int
+    rows: Int[np.ndarray, " rows"]
+    """Counted from the start of the group."""
+    first: int
+    """Place of the first of them in the dataset."""
+
+
+def windows_of(sources: Sequence[Source], options: Batching, epoch: int) -> list[list[Piece]]:
+    """Pieces of each window of an epoch, for all ranks together.
+
+    Raises:
+        JetkitError: there are fewer rows than ranks.
+    """
+    pieces, places = _pieces(sources)
+    if not pieces:
+        return []
+    if options.shuffle:
+        keys = _interleaved(places, np.random.default_rng([options.seed, epoch]))
+        pieces = [pieces[i] for i in np.argsort(keys, kind="stable")]
+    sizes = np.array([len(piece.rows) for piece in pieces])
+    ends = np.cumsum(sizes)
+    count = max(1, round(ends[-1] / (options.window * options.world_size)))
+    number = ((ends - sizes / 2) * count / ends[-1]).astype(int)
+    windows: list[list[Piece]] = [[] for _ in range(count)]
+    for piece, window in zip(pieces, number, strict=True):
+        windows[window].append(piece)
+    return _merged_small([window for window in windows if window], options.world_size)
+
+
+def rows_in(window: Sequence[Piece]) -> int:
+    """Number of rows of a window."""
+    return sum(len(piece.rows) for piece in window)
+
+
+def _pieces(sources: Sequence[Source]) -> tuple[list[Piece], list[tuple[int, int]]]:
+    """Row groups of a dataset with the rows meant, and for each its number among those of its file and their total."""
+    pieces, place, first = [], [], 0
+    for number, source in enumerate(sources):
+        groups = groups_of(source, source.index)
+        for index, (group, rows) in enumerate(groups):
+            pieces.append(Piece(number, group, rows, first))
+            place.append((index, len(groups)))
+            first += len(rows)
+    return pieces, place
+
+
+def _interleaved(place: Sequence[tuple[int, int]], random: np.random.Generator) -> Float[np.ndarray, " groups"]:
+    """A random key for each row group: every file's groups lie evenly in [0, 1), in an order of their own."""
+    keys = np.empty(len(place))
+    start = 0
+    while start < len(place):
+        size = place[start][1]
+        keys[start : start + size] = (random.permutation(size) + random.random(size)) / size
+        start += size
+    return keys
+
+
+def _merged_small(windows: list[list[Piece]], least: int) -> list[list[Piece]]:
+    """Windows of at least ``least`` rows: smaller ones join the one before."""
+    merged: list[list[Piece]] = []
+    for window in windows:
+        if merged and min(rows_in(window), rows_in(merged[-1])) < least:
+            merged[-1] = merged[-1] + window
+        else:
+            merged.append(window)
+    if merged and rows_in(merged[0]) < least:
+        raise JetkitError(f"the dataset has fewer rows than the {least} processes that share it: use fewer processes")
+    return merged

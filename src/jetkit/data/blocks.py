@@ -1,0 +1,241 @@
+"""A block: the usable jets of one row group, with their features; unusable rows are counted by reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jetkit.data.columns import P4_COLUMNS
+from jetkit.data.features import all_finite, feature_columns, particle_features
+from jetkit.data.parquet import ShardReader
+from jetkit.data.ragged import Array, Ragged, Values, take_rows
+from jetkit.errors import JetkitError
+from jetkit.kernels import kernel
+
+REASONS = (
+    "usable",
+    "particle lists of unequal lengths",
+    "no particles",
+    "a momentum with NaN or infinity",
+    "a particle with E <= 0",
+    "a particle with pT = 0",
+    "a label that is not a class",
+    "a jet column with NaN or infinity",
+    "a feature with NaN or infinity",
+)
+"""Why a row is left out; the index is the code used below, 0 for rows that are kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Jets of one row group; the counts[i] particles of jet i begin at column starts[i] of x and p4."""
+
+    starts: Int[np.ndarray, " jets"]
+    counts: Int[np.ndarray, " jets"]
+    x: Float[np.ndarray, "F total"]
+    p4: Float[np.ndarray, "4 total"]
+    jet: Float[np.ndarray, "jets G"]
+    label: Int[np.ndarray, " jets"]
+    weight: Float[np.ndarray, " jets"]
+    targets: Mapping[str, Array]
+    """A value per jet, or for ``part_…`` per particle."""
+    rows: Int[np.ndarray, " jets"]
+    """Place of each jet among the rows that were asked for."""
+    skipped: Mapping[str, int]
+    """Reason → number of rows left out."""
+
+
+class BlockReader:
+    """Reads row groups as blocks, for one choice of features, jet features and targets.
+
+    Raises:
+        JetkitError: a column that is needed is absent.
+    """
+
+    def __init__(
+        self,
+        available: Sequence[str],
+        classes: Sequence[str],
+        *,
+        features: str | None = None,
+        length: int | None = None,
+        jet_features: Sequence[str] = (),
+        targets: Sequence[str] = (),
+        weight: str | None = None,
+    ) -> None:
+        self.features, self.length, self.classes, self.weight = features, length, len(classes), weight
+        self.jet_features, self.targets = tuple(jet_features), tuple(targets)
+        self.labelled = "jet_label" in available
+        named = [*self.jet_features, *self.targets, *([weight] if weight else []), *P4_COLUMNS]
+        absent = [name for name in named if name not in available]
+        if absent:
+            raise JetkitError(f"the dataset has no column {', '.join(absent)}: it has {', '.join(available)}")
+        needed = list(P4_COLUMNS) if features is None else feature_columns(features, available)
+        self.columns = list(dict.fromkeys([*needed, *named, *(["jet_label"] if self.labelled else [])]))
+
+    def read(self, shard: ShardReader, group: int, rows: Int[np.ndarray, " rows"]) -> Block:
+        """Usable jets among some rows of one row group.
+
+        Raises:
+            JetkitError: the file is damaged, or a column has a type that does not fit its use.
+        """
+        columns = {name: take_rows(column, rows) for name, column in shard.read(self.columns, [group]).items()}
+        reasons = np.zeros(len(rows), np.uint8)
+        flat, offsets = _flatten(columns, reasons, shard)
+        flat, offsets = self._cut(flat, offsets)
+        p4 = _p4_table(flat)
+        counts = np.diff(offsets)
+        _judge_particles(p4, offsets, reasons)
+        label, jet, weight = self._jet_columns(flat, reasons)
+        if self.features is None:
+            x = np.empty((0, p4.shape[1]), np.float32)
+        else:
+            x = particle_features(flat, counts, self.features)
+            _judge_features(x, offsets, reasons)
+        keep = np.flatnonzero(reasons == 0)
+        targets = {name: flat[name] if name.startswith("part_") else flat[name][keep] for name in self.targets}
+        skipped = {REASONS[code]: count for code, count in sorted(Counter(reasons[reasons > 0].tolist()).items())}
+        return Block(offsets[keep], counts[keep], x, p4, jet[keep], label[keep], weight[keep], targets, keep, skipped)
+
+    def _cut(self, flat: dict[str, Array], offsets: Array) -> tuple[dict[str, Array], Array]:
+        """Leave the ``length`` particles of largest pT, in stored order, of every longer jet."""
+        if self.length is None or len(offsets) < 2 or np.diff(offsets).max() <= self.length:
+            return flat, offsets
+        keep = _leading(flat["part_px"], flat["part_py"], offsets, self.length)
+        cut = {name: values[keep] if name.startswith("part_") else values for name, values in flat.items()}
+        return cut, np.concatenate([[0], np.cumsum(np.minimum(np.diff(offsets), self.length))])
+
+    def _jet_columns(self, flat: Mapping[str, Array], reasons: Array) -> tuple[Array, Array, Array]:
+        """Label, jet features and weight of each row."""
+        size = len(reasons)
+        jet = np.empty((size, len(self.jet_features)), np.float32)
+        with np.errstate(over="ignore"):
+            for index, name in enumerate(self.jet_features):
+                jet[:, index] = flat[name]
+            weight = flat[self.weight].astype(np.float32) if self.weight else np.ones(size, np.float32)
+        finite = np.isfinite(jet).all(axis=1) & np.isfinite(weight)
+        reasons[(reasons == 0) & ~finite] = REASONS.index("a jet column with NaN or infinity")
+        if not self.labelled:
+            return np.full(size, -1), jet, weight
+        stored = flat["jet_label"]
+        label = np.full(size, -2) if stored.dtype.kind == "f" else stored.astype(np.int64)
+        if stored.dtype.kind == "f":
+            whole = np.isfinite(stored) & (np.abs(stored) < 2**31) & (stored == np.round(stored))
+            label[whole] = stored[whole].astype(np.int64)
+        wrong = (label < -1) | (label >= self.classes)
+        reasons[(reasons == 0) & wrong] = REASONS.index("a label that is not a class")
+        return label, jet, weight
+
+
+def merge(blocks: Sequence[Block]) -> Block:
+    """One block of several; x and p4 now have a row per particle: (total, F) and (total, 4)."""
+    shifts = np.cumsum([0, *(block.p4.shape[1] for block in blocks)])
+    skipped: Counter[str] = Counter()
+    for block in blocks:
+        skipped.update(block.skipped)
+    return Block(
+        starts=np.concatenate([block.starts + shift for block, shift in zip(blocks, shifts, strict=False)]),
+        counts=np.concatenate([block.counts for block in blocks]),
+        x=_transposed([block.x for block in blocks]),
+        p4=_transposed([block.p4 for block in blocks]),
+        jet=np.concatenate([block.jet for block in blocks]),
+        label=np.concatenate([block.label for block in blocks]),
+        weight=np.concatenate([block.weight for block in blocks]),
+        targets={name: np.concatenate([block.targets[name] for block in blocks]) for name in blocks[0].targets},
+        rows=np.concatenate([block.rows for block in blocks]),
+        skipped=skipped,
+    )
+
+
+def _transposed(tables: Sequence[Float[np.ndarray, "F _"]]) -> Float[np.ndarray, "total F"]:
+    """Tables side by side, a row per column."""
+    out = np.empty((sum(table.shape[1] for table in tables), len(tables[0])), np.float32)
+    start = 0
+    for table in tables:
+        _transpose(table, out[start : start + table.shape[1]])
+        start += table.shape[1]
+    return out
+
+
+@kernel
+def _transpose(table: Array, out: Array) -> None:
+    for j in range(len(out)):
+        for k in range(len(table)):
+            out[j, k] = table[k, j]
+
+
+def _flatten(columns: Mapping[str, Values], reasons: Array, shard: ShardReader) -> tuple[dict[str, Array], Array]:
+    """Flat arrays, and the offsets that all particle columns share; rows where lengths differ lose their particles."""
+    for name, column in columns.items():
+        if isinstance(column, Ragged) != name.startswith("part_"):
+            kind = "a list" if name.startswith("part_") else "one number"
+            raise JetkitError(f"{shard.path}: column {name} should hold {kind} per row to be used in a Cloud")
+    lists = {name: column for name, column in columns.items() if isinstance(column, Ragged)}
+    counts = lists[P4_COLUMNS[0]].counts
+    unequal = np.zeros(len(reasons), bool)
+    for column in lists.values():
+        unequal |= column.counts != counts
+    reasons[unequal] = REASONS.index("particle lists of unequal lengths")
+    if unequal.any():
+        lists = {name: _emptied(column, unequal) for name, column in lists.items()}
+    flat = {name: column for name, column in columns.items() if not isinstance(column, Ragged)}
+    offsets = lists[P4_COLUMNS[0]].offsets.astype(np.int64)
+    return flat | {name: column.values for name, column in lists.items()}, offsets
+
+
+def _emptied(column: Ragged, rows: Array) -> Ragged:
+    """The column with the lists of some rows made empty."""
+    values = column.values[np.repeat(~rows, column.counts)]
+    return Ragged(values, np.concatenate([[0], np.cumsum(np.where(rows, 0, column.counts))]))
+
+
+def _p4_table(flat: Mapping[str, Array]) -> Float[np.ndarray, "4 total"]:
+    with np.errstate(over="ignore"):
+        return np.stack([flat[name].astype(np.float32, copy=False) for name in P4_COLUMNS])
+
+
+@kernel
+def _judge_particles(p4: Array, offsets: Array, reasons: Array) -> None:
+    """Mark rows without particles, and those with a particle that no feature is defined for."""
+    for i in range(len(reasons)):
+        if reasons[i] != 0:
+            continue
+        if offsets[i] == offsets[i + 1]:
+            reasons[i] = 2
+        for j in range(offsets[i], offsets[i + 1]):
+            E, px, py, pz = p4[0, j], p4[1, j], p4[2, j], p4[3, j]
+            if not (np.isfinite(E) and np.isfinite(px) and np.isfinite(py) and np.isfinite(pz)):
+                reasons[i] = 3
+                break
+            if E <= 0:
+                reasons[i] = 4
+                break
+            if px == 0 and py == 0:
+                reasons[i] = 5
+                break
+
+
+def _judge_features(x: Array, offsets: Array, reasons: Array) -> None:
+    """Mark rows with a feature that is not finite."""
+    for row in x:
+        if not all_finite(row):
+            jets = np.searchsorted(offsets, np.flatnonzero(~np.isfinite(row)), side="right") - 1
+            reasons[jets[reasons[jets] == 0]] = REASONS.index("a feature with NaN or infinity")
+
+
+@kernel
+def _leading(px: Array, py: Array, offsets: Array, length: int) -> Array:
+    """True for the ``length`` particles of largest pT of each jet (the earlier of two equal ones)."""
+    keep = np.ones(len(px), np.bool_)
+    for i in range(len(offsets) - 1):
+        start, stop = offsets[i], offsets[i + 1]
+        if stop - start > length:
+            pt2 = px[start:stop] * px[start:stop] + py[start:stop] * py[start:stop]
+            order = np.argsort(-pt2, kind="mergesort")
+            for j in order[length:]:
+                keep[start + j] = False
+    return keep

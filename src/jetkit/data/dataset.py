@@ -1,0 +1,244 @@
+"""Open a dataset: which files it has, which rows of them are meant, and what its card says."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from jetkit.data.batching import Batching
+from jetkit.data.blocks import BlockReader
+from jetkit.data.card import CARD_NAME, Card, read_card
+from jetkit.data.cloud import CloudSpec
+from jetkit.data.columns import COLUMNS, Column
+from jetkit.data.features import FEATURE_SETS, JET_FEATURES, feature_columns, feature_units
+from jetkit.data.labels import JETCLASS_II
+from jetkit.data.loader import Loader
+from jetkit.data.parquet import ShardReader
+from jetkit.data.ragged import Array, Ragged, Values, concatenate, take_rows
+from jetkit.data.source import Source, groups_of, open_source, read_source, shared_columns
+from jetkit.data.split import event_ids, hash_share, row_ids
+from jetkit.errors import JetkitError
+
+Criterion = Callable[[Mapping[str, Any]], Array]
+"""A named function from columns to a truth value per row."""
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Jets on disk: Parquet files, the rows selected, and a card. Selections return a new Dataset and read little.
+
+    Example:
+        >>> from jetkit import open_dataset
+        >>> def heavy(jets):
+        ...     return jets["jet_sdmass"] > 40
+        >>> def batches(folder):
+        ...     return open_dataset(folder).where(heavy, ["jet_sdmass"]).split("train").batches(batch=128)
+    """
+
+    card: Card
+    sources: tuple[Source, ...]
+    history: tuple[str, ...] = field(default=())
+    """The selections made, in words."""
+
+    def __len__(self) -> int:
+        return sum(len(source) for source in self.sources)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes; the index is the label."""
+        return tuple(self.card.classes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that every file has."""
+        return shared_columns(self.sources)
+
+    @cached_property
+    def skipped(self) -> dict[str, int]:
+        """Rows that no loader will yield, by reason; reads the particles of every row, once."""
+        total: dict[str, int] = {}
+        for source in self.sources:
+            with ShardReader(source.path) as shard:
+                for group, rows in groups_of(source, source.index):
+                    for reason, count in (
+                        BlockReader(self.columns, self.classes).read(shard, group, rows).skipped.items()
+                    ):
+                        total[reason] = total.get(reason, 0) + count
+        return total
+
+    def where(self, criterion: Criterion, columns: Sequence[str]) -> Dataset:
+        """Rows for which a named function is true.
+
+        The function gets a mapping with the columns named: an array, or a ``Ragged`` for a list per row.
+
+        Raises:
+            JetkitError: the function has no name, returns no truth value per row, or a column is absent.
+        """
+        name = getattr(criterion, "__name__", "<lambda>")
+        if name == "<lambda>":
+            raise JetkitError("the function given to where() needs a name, since it is recorded: use def")
+        chosen = [_select(source, criterion, name, columns) for source in self.sources]
+        return self._narrowed(chosen, f"where {name}({', '.join(columns)})")
+
+    def split(self, part: str, fractions: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0) -> Dataset:
+        """The ``train``, ``val`` or ``test`` part; all jets of one event fall into the same part.
+
+        A row is in the part whose share of [0, 1) holds ``hash_share(event_id, seed)``; without the column ``event_id``
+        each row is an event of its own.
+
+        Raises:
+            JetkitError: an unknown part, or fractions that are not three shares of at most 1 in total.
+        """
+        if part not in SPLITS:
+            raise JetkitError(f"unknown part {part!r}: choose one of {', '.join(SPLITS)}")
+        if len(fractions) != 3 or not min(fractions) >= 0 or not 0 < sum(fractions) < 1 + 1e-9:
+            raise JetkitError(f"fractions should be three shares of at most 1 in total, got {tuple(fractions)}")
+        edges = np.cumsum([0.0, *fractions])
+        low, high = edges[SPLITS.index(part)], edges[SPLITS.index(part) + 1]
+        if high > 1 - 1e-9:
+            high = 2.0  # the last share reaches 1 whatever the rounding
+        chosen = []
+        for number, source in enumerate(self.sources):
+            share = hash_share(event_ids(source, number), seed)
+            chosen.append(source.index[(share >= low) & (share < high)])
+        return self._narrowed(chosen, f"split {part} of {'/'.join(f'{x:g}' for x in fractions)}, seed {seed}")
+
+    def take(self, count: int, seed: int = 0) -> Dataset:
+        """At most ``count`` rows, drawn evenly from all files (so that every class is kept), in stored order."""
+        if count < 0:
+            raise JetkitError(f"take() needs a count of rows that is not negative, got {count}")
+        if count >= len(self):
+            return self
+        shares = [hash_share(row_ids(source, number), seed) for number, source in enumerate(self.sources)]
+        kept = np.zeros(len(self), dtype=bool)
+        kept[np.argsort(np.concatenate(shares), kind="stable")[:count]] = True
+        pieces = np.split(kept, np.cumsum([len(source) for source in self.sources])[:-1])
+        chosen = [source.index[piece] for source, piece in zip(self.sources, pieces, strict=True)]
+        return self._narrowed(chosen, f"take {count}, seed {seed}")
+
+    def read(self, columns: Sequence[str], rows: slice | Int[np.ndarray, " rows"] | None = None) -> dict[str, Values]:
+        """Columns as arrays (``Ragged`` for a list per row) for all rows, a slice, or places in this dataset.
+
+        Nothing is checked or left out; use ``batches`` for data that do not fit in memory.
+
+        Raises:
+            JetkitError: a column is absent or of a type that cannot be read, or a row does not exist.
+        """
+        wanted = np.arange(len(self))[slice(None) if rows is None else rows]
+        places, inverse = np.unique(wanted, return_inverse=True)
+        parts: list[dict[str, Values]] = []
+        start = 0
+        for source in self.sources:
+            here = places[(places >= start) & (places < start + len(source))] - start
+            start += len(source)
+            if len(here) or source is self.sources[0]:
+                parts.extend(read_source(source, columns, source.index[here]))
+        whole = {name: concatenate([part[name] for part in parts]) for name in columns}
+        return {name: take_rows(column, inverse) for name, column in whole.items()}
+
+    def spec(
+        self, features: str = "full", jet_features: Sequence[str] | None = None, targets: Sequence[str] = ()
+    ) -> CloudSpec:
+        """Names and units of what ``batches`` yields for the same arguments.
+
+        Raises:
+            JetkitError: the feature set is unknown or needs columns that the dataset lacks.
+        """
+        feature_columns(features, self.columns)
+        jets = self.jet_features if jet_features is None else tuple(jet_features)
+        units = feature_units(features, jets) | {name: COLUMNS[name].unit for name in targets if name in COLUMNS}
+        names = tuple(feature.name for feature in FEATURE_SETS[features])
+        return CloudSpec(names, jets, self.classes, tuple(targets), units)
+
+    @property
+    def jet_features(self) -> tuple[str, ...]:
+        """Columns of the jet that a Cloud carries by default."""
+        return tuple(name for name in JET_FEATURES if name in self.columns)
+
+    def batches(self, **options: Any) -> Loader:
+        """Stream the rows as Clouds; the options are the fields of ``Batching``.
+
+        Raises:
+            JetkitError: an unknown option, or columns that the dataset lacks.
+        """
+        batching = Batching.from_options(options)
+        spec = self.spec(batching.features, batching.jet_features, batching.targets)
+        return Loader(self.sources, spec, batching, self.history)
+
+    def _narrowed(self, rows: Sequence[Array], step: str) -> Dataset:
+        sources = tuple(replace(source, rows=chosen) for source, chosen in zip(self.sources, rows, strict=True))
+        return replace(self, sources=sources, history=(*self.history, step))
+
+
+def open_dataset(path: str | os.PathLike[str]) -> Dataset:
+    """Open a folder with or without a card, one Parquet file, or a glob of them.
+
+    Without a card the classes are those of JetClass-II where its columns are found, else numbers.
+
+    Raises:
+        JetkitError: nothing is there, a file differs in size from its card, or a file is damaged.
+    """
+    place = Path(path)
+    if (place / CARD_NAME).exists():
+        card = read_card(place)
+        for shard in card.shards:
+            file = place / shard.name
+            size = file.stat().st_size if file.is_file() else None
+            if size != shard.bytes:
+                found = "is missing" if size is None else f"has {size} bytes, its card says {shard.bytes}"
+                raise JetkitError(f"{file} {found}: copy or make the dataset again")
+        sources = tuple(open_source(place / shard.name) for shard in card.shards)
+        if not sources:
+            raise JetkitError(f"{place} has a card but no shards yet: make the dataset again to go on")
+        return Dataset(card, sources)
+    if place.is_dir():
+        files = sorted(place.rglob("*.parquet"))
+    else:
+        files = [place] if place.is_file() else sorted(Path(name) for name in glob.glob(str(path)))  # noqa: PTH207
+    if not files:
+        raise JetkitError(f"{path} holds no Parquet files: give a folder, a file or a pattern such as 'data/*.parquet'")
+    sources = tuple(open_source(file) for file in files)
+    return Dataset(_inferred_card(place.stem, sources), sources)
+
+
+def _inferred_card(name: str, sources: Sequence[Source]) -> Card:
+    """Card of files that came without one."""
+    unknown = Column("", "unknown", "unknown")
+    columns = {
+        column: {**COLUMNS.get(column, unknown)._asdict(), "type": kind} for column, kind in sources[0].columns.items()
+    }
+    classes: list[str] = []
+    if {"aux_genpart_isResX", "genjet_pt", "jet_label"} <= columns.keys():
+        classes = JETCLASS_II
+    elif "jet_label" in columns:
+        labels = [read_source(source, ["jet_label"], source.index)[0]["jet_label"] for source in sources if len(source)]
+        highest = max((float(np.nanmax(values)) for values in labels if not isinstance(values, Ragged)), default=-1.0)
+        classes = [f"class {index}" for index in range(int(highest) + 1)]
+    rows = sum(len(source) for source in sources)
+    return Card(name, classes=classes, columns=columns, rows=rows, notes=["no card came with the files"], complete=True)
+
+
+def _select(source: Source, criterion: Criterion, name: str, columns: Sequence[str]) -> Array:
+    """Rows of one file that a function keeps."""
+    chosen = [np.empty(0, np.int64)]
+    start = np.cumsum([0, *source.group_rows])
+    with ShardReader(source.path) as shard:
+        for group, rows in groups_of(source, source.index):
+            values = {key: take_rows(column, rows) for key, column in shard.read(columns, [group]).items()}
+            keep: Bool[np.ndarray, " rows"] = np.asarray(criterion(values))
+            if keep.dtype != bool or keep.shape != (len(rows),):
+                raise JetkitError(
+                    f"{name} should return a truth value for each of {len(rows)} rows, got {keep.dtype} {keep.shape}"
+                )
+            chosen.append(rows[keep] + start[group])
+    return np.concatenate(chosen)

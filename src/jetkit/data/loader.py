@@ -1,0 +1,215 @@
+"""Stream a dataset larger than memory as shuffled, padded batches; stop and go on anywhere with the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from jetkit.data.batching import Batching, Piece, rows_in, windows_of
+from jetkit.data.blocks import Block, BlockReader, merge
+from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.parquet import ShardReader
+from jetkit.data.ragged import Array
+from jetkit.data.source import Source, shared_columns
+from jetkit.errors import JetkitError
+from jetkit.kernels import kernel
+
+OPEN_FILES = 32
+"""Shards that a loader keeps open."""
+
+
+class Loader:
+    """Iterates over one epoch of Clouds, then stands at the start of the next.
+
+    Row groups are visited in a random order that takes from every shard at an even pace, so that shards of one class
+    mix. The rows of a window are shuffled, cut into batches of jets of about equal length, and padded to the longest of
+    the batch. Every usable row comes once an epoch; those left out are counted in ``skipped``. Two iterators over
+    one loader share its position.
+
+    Raises:
+        JetkitError: a column that the options ask for is absent, or a file is damaged (while iterating).
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], spec: CloudSpec, options: Batching, history: Sequence[str] = ()
+    ) -> None:
+        self.spec = spec
+        """Names and units of what the clouds hold."""
+        self.options = options
+        self._sources, self._history = tuple(sources), tuple(history)
+        self._reader = BlockReader(
+            shared_columns(sources),
+            spec.classes,
+            features=options.features,
+            length=options.length,
+            jet_features=spec.jet_features,
+            targets=tuple(name for name in options.targets if name != "row"),
+            weight=options.weight,
+        )
+        self.skipped: Counter[str] = Counter()
+        """Reason → rows left out so far in this epoch, or in the one just finished."""
+        self._epoch, self._window, self._batch = options.epoch, 0, 0
+        self._open: OrderedDict[Path, ShardReader] = OrderedDict()
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of the next batch."""
+        return self._epoch
+
+    def __len__(self) -> int:
+        """Batches in this epoch, if every row is usable."""
+        windows = windows_of(self._sources, self.options, self._epoch)
+        return sum(self._steps(rows_in(window)) for window in windows)
+
+    def __iter__(self) -> Iterator[Cloud]:
+        windows = windows_of(self._sources, self.options, self._epoch)
+        if self._window == self._batch == 0:
+            self.skipped.clear()
+        while self._window < len(windows):
+            block, whole = self._load(windows[self._window])
+            if self._batch == 0:
+                self.skipped.update(block.skipped)
+            for jets in self._cut(block, whole)[self._batch :]:
+                self._batch += 1
+                yield self._cloud(block, jets)
+            self._window, self._batch = self._window + 1, 0
+        self._epoch, self._window = self._epoch + 1, 0
+        self._close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Position, as JSON can hold it."""
+        return {
+            "epoch": self._epoch,
+            "window": self._window,
+            "batch": self._batch,
+            "skipped": dict(self.skipped),
+            "of": self._fingerprint(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to a position; the batches that follow are the same to the last bit.
+
+        Raises:
+            JetkitError: the position is of other data or other options.
+        """
+        if state.get("of") != self._fingerprint():
+            raise JetkitError(
+                "this position belongs to other data or options: open the same dataset with the same ones"
+            )
+        self._epoch, self._window, self._batch = state["epoch"], state["window"], state["batch"]
+        self.skipped = Counter(state["skipped"])
+
+    def _fingerprint(self) -> str:
+        """Hash of all that decides the order of the rows."""
+        options = asdict(self.options) | {"epoch": 0}
+        sources = [[source.path.name, list(source.group_rows), len(source)] for source in self._sources]
+        text = json.dumps([options, sources, self._history], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _random(self, *place: int) -> np.random.Generator:
+        return np.random.default_rng([self.options.seed, self._epoch, *place])
+
+    def _share(self, rows: int) -> tuple[int, int]:
+        """First and last row of a window that this rank gets."""
+        rank, world = self.options.rank, self.options.world_size
+        return rows * rank // world, rows * (rank + 1) // world
+
+    def _steps(self, rows: int) -> int:
+        """Batches that every rank makes of a window with this many rows."""
+        most = -(-rows // self.options.world_size)
+        least = rows // self.options.world_size
+        return least // self.options.batch if self.options.drop_last else -(-most // self.options.batch)
+
+    def _load(self, window: Sequence[Piece]) -> tuple[Block, int]:
+        """Usable jets of this rank's share of a window, and the number of rows of the whole window."""
+        low, high = self._share(rows_in(window))
+        blocks, start = [], 0
+        for piece in window:
+            a, b = max(low - start, 0), min(high - start, len(piece.rows))
+            start += len(piece.rows)
+            if a < b:
+                source = self._sources[piece.source]
+                block = self._reader.read(self._shard(source.path), piece.group, piece.rows[a:b])
+                blocks.append(replace(block, rows=block.rows + piece.first + a))
+        return merge(blocks), start
+
+    def _cut(self, block: Block, whole: int) -> list[Array]:
+        """Jets of each batch of a window."""
+        jets = len(block.counts)
+        order = np.arange(jets)
+        steps = self._steps(whole if self.options.world_size > 1 else jets)
+        if steps * (self.options.batch if self.options.drop_last else 1) > jets:
+            raise JetkitError(
+                f"rank {self.options.rank} has {jets} usable jets for {steps} batches: "
+                "too many rows are unusable, leave them out when the dataset is made"
+            )
+        if steps == 0:
+            return []
+        random = self._random(self._window, self.options.rank)
+        if self.options.shuffle:
+            order = random.permutation(jets)
+        if self.options.drop_last:
+            order = order[: steps * self.options.batch]
+        if self.options.shuffle and self.options.bucket:
+            order = order[np.argsort(block.counts[order], kind="stable")]
+        batches = np.array_split(order, steps)
+        return [batches[i] for i in random.permutation(steps)] if self.options.shuffle else batches
+
+    def _cloud(self, block: Block, jets: Array) -> Cloud:
+        starts, counts = block.starts[jets], block.counts[jets]
+        longest = int(counts.max())
+        targets: dict[str, torch.Tensor] = {}
+        for name in self.options.targets:
+            if name == "row":
+                targets[name] = torch.from_numpy(block.rows[jets])
+            elif name.startswith("part_"):
+                targets[name] = _padded(block.targets[name][:, None], starts, counts, longest)[..., 0]
+            else:
+                targets[name] = torch.from_numpy(block.targets[name][jets])
+        return Cloud(
+            x=_padded(block.x, starts, counts, longest),
+            mask=torch.from_numpy(np.arange(longest) < counts[:, None]),
+            p4=_padded(block.p4, starts, counts, longest) if self.options.p4 else None,
+            jet=torch.from_numpy(block.jet[jets]),
+            label=torch.from_numpy(block.label[jets]),
+            weight=torch.from_numpy(block.weight[jets]),
+            targets=targets,
+        )
+
+    def _shard(self, path: Path) -> ShardReader:
+        """An open file; the one unused for longest is closed when there are too many."""
+        shard = self._open.pop(path, None) or ShardReader(path)
+        self._open[path] = shard
+        while len(self._open) > OPEN_FILES:
+            self._open.popitem(last=False)[1].__exit__()
+        return shard
+
+    def _close(self) -> None:
+        while self._open:
+            self._open.popitem()[1].__exit__()
+
+
+def _padded(table: Array, starts: Array, counts: Array, longest: int) -> torch.Tensor:
+    """Rows of a table (total, F) per jet, padded with 0: (B, N, F)."""
+    width = table.shape[1]
+    out = np.empty((len(starts), longest * width), table.dtype)
+    _scatter(table.reshape(-1), starts * width, counts * width, out)
+    return torch.from_numpy(out).view(len(starts), longest, width)
+
+
+@kernel
+def _scatter(values: Array, starts: Array, counts: Array, out: Array) -> None:
+    for i in range(len(starts)):
+        start, count = starts[i], counts[i]
+        for j in range(count):
+            out[i, j] = values[start + j]
+        for j in range(count, out.shape[1]):
+            out[i, j] = 0

@@ -1,0 +1,61 @@
+"""Random choices that need no state: a row's share of [0, 1) follows from its number and a seed.
+
+Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators" (2014),
+doi:10.1145/2660193.2660195.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jetkit.data.ragged import Array, Ragged, concatenate
+from jetkit.data.source import Source, read_source
+from jetkit.errors import JetkitError
+from jetkit.kernels import kernel
+
+
+def hash_share(ids: Int[np.ndarray, " rows"], seed: int) -> Float[np.ndarray, " rows"]:
+    """splitmix64 of each number and a seed, as a share of [0, 1).
+
+    Example:
+        >>> hash_share(np.array([1, 2, 1]), seed=0).round(3).tolist()
+        [0.034, 0.843, 0.034]
+    """
+    return _splitmix64(ids.astype(np.uint64), np.uint64(seed % 2**64))
+
+
+def event_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
+    """Column ``event_id`` of the rows meant, or a number of its own for each row of a file without it.
+
+    Raises:
+        JetkitError: the column does not hold whole numbers.
+    """
+    if "event_id" not in source.columns:
+        return row_ids(source, number)
+    values = concatenate([part["event_id"] for part in read_source(source, ["event_id"], source.index)])
+    if isinstance(values, Ragged) or values.dtype.kind not in "iu":
+        raise JetkitError(f"{source.path}: column event_id should hold one whole number a row")
+    return values
+
+
+def row_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
+    """A number for each row that no other row of the dataset has."""
+    return source.index.astype(np.int64) + (np.int64(number) << np.int64(40))
+
+
+@kernel
+def _splitmix64(ids: Array, seed: Any) -> Array:
+    golden, first, second = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+    share = np.empty(len(ids))
+    for i in range(len(ids)):
+        z = seed
+        for part in (np.uint64(0), ids[i]):  # the seed is mixed before the number comes in
+            z = (z ^ part) + golden
+            z = (z ^ (z >> np.uint64(30))) * first
+            z = (z ^ (z >> np.uint64(27))) * second
+            z = z ^ (z >> np.uint64(31))
+        share[i] = (z >> np.uint64(11)) * 2.0**-53
+    return share

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from jetkit.data.batching import Batching, windows_of
+from jetkit.data.cloud import Cloud
+from jetkit.data.dataset import Dataset, open_dataset
+from jetkit.data.loader import Loader
+from jetkit.data.source import Source
+from jetkit.errors import JetkitError
+
+
+@pytest.fixture(scope="module")
+def dataset(folder: Path) -> Dataset:
+    return open_dataset(folder)
+
+
+def batches(dataset: Dataset, **options: Any) -> Loader:
+    return dataset.batches(**({"window": 1500, "batch": 64, "targets": ("row",)} | options))
+
+
+def rows_of(clouds: Iterable[Cloud]) -> list[int]:
+    return [int(row) for cloud in clouds for row in cloud.targets["row"]]
+
+
+def same(first: Cloud, second: Cloud) -> bool:
+    assert first.p4 is not None
+    assert second.p4 is not None
+    pairs = [(first.x, second.x), (first.p4, second.p4), (first.mask, second.mask), (first.label, second.label)]
+    return all(torch.equal(a, b) for a, b in [*pairs, (first.targets["row"], second.targets["row"])])
+
+
+@pytest.mark.parametrize("options", [{}, {"bucket": False}, {"shuffle": False}, {"batch": 1}, {"window": 10**6}])
+def test_every_row_comes_exactly_once(dataset: Dataset, options: dict[str, Any]) -> None:
+    loader = batches(dataset, **options)
+    expected = len(loader)
+    clouds = list(loader)
+    assert sorted(rows_of(clouds)) == list(range(4000))
+    assert len(clouds) == expected
+    assert max(len(cloud) for cloud in clouds) <= loader.options.batch
+
+
+def test_without_shuffling_rows_come_as_stored(dataset: Dataset) -> None:
+    assert rows_of(batches(dataset, shuffle=False)) == list(range(4000))
+
+
+def test_a_cloud_holds_the_columns_of_its_rows(dataset: Dataset) -> None:
+    cloud = next(iter(batches(dataset, targets=("row", "event_id", "part_d0val"), weight="jet_pt")))
+    columns = dataset.read(["part_pz", "part_d0val", "jet_pt", "jet_label", "event_id"], cloud.targets["row"].numpy())
+    assert cloud.p4 is not None
+    mask = cloud.mask.numpy()
+    np.testing.assert_array_equal(cloud.p4.numpy()[mask][:, 3], columns["part_pz"].values)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(cloud.targets["part_d0val"].numpy()[mask], columns["part_d0val"].values)  # type: ignore[union-attr]
+    for found, name in [(cloud.weight, "jet_pt"), (cloud.label, "jet_label"), (cloud.targets["event_id"], "event_id")]:
+        np.testing.assert_array_equal(found, columns[name])  # type: ignore[arg-type]
+    assert not cloud.x.numpy()[~mask].any()
+    assert not cloud.p4.numpy()[~mask].any()
+
+
+def test_momenta_can_be_left_out(dataset: Dataset) -> None:
+    assert next(iter(batches(dataset, p4=False))).p4 is None
+
+
+def test_every_window_takes_from_every_shard_at_an_even_pace() -> None:
+    sources = [Source(Path(f"{label}.parquet"), (100,) * 5, {}) for label in range(4)]
+    windows = windows_of(sources, Batching(window=400), epoch=0)
+    assert [sorted(piece.source for piece in window) for window in windows] == [[0, 1, 2, 3]] * 5
+    assert len({tuple(piece.source for piece in window) for window in windows}) > 1
+
+
+def test_classes_of_separate_shards_are_mixed(dataset: Dataset) -> None:
+    first = next(iter(batches(dataset, window=4000, batch=1000, bucket=False)))
+    shares = np.bincount(first.label, minlength=3) / 1000
+    assert np.abs(shares - [0.625, 0.3, 0.075]).max() < 0.08
+
+
+def test_jets_of_one_batch_have_about_equal_length(dataset: Dataset) -> None:
+    def padding(**options: Any) -> float:
+        masks = [cloud.mask for cloud in batches(dataset, **options)]
+        return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
+
+    assert padding() < 0.06
+    assert padding(bucket=False) > 0.4
+
+
+def test_batches_are_not_sorted_by_length(dataset: Dataset) -> None:
+    lengths = [cloud.mask.shape[1] for cloud in batches(dataset, window=10**6)]
+    assert abs(np.corrcoef(lengths, np.arange(len(lengths)))[0, 1]) < 0.65
+
+
+def test_padding_ends_with_the_longest_jet(dataset: Dataset) -> None:
+    for cloud in batches(dataset):
+        assert cloud.mask[:, -1].any()
+
+
+def test_seed_and_epoch_decide_the_order(dataset: Dataset) -> None:
+    first, again, other = (rows_of(batches(dataset, seed=seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    loader = batches(dataset, seed=1)
+    assert [rows_of(loader), rows_of(loader)] == [first, rows_of(batches(dataset, seed=1, epoch=1))]
+    assert loader.epoch == 2
+
+
+def test_full_batches_only(dataset: Dataset) -> None:
+    sizes = {len(cloud) for cloud in batches(dataset, drop_last=True)}
+    assert sizes == {64}
+
+
+@pytest.mark.parametrize("stop", [0, 1, 17, 24, 63])
+def test_a_restored_position_goes_on_with_the_same_bits(dataset: Dataset, stop: int) -> None:
+    loader = batches(dataset)
+    stream = iter(loader)
+    for _ in range(stop):
+        next(stream)
+    state = json.loads(json.dumps(loader.state_dict()))
+    rest = list(stream)
+    restored = batches(dataset)
+    restored.load_state_dict(state)
+    again = list(restored)
+    assert len(rest) == len(again) == len(batches(dataset)) - stop
+    assert all(same(a, b) for a, b in zip(rest, again, strict=True))
+    assert same(next(iter(loader)), next(iter(restored)))
+
+
+def test_a_position_in_other_data_is_refused(dataset: Dataset) -> None:
+    state = batches(dataset).state_dict()
+    for other in (batches(dataset, batch=32), batches(dataset.take(100))):
+        with pytest.raises(JetkitError, match="belongs to other data or options"):
+            other.load_state_dict(state)
+
+
+def test_two_loaders_do_not_disturb_each_other(dataset: Dataset) -> None:
+    alone = rows_of(batches(dataset))
+    first, second = iter(batches(dataset)), iter(batches(dataset, seed=5))
+    mixed = []
+    for cloud in first:
+        mixed.append(cloud)
+        next(second)
+    assert rows_of(mixed) == alone
+
+
+def test_global_random_states_are_left_alone(dataset: Dataset) -> None:
+    np.random.seed(3)
+    torch.manual_seed(3)
+    expected = np.random.random(), torch.rand(1).item()
+    np.random.seed(3)
+    torch.manual_seed(3)
+    list(batches(dataset))
+    assert (np.random.random(), torch.rand(1).item()) == expected
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 7])
+@pytest.mark.parametrize("window", [100, 1500, 10**6])
+def test_ranks_share_the_rows_in_equal_numbers_of_batches(dataset: Dataset, world_size: int, window: int) -> None:
+    ranks = [list(batches(dataset, rank=rank, world_size=world_size, window=window)) for rank in range(world_size)]
+    assert sorted(row for clouds in ranks for row in rows_of(clouds)) == list(range(4000))
+    assert len({len(clouds) for clouds in ranks}) == 1
+
+
+def test_more_processes_than_rows_is_one_sentence(dataset: Dataset) -> None:
+    with pytest.raises(JetkitError, match="fewer rows than the 8 processes"):
+        list(batches(dataset.take(5), world_size=8))
+
+
+def test_unusable_rows_are_counted_anew_each_epoch(dataset: Dataset) -> None:
+    loader = batches(dataset)
+    loader._reader.classes = 2  # the 300 jets of the third class now have no class
+    for _ in range(2):
+        assert 2 not in Counter(int(label) for cloud in loader for label in cloud.label)
+        assert dict(loader.skipped) == {"a label that is not a class": 300}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch": 0}, "option batch should be at least 1, got 0"),
+        ({"rank": 1}, "option rank should be from 0 to 0, got 1"),
+        ({"batch": 1, "world_size": 2}, "option batch should be at least 2"),
+        ({"colour": 1}, "unknown option colour: the options are batch, features"),
+        ({"targets": ("jet_colour",)}, "no column jet_colour"),
+        ({"jet_features": ("jet_colour",)}, "no column jet_colour"),
+        ({"weight": "colour"}, "no column colour"),
+        ({"features": "all"}, "unknown feature set 'all'"),
+    ],
+)
+def test_a_wrong_option_is_named_before_anything_is_read(
+    dataset: Dataset, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(JetkitError, match=message):
+        dataset.batches(**options)
+
+
+def test_memory_does_not_grow_with_the_number_of_windows(dataset: Dataset) -> None:
+    import tracemalloc
+
+    def peak(epochs: int) -> int:
+        loader = batches(dataset, window=500)
+        tracemalloc.start()
+        for _ in range(epochs):
+            for _ in loader:
+                pass
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
+
+    peak(1)
+    assert peak(4) < 1.2 * peak(1)
