@@ -1,0 +1,158 @@
+"""Jets as rows of a dataset: the columns of JetClass-II, and joining batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from jetkit.data.ragged import Ragged, Values, concatenate, take_rows
+from jetkit.physics.grooming import soft_drop
+from jetkit.physics.subjettiness import n_subjettiness
+from jetkit.simulate.jets import Jets
+from jetkit.simulate.particles import Floats, Ints, Particles, row_limits
+from jetkit.simulate.recipe import JetRecipe
+from jetkit.simulate.truth import Decays
+
+Rows = dict[str, Values]
+MOMENTUM = (("px", 1), ("py", 2), ("pz", 3), ("energy", 0))
+"""Column → place in (E, px, py, pz)."""
+
+
+def harder_first(jets: Jets, particles: Particles, most: int = 0) -> Jets:
+    """The same jets with constituents by falling pT, at most ``most`` of them each (0: all)."""
+    pt = np.hypot(particles.p4[jets.rows, 1], particles.p4[jets.rows, 2])
+    jet = np.repeat(np.arange(len(jets)), np.diff(jets.offsets))
+    order = np.lexsort((-pt, jet))
+    place = np.arange(len(order)) - jets.offsets[jet]
+    chosen = place < (most or len(order) + 1)
+    counts = np.bincount(jet[chosen], minlength=len(jets))
+    return replace(jets, rows=jets.rows[order][chosen], offsets=row_limits(counts))
+
+
+def jet_rows(jets: Jets, particles: Particles, recipe: JetRecipe, prefix: str = "jet") -> Rows:
+    """Momentum, multiplicity, soft-drop mass and τ1 … τ4 of each jet, from all its constituents.
+
+    τ_N normalised, β = 1, one-pass kT axes, R0 = R; soft drop with the recipe's β and z_cut.
+    """
+    p4 = particles.p4[jets.rows]
+    groomed = soft_drop(p4, jets.offsets, beta=recipe.soft_drop_beta, z_cut=recipe.soft_drop_z_cut, R0=recipe.radius)
+    rows: Rows = {
+        f"{prefix}_pt": jets.pt,
+        f"{prefix}_eta": jets.eta,
+        f"{prefix}_phi": jets.phi,
+        f"{prefix}_energy": jets.p4[:, 0],
+        f"{prefix}_sdmass": groomed.mass,
+        f"{prefix}_nparticles": np.diff(jets.offsets),
+    }
+    if prefix == "jet":
+        tau = n_subjettiness(p4, jets.offsets, largest=4, beta=1.0, R0=recipe.radius, axes="one_pass_kt")
+        mass2 = jets.p4[:, 0] ** 2 - (jets.p4[:, 1:] ** 2).sum(axis=1)
+        rows |= {f"jet_tau{n}": tau[:, n - 1] for n in (1, 2, 3, 4)}
+        rows |= {"jet_mass": np.sqrt(np.maximum(mass2, 0.0)), "jet_rank": jets.rank}
+    return rows
+
+
+def particle_rows(jets: Jets, particles: Particles, detected: bool) -> Rows:
+    """Constituents: momenta, position about the jet axis, charge and the five flags; tracks' impact parameters.
+
+    deta = sign(η_jet) (η − η_jet) with sign(0) = −1, as in the public files.
+    """
+    p4, pid, charge = particles.p4[jets.rows], particles.pid[jets.rows], particles.charge[jets.rows]
+    deta, dphi = _about_axis(jets, p4)
+    kind = np.abs(pid)
+    lepton = (kind == 11) | (kind == 13)
+    rows: Rows = {
+        **_momenta("part", jets, p4),
+        "part_deta": Ragged(deta, jets.offsets),
+        "part_dphi": Ragged(dphi, jets.offsets),
+        "part_charge": Ragged(charge, jets.offsets),
+        "part_isElectron": Ragged(kind == 11, jets.offsets),
+        "part_isMuon": Ragged(kind == 13, jets.offsets),
+        "part_isPhoton": Ragged(kind == 22, jets.offsets),
+        "part_isChargedHadron": Ragged((charge != 0) & ~lepton, jets.offsets),
+        "part_isNeutralHadron": Ragged((charge == 0) & (kind != 22), jets.offsets),
+    }
+    if not detected:
+        return rows | {"part_pid": Ragged(pid, jets.offsets)}
+    track = particles.track[jets.rows]
+    if track.any():
+        names = ("part_d0val", "part_d0err", "part_dzval", "part_dzerr")
+        rows |= {name: Ragged(track[:, k], jets.offsets) for k, name in enumerate(names)}
+    return rows
+
+
+def generator_rows(jets: Jets, generated: Jets, particles: Particles, recipe: JetRecipe) -> Rows:
+    """The nearest jet of generated particles (ΔR < R, else an empty one) and its constituents."""
+    partner = _nearest(jets, generated, recipe.radius)
+    found = np.flatnonzero(partner >= 0)
+    matched = harder_first(generated.keep(partner[found]), particles)
+    p4, vertex = particles.p4[matched.rows], particles.vertex[matched.rows]
+    deta, dphi = _about_axis(matched, p4)
+    lists = {"jet_deta": deta, "jet_dphi": dphi, "pid": particles.pid[matched.rows]}
+    lists |= {axis: vertex[:, k] for k, axis in enumerate("xyz")}
+    lists |= {name: p4[:, k] for name, k in MOMENTUM}
+    counts = np.zeros(len(jets), dtype=np.int64)
+    counts[found] = np.diff(matched.offsets)
+    limits = row_limits(counts)
+    rows: Rows = {f"genpart_{name}": Ragged(values, limits) for name, values in lists.items()}
+    for name, values in jet_rows(matched, particles, recipe, "genjet").items():
+        assert isinstance(values, np.ndarray)
+        column = np.zeros(len(jets), values.dtype)
+        column[found] = values
+        rows[name] = column
+    return rows
+
+
+def decay_rows(decays: Decays, owner: Ints) -> Rows:
+    """The matched resonance and its decay products, as lists; empty where a jet has none."""
+    present = (decays.pid[owner] != 0) & (owner >= 0)[:, None]
+    offsets, p4 = row_limits(present.sum(axis=1)), decays.p4[owner][present]
+    pt = np.hypot(p4[:, 1], p4[:, 2])
+    values = {
+        "pt": pt,
+        "eta": np.arcsinh(p4[:, 3] / np.maximum(pt, 1e-12)),
+        "phi": np.arctan2(p4[:, 2], p4[:, 1]),
+        "mass": np.sqrt(np.maximum(p4[:, 0] ** 2 - (p4[:, 1:] ** 2).sum(axis=1), 0.0)),
+        "pid": decays.pid[owner][present],
+        "isResX": np.broadcast_to(np.arange(present.shape[1]) == 0, present.shape)[present],
+        "isResDecayProd": np.broadcast_to(np.arange(present.shape[1]) > 0, present.shape)[present],
+    }
+    return {f"aux_genpart_{name}": Ragged(column, offsets) for name, column in values.items()}
+
+
+def join(parts: Sequence[Rows]) -> Rows:
+    """Several batches of rows as one."""
+    return {name: concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def take(rows: Rows, chosen: Ints) -> Rows:
+    """These rows, in this order."""
+    return {name: take_rows(column, chosen) for name, column in rows.items()}
+
+
+def _about_axis(jets: Jets, p4: Floats) -> tuple[Floats, Floats]:
+    jet = np.repeat(np.arange(len(jets)), np.diff(jets.offsets))
+    eta = np.arcsinh(p4[:, 3] / np.hypot(p4[:, 1], p4[:, 2]))
+    sign = np.where(jets.eta > 0, 1.0, -1.0)
+    dphi = np.arctan2(p4[:, 2], p4[:, 1]) - jets.phi[jet]
+    return sign[jet] * (eta - jets.eta[jet]), (dphi + np.pi) % (2 * np.pi) - np.pi
+
+
+def _momenta(prefix: str, jets: Jets, p4: Floats) -> Rows:
+    return {f"{prefix}_{name}": Ragged(p4[:, k], jets.offsets) for name, k in MOMENTUM}
+
+
+def _nearest(jets: Jets, others: Jets, radius: float) -> Ints:
+    """(J,) the nearest of the other jets of the same event within ΔR < radius, −1 for none."""
+    best, partner = np.full(len(jets), radius), np.full(len(jets), -1)
+    low, high = np.searchsorted(others.event, jets.event), np.searchsorted(others.event, jets.event, side="right")
+    for step in range(int((high - low).max(initial=0))):
+        near = np.flatnonzero(low + step < high)
+        candidate = (low + step)[near]
+        dphi = (others.phi[candidate] - jets.phi[near] + np.pi) % (2 * np.pi) - np.pi
+        delta_r = np.hypot(others.eta[candidate] - jets.eta[near], dphi)
+        better = delta_r < best[near]
+        best[near[better]], partner[near[better]] = delta_r[better], candidate[better]
+    return partner

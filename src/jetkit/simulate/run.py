@@ -1,0 +1,251 @@
+"""A whole dataset: plan the shards, run them on dask, go on where an interrupted run stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jetkit.config import ConfigError
+from jetkit.data.card import CARD_NAME, Card, Shard, read_card, sha256_of, write_card
+from jetkit.data.columns import COLUMNS
+from jetkit.data.parquet import ShardReader
+from jetkit.errors import JetkitError, require
+from jetkit.simulate import generator
+from jetkit.simulate.detector_card import DetectorCard, load_card
+from jetkit.simulate.options import Options
+from jetkit.simulate.recipe import Recipe, Variation, load_recipe, load_variation, to_dict
+from jetkit.simulate.shard import Task, make_shard
+
+Progress = Callable[[int, int], None]
+SCRATCH = ".dask"
+
+
+def simulate(recipe: str | Path, options: Options, progress: Progress | None = None) -> Path:
+    """Make a dataset, or finish one that was interrupted: the outcome is the same to the bit.
+
+    Args:
+        recipe: name of a packaged recipe, or a YAML file.
+        options: numbers of jets, seed, folder, workers, ...
+        progress: called with (jets kept so far, jets asked for).
+
+    Returns:
+        The folder of the dataset.
+
+    Raises:
+        JetkitError: a bad recipe or option, a folder that holds something else, an impossible cut, a full disk.
+
+    Example:
+        >>> import tempfile
+        >>> folder = simulate("quark-gluon", Options(jets=4, out=tempfile.mkdtemp(), workers=1))
+        >>> read_card(folder).counts
+        {'gluon': 2, 'quark': 2}
+    """
+    tasks, card = plan(recipe, options)
+    folder = Path(options.out or f"data/{card.name}")
+    _claim(folder, card)
+    done = {shard.name: shard for shard in _finished(folder, tasks)}
+    todo = [task for task in tasks if task.name not in done]
+    ahead = sum(task.jets for task in tasks if task.name in done)
+    total = sum(task.jets for task in tasks)
+    for shard in _run(todo, folder, options, lambda kept: progress(ahead + kept, total) if progress else None):
+        done[shard.name] = shard
+        write_card(folder, card.with_shards(list(done.values()), complete=False))
+    counts, columns = _account(folder, tasks)
+    final = replace(card, skipped=counts, columns=columns)
+    write_card(folder, final.with_shards(list(done.values()), complete=True))
+    return folder
+
+
+def plan(recipe: str | Path, options: Options) -> tuple[list[Task], Card]:
+    """The shards to make and the card that will describe them; nothing is written, everything is checked."""
+    parsed = load_recipe(recipe, options.detector)
+    variation = load_variation(options.variation)
+    if options.twin == "redetect" and not parsed.detector:
+        raise ConfigError(
+            "twin=redetect needs a detector; this recipe has none, choose twin=rehadronise or detector=NAME"
+        )
+    if options.twin == "rehadronise" and options.variation == "hadronisation-off":
+        raise ConfigError(
+            "twin=rehadronise would repeat nothing with variation=hadronisation-off; choose twin=reshower"
+        )
+    detector = load_card(parsed.detector, variation.resolution_scale) if parsed.detector else None
+    versions = {"pythia": generator.version(), "fastjet": version("fastjet"), "jetkit": version("jetkit")}
+    made_of = _made_of(parsed, options, variation, detector)
+    fingerprint = hashlib.sha256(json.dumps([made_of, versions], sort_keys=True).encode()).hexdigest()
+    classes = len(parsed.classes)
+    if options.jets < classes:
+        raise ConfigError(f"jets={options.jets} is less than one for each of the {classes} classes; ask for more")
+    tasks = []
+    for label in range(classes):
+        wanted = options.jets // classes + (label < options.jets % classes)
+        for k, first in enumerate(range(0, wanted, options.shard)):
+            jets = min(options.shard, wanted - first)
+            key = (options.seed, options.twin, variation, detector, fingerprint)
+            tasks.append(Task(parsed, label, k * classes + label, jets, *key))
+    return sorted(tasks, key=lambda task: task.number), _card(parsed, options, made_of, versions, detector)
+
+
+def _made_of(recipe: Recipe, options: Options, variation: Variation, detector: DetectorCard | None) -> dict[str, Any]:
+    """All that decides the content of the dataset, as plain values."""
+    chosen = {name: getattr(options, name) for name in ("jets", "seed", "shard", "twin", "variation")}
+    return {
+        "dataset": to_dict(recipe),
+        "options": chosen,
+        "variation": asdict(variation),
+        "detector": json.loads(json.dumps(asdict(detector)).replace("Infinity", '"inf"')) if detector else None,
+    }
+
+
+def _card(
+    recipe: Recipe, options: Options, made_of: dict[str, Any], versions: dict[str, str], detector: DetectorCard | None
+) -> Card:
+    jets = recipe.jets
+    cuts = [
+        f"{jets.algorithm} jets, R = {jets.radius}, {jets.pt[0]} < pT < {jets.pt[1]} GeV, |eta| < {jets.abs_eta}, "
+        f"|y| < {jets.abs_rapidity}",
+        f"the {jets.leading} hardest jets of an event" if jets.leading else "all jets of an event",
+    ]
+    return Card(
+        recipe.name,
+        classes=[one.name for one in recipe.classes],
+        recipe=made_of,
+        generator=versions,
+        seed=options.seed,
+        cuts=cuts,
+        notes=[recipe.description, f"detector: {detector.description}" if detector else "particle level, no detector"],
+        differences=[*recipe.differences, *(detector.differences if detector else [])],
+        citation=recipe.citation,
+    )
+
+
+def _claim(folder: Path, card: Card) -> None:
+    """Make the folder ours, or see that it already holds a part of this very dataset."""
+    if (folder / CARD_NAME).exists():
+        old = read_card(folder)
+        if (old.recipe, old.generator) != (card.recipe, card.generator):
+            raise JetkitError(
+                f"{folder} holds another dataset ({old.name}, seed {old.seed}); choose another out=FOLDER"
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise JetkitError(f"{folder} exists and is not a dataset; choose another out=FOLDER or empty it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JetkitError(f"cannot make the folder {folder}: {error.strerror}; choose another out=FOLDER") from error
+    write_card(folder, card)
+
+
+def _finished(folder: Path, tasks: list[Task]) -> Iterator[Shard]:
+    """Shards that are there, whole and unchanged; all leftovers of an interrupted run are removed."""
+    listed = {shard.name: shard for shard in read_card(folder).shards}
+    for leftover in folder.glob(".*.partial"):
+        leftover.unlink()
+    for task in tasks:
+        path = folder / task.name
+        if not path.exists():
+            continue
+        known = listed.get(task.name)
+        if known is None and _is_whole(path, task):
+            yield _describe(path)
+        elif known is not None and path.stat().st_size == known.bytes and sha256_of(path) == known.sha256:
+            yield known
+        else:
+            path.unlink()
+
+
+def _is_whole(path: Path, task: Task) -> bool:
+    """Whether a file that no card lists yet is this task's, readable to the last row."""
+    try:
+        with ShardReader(path) as reader:
+            reader.read(list(reader.columns))
+            return reader.metadata.get("jetkit") == task.fingerprint
+    except JetkitError:
+        return False
+
+
+def _describe(path: Path) -> Shard:
+    with ShardReader(path) as reader:
+        labels = np.asarray(reader.read(["jet_label"])["jet_label"])
+        return Shard(path.name, reader.rows, path.stat().st_size, sha256_of(path), np.bincount(labels).tolist())
+
+
+def _account(folder: Path, tasks: list[Task]) -> tuple[dict[str, int], dict[str, dict[str, str]]]:
+    """What became of the events, and the columns with type, unit and meaning, from the shards themselves."""
+    counts: Counter[str] = Counter()
+    columns: dict[str, dict[str, str]] = {}
+    for task in tasks:
+        with ShardReader(folder / task.name) as reader:
+            counts.update(json.loads(reader.metadata["counts"]))
+            columns |= {name: COLUMNS[name]._asdict() for name in reader.columns}
+    return dict(counts), columns
+
+
+def _run(tasks: list[Task], folder: Path, options: Options, report: Callable[[int], None]) -> Iterator[Shard]:
+    """Run tasks on dask and yield their shards as they finish."""
+    if not tasks:
+        return
+    distributed = require("distributed")
+    kept: Counter[int] = Counter()
+    with _client(folder, options, len(tasks)) as client:
+
+        def hear(event: tuple[float, tuple[int, int]]) -> None:
+            kept[event[1][0]] += event[1][1]
+            report(sum(kept.values()))
+
+        client.subscribe_topic(SCRATCH, hear)
+        futures = client.map(_work, tasks, folder=str(folder.resolve()), pure=False)
+        for future in distributed.as_completed(futures):
+            yield future.result()
+
+
+def _work(task: Task, folder: str) -> Shard:
+    worker = require("distributed").get_worker()
+    return make_shard(task, folder, lambda jets: worker.log_event(SCRATCH, (task.number, jets)))
+
+
+@contextmanager
+def _client(folder: Path, options: Options, tasks: int) -> Iterator[Any]:
+    """A dask client: of the scheduler named, or of local processes that live as long as the run."""
+    distributed = require("distributed")
+    if options.scheduler:
+        try:
+            client = distributed.Client(options.scheduler, timeout=10)
+        except (OSError, ValueError) as error:
+            raise JetkitError(
+                f"no dask scheduler answers at {options.scheduler}; start one or give workers=N"
+            ) from error
+        with client:
+            yield client
+        return
+    workers = min(options.workers, tasks)
+    scratch = folder / SCRATCH
+    dask = require("dask")
+    quiet = {"distributed.worker.use-file-locking": False, "distributed.logging": {"distributed": "error"}}
+    with dask.config.set(quiet), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cluster = distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=workers > 1,
+            memory_limit=0,
+            dashboard_address=None,
+            local_directory=str(scratch),
+            silence_logs=50,
+        )
+        try:
+            with cluster, distributed.Client(cluster) as client:
+                yield client
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)

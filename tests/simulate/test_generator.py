@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from jetkit.errors import JetkitError
+from jetkit.simulate.generator import Generator, Record, Streams
+
+from .conftest import QCD
+
+
+def events_of(twin="none", copy=0, size=5, count=5, extra=()):
+    batches = Generator([*QCD, *extra], Streams(3, twin, copy)).batches(size)
+    return [next(batches) for _ in range(count // size)]
+
+
+def entries(record: Record, low: int, high: int) -> np.ndarray:
+    return record.p4[(np.abs(record.status) >= low) & (np.abs(record.status) <= high)]
+
+
+def test_energy_and_momentum_are_conserved(qcd_events) -> None:
+    finals = qcd_events.particles
+    total = np.add.reduceat(finals.p4, finals.offsets[:-1])
+    np.testing.assert_allclose(total, np.broadcast_to([14_000.0, 0, 0, 0], total.shape), atol=1e-4)
+
+
+def test_charge_is_conserved(qcd_events) -> None:
+    finals = qcd_events.particles
+    assert np.add.reduceat(finals.charge, finals.offsets[:-1]).tolist() == [2] * len(finals)
+
+
+def test_an_event_does_not_depend_on_the_batches_around_it() -> None:
+    (five,) = events_of(size=5)
+    singles = events_of(size=1)
+    for k, one in enumerate(singles):
+        start, stop = five.particles.offsets[k : k + 2]
+        np.testing.assert_array_equal(one.particles.p4, five.particles.p4[start:stop])
+    assert five.number.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("twin", "same_process", "same_partons", "same_hadrons"),
+    [("redetect", True, True, True), ("rehadronise", True, True, False), ("reshower", True, False, False)],
+)
+def test_twins_repeat_just_what_they_say(twin, same_process, same_partons, same_hadrons) -> None:
+    (original,), (copy,) = events_of(), events_of(twin, 1)
+
+    def equal(a: np.ndarray, b: np.ndarray) -> bool:
+        return np.array_equal(a, b)
+
+    assert equal(entries(original.record, 21, 29), entries(copy.record, 21, 29)) is same_process
+    assert equal(entries(original.record, 41, 69), entries(copy.record, 41, 69)) is same_partons
+    assert equal(original.particles.p4, copy.particles.p4) is same_hadrons
+
+
+def test_parton_level_keeps_the_hard_process_and_ends_with_partons() -> None:
+    (hadrons,), (partons,) = events_of(), events_of(extra=["HadronLevel:all = off"])
+    np.testing.assert_array_equal(entries(hadrons.record, 21, 29), entries(partons.record, 21, 29))
+    assert set(np.unique(np.abs(partons.particles.pid))) <= {1, 2, 3, 4, 5, 21, 22, 1103, 2101, 2103, 2203}
+    assert partons.number.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_setting_that_pythia_does_not_know_is_named() -> None:
+    with pytest.raises(JetkitError, match="'HardQCD:everything = on'"):
+        Generator(["HardQCD:everything = on"], Streams(1))
+
+
+def test_settings_without_a_process_are_refused() -> None:
+    with pytest.raises(JetkitError, match="cannot start"):
+        Generator(["Beams:eCM = 13000."], Streams(1))
+
+
+def test_a_value_out_of_range_is_named() -> None:
+    with pytest.raises(JetkitError, match="eCM = -5"):
+        Generator(["Beams:eCM = -5."], Streams(1))
