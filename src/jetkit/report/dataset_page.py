@@ -1,0 +1,103 @@
+"""A dataset on one page: its card, its classes in numbers and pictures, its files, and how to make it again."""
+
+from __future__ import annotations
+
+import shlex
+from base64 import b64encode
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from jetkit import __version__
+from jetkit.config import load, names
+from jetkit.data.card import Card
+from jetkit.errors import require
+from jetkit.report.class_table import class_table
+from jetkit.report.jet_sample import PER_CLASS, JetSample
+from jetkit.report.picture_set import CAPTIONS
+from jetkit.report.pictures import image, write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_page(card: Card, jets: JetSample, figures: Mapping[str, Figure], out: Path, folder: str) -> list[Path]:
+    """Write each figure as a PNG and, last, ``index.html``, which holds them all and needs no other file or network.
+
+    `out` is the folder to write, `folder` where the dataset lies. Returns the files written.
+
+    Raises:
+        JetkitError: jinja2 is absent, or the folder cannot be written.
+    """
+    pngs = {name: image(figure) for name, figure in figures.items()}
+    written = {out / f"{name}.png": png for name, png in pngs.items()}
+    written[out / "index.html"] = page(card, jets, pngs, folder).encode()
+    for path, content in written.items():
+        write_bytes(path, content)
+    return list(written)
+
+
+def page(card: Card, jets: JetSample, pngs: Mapping[str, bytes], folder: str) -> str:
+    """The page as HTML; `pngs` holds a PNG file for names of `CAPTIONS`.
+
+    Raises:
+        JetkitError: jinja2 is absent.
+    """
+    jinja2 = require("jinja2")
+    description = str(_made_from(card).get("description", ""))
+    notes = [note for note in card.notes if note != description]
+    template = (files("jetkit.report") / "templates" / "dataset.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    text: str = environment.from_string(template).render(
+        card=card,
+        description=description,
+        table=class_table(jets),
+        pictures=[
+            {"name": name, "title": CAPTIONS[name][0], "caption": CAPTIONS[name][1], "base64": b64encode(png).decode()}
+            for name, png in pngs.items()
+        ],
+        facts=facts(card),
+        lists={"Cuts": card.cuts, "Notes": notes, "Known differences": card.differences, "Cite": card.citation},
+        recipe_text=yaml.safe_dump(card.recipe, sort_keys=False, allow_unicode=True) if card.recipe else "",
+        megabytes=sum(shard.bytes for shard in card.shards) / 1e6,
+        per_class=PER_CLASS,
+        shown_classes=len(jets.classes),
+        command=command(card),
+        folder=folder,
+        version=__version__,
+    )
+    return text
+
+
+def facts(card: Card) -> list[tuple[str, str]]:
+    """Short entries of a card: what, text."""
+    made = _made_from(card)
+    entries = [
+        ("recipe", str(made.get("name", ""))),
+        ("detector", str(made.get("detector") or "none, particle level") if made else ""),
+        *((str(name), str(version)) for name, version in card.generator.items()),
+        ("seed", str(card.seed) if made else ""),
+        *((reason, f"{count:,}") for reason, count in card.skipped.items()),
+    ]
+    return [(name, text) for name, text in entries if text]
+
+
+def command(card: Card) -> str:
+    """The command that makes the dataset again, or nothing where jetkit did not make it."""
+    made, options = _made_from(card), card.recipe.get("options")
+    if "name" not in made or not isinstance(options, dict):
+        return ""
+    words = [f"{name}={value}" for name, value in options.items() if value != "none"]
+    packaged = made["name"] in names("datasets") and load("datasets", made["name"]).get("detector", "")
+    if packaged != made.get("detector", ""):
+        words.append(f"detector={made.get('detector') or 'none'}")
+    return " ".join(["jetkit simulate", shlex.quote(str(made["name"])), *(shlex.quote(word) for word in words)])
+
+
+def _made_from(card: Card) -> dict[str, Any]:
+    """The dataset's recipe as its card tells it; empty where the card tells none."""
+    made = card.recipe.get("dataset")
+    return made if isinstance(made, dict) else {}
