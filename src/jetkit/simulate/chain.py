@@ -11,7 +11,7 @@ import numpy as np
 from jetkit.simulate.detector import detect
 from jetkit.simulate.detector_card import DetectorCard
 from jetkit.simulate.generator import Events, Generator, Streams
-from jetkit.simulate.jets import Jets, find_jets
+from jetkit.simulate.jets import Axes, Jets, find_jets, nearest
 from jetkit.simulate.particles import Bools, Ints, Particles
 from jetkit.simulate.recipe import ClassRecipe, JetRecipe
 from jetkit.simulate.rows import Rows, decay_rows, generator_rows, harder_first, jet_rows, particle_rows
@@ -113,7 +113,10 @@ def dijet_mass(jets: Jets, each: int) -> np.ndarray:
     return np.repeat(np.sqrt(np.maximum(mass2, 0.0)), each)
 
 
-def pair_key(rows: Rows) -> Ints:
-    """(J,) what two twins of one jet share: its event and its place in the event."""
-    key: Ints = np.asarray(rows["event_id"]) * 64 + np.asarray(rows["jet_rank"])
-    return key
+def pair(original: Rows, twin: Rows, radius: float) -> tuple[Ints, Ints]:
+    """Rows of the jets that are each other's nearest, ΔR < radius, in the two copies of the same events."""
+    axes = [Axes(*(np.asarray(rows[name]) for name in ("event_id", "jet_eta", "jet_phi"))) for rows in (original, twin)]
+    there, back = nearest(axes[0], axes[1], radius), nearest(axes[1], axes[0], radius)
+    left = np.flatnonzero(there >= 0)
+    left = left[back[there[left]] == left]
+    return left, there[left]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -63,6 +63,40 @@ class Jets:
         offsets = row_limits(counts)
         rows = self.rows[np.repeat(self.offsets[:-1][chosen] - offsets[:-1], counts) + np.arange(offsets[-1])]
         return Jets(self.p4[chosen], self.event[chosen], self.rank[chosen], rows, offsets)
+
+
+class Axes(NamedTuple):
+    """Where jets point: the event, ascending, and the direction of each."""
+
+    event: Ints
+    eta: Floats
+    phi: Floats
+
+    @classmethod
+    def of(cls, jets: Jets) -> Axes:
+        """The axes of these jets."""
+        return cls(jets.event, jets.eta, jets.phi)
+
+
+def nearest(axes: Axes, others: Axes, radius: float) -> Ints:
+    """(J,) for each axis the nearest other one of the same event within ΔR < radius, −1 for none.
+
+    Example:
+        >>> here = Axes(np.array([0, 1]), np.zeros(2), np.zeros(2))
+        >>> there = Axes(np.array([1]), np.array([0.1]), np.zeros(1))
+        >>> nearest(here, there, radius=0.4).tolist()
+        [-1, 0]
+    """
+    best, partner = np.full(len(axes.event), radius), np.full(len(axes.event), -1)
+    low, high = np.searchsorted(others.event, axes.event), np.searchsorted(others.event, axes.event, side="right")
+    for step in range(int((high - low).max(initial=0))):
+        near = np.flatnonzero(low + step < high)
+        candidate = (low + step)[near]
+        dphi = (others.phi[candidate] - axes.phi[near] + np.pi) % (2 * np.pi) - np.pi
+        delta_r = np.hypot(others.eta[candidate] - axes.eta[near], dphi)
+        better = delta_r < best[near]
+        best[near[better]], partner[near[better]] = delta_r[better], candidate[better]
+    return partner
 
 
 def find_jets(particles: Particles, radius: float, pt_min: float, algorithm: str = "antikt") -> Jets:

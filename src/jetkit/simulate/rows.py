@@ -10,7 +10,7 @@ import numpy as np
 from jetkit.data.ragged import Ragged, Values, concatenate, take_rows
 from jetkit.physics.grooming import soft_drop
 from jetkit.physics.subjettiness import n_subjettiness
-from jetkit.simulate.jets import Jets
+from jetkit.simulate.jets import Axes, Jets, nearest
 from jetkit.simulate.particles import Floats, Ints, Particles, row_limits
 from jetkit.simulate.recipe import JetRecipe
 from jetkit.simulate.truth import Decays
@@ -85,7 +85,7 @@ def particle_rows(jets: Jets, particles: Particles, detected: bool) -> Rows:
 
 def generator_rows(jets: Jets, generated: Jets, particles: Particles, recipe: JetRecipe) -> Rows:
     """The nearest jet of generated particles (ΔR < R, else an empty one) and its constituents."""
-    partner = _nearest(jets, generated, recipe.radius)
+    partner = nearest(Axes.of(jets), Axes.of(generated), recipe.radius)
     found = np.flatnonzero(partner >= 0)
     matched = harder_first(generated.keep(partner[found]), particles)
     p4, vertex = particles.p4[matched.rows], particles.vertex[matched.rows]
@@ -142,17 +142,3 @@ def _about_axis(jets: Jets, p4: Floats) -> tuple[Floats, Floats]:
 
 def _momenta(prefix: str, jets: Jets, p4: Floats) -> Rows:
     return {f"{prefix}_{name}": Ragged(p4[:, k], jets.offsets) for name, k in MOMENTUM}
-
-
-def _nearest(jets: Jets, others: Jets, radius: float) -> Ints:
-    """(J,) the nearest of the other jets of the same event within ΔR < radius, −1 for none."""
-    best, partner = np.full(len(jets), radius), np.full(len(jets), -1)
-    low, high = np.searchsorted(others.event, jets.event), np.searchsorted(others.event, jets.event, side="right")
-    for step in range(int((high - low).max(initial=0))):
-        near = np.flatnonzero(low + step < high)
-        candidate = (low + step)[near]
-        dphi = (others.phi[candidate] - jets.phi[near] + np.pi) % (2 * np.pi) - np.pi
-        delta_r = np.hypot(others.eta[candidate] - jets.eta[near], dphi)
-        better = delta_r < best[near]
-        best[near[better]], partner[near[better]] = delta_r[better], candidate[better]
-    return partner

@@ -114,7 +114,9 @@ def _card(
     cuts = [
         f"{jets.algorithm} jets, R = {jets.radius}, {jets.pt[0]} < pT < {jets.pt[1]} GeV, |eta| < {jets.abs_eta}, "
         f"|y| < {jets.abs_rapidity}",
-        f"the {jets.leading} hardest jets of an event" if jets.leading else "all jets of an event",
+        {0: "all jets of an event", 1: "the hardest jet of an event"}.get(
+            jets.leading, f"the {jets.leading} hardest jets of an event"
+        ),
     ]
     return Card(
         recipe.name,

@@ -13,7 +13,7 @@ import numpy as np
 from jetkit.data.card import Shard
 from jetkit.data.parquet import write_shard
 from jetkit.errors import JetkitError
-from jetkit.simulate.chain import BATCH, Chain, pair_key
+from jetkit.simulate.chain import BATCH, Chain, pair
 from jetkit.simulate.detector_card import DetectorCard
 from jetkit.simulate.generator import Generator, Streams
 from jetkit.simulate.options import Twin
@@ -115,7 +115,7 @@ def _pairs(task: Task, variant: int, counts: Counter[str]) -> Iterator[tuple[Row
     chains = [_chain(task, variant, Counter(), copy=1), _chain(task, variant, counts, copy=0)]
     first = variant * (EVENTS_A_SHARD // 16)
     for twin, original in zip(*(chain.batches() for chain in chains), strict=False):
-        _, left, right = np.intersect1d(pair_key(original), pair_key(twin), return_indices=True)
+        left, right = pair(original, twin, task.recipe.jets.radius)
         same = np.asarray(original.pop("hard"))[left] == np.asarray(twin.pop("hard"))[right]
         counts["pairs with unequal hard processes"] += int((~same).sum())
         left, right = left[same], right[same]
