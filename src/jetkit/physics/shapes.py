@@ -1,0 +1,195 @@
+"""Jet shapes: multiplicity, momentum dispersion, angularities, charge and pull."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jetkit.errors import JetkitError
+from jetkit.kernels import kernel
+from jetkit.physics.clustering import cluster
+from jetkit.physics.ragged import power_of_distance, pt_rapidity_phi, ragged, squared_distance, wrapped
+
+AXES = ("e_scheme", "wta")
+
+
+def multiplicity(offsets: Int[np.ndarray, "bounds"]) -> Int[np.ndarray, "J"]:
+    """Number of particles of every jet; neither soft- nor collinear-safe.
+
+    Example:
+        >>> multiplicity(np.array([0, 2, 5])).tolist()
+        [2, 3]
+    """
+    return np.diff(offsets)
+
+
+def momentum_dispersion(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
+    """pTD = √(Σ pT²)/Σ pT: 1 for one particle, small for many; not collinear-safe.
+
+    Source: Search for a Higgs boson in the decay channel H → ZZ → q q̄ ℓ⁻ ℓ⁺, CMS 2012, arXiv:1202.1416.
+
+    Raises:
+        JetkitError: the offsets do not fit.
+
+    Example:
+        >>> p4 = np.array([[3.0, 3.0, 0.0, 0.0], [4.0, 4.0, 0.0, 0.0]])
+        >>> momentum_dispersion(p4, np.array([0, 2])).round(4).tolist()
+        [0.7143]
+    """
+    p4, offsets = ragged(p4, offsets)
+    pt = np.hypot(p4[:, 1], p4[:, 2])
+    return _per_jet_ratio(np.sqrt(_sum_per_jet(pt**2, offsets)), _sum_per_jet(pt, offsets))
+
+
+def angularity(
+    p4: Float[np.ndarray, "M 4"],
+    offsets: Int[np.ndarray, "bounds"],
+    *,
+    kappa: float,
+    beta: float,
+    R0: float = 0.8,
+    axis: str = "wta",
+) -> Float[np.ndarray, "J"]:
+    """Generalised angularity λ^κ_β = Σ_i z_i^κ (ΔR_i/R0)^β of every jet, with z = pT/Σ pT and ΔR from the jet axis.
+
+    (κ, β) = (0, 0) is the multiplicity, (2, 0) is pTD², (1, ½) the Les Houches angularity, (1, 1) the width or girth,
+    (1, 2) thrust. The axis is that of the summed momentum, ``"e_scheme"``, or that of Cambridge/Aachen clustering
+    where the winner takes all, ``"wta"``, which soft recoil does not move. Only κ = 1 with β > 0 is infrared and
+    collinear safe.
+
+    Source: Gaining (Mutual) Information about Quark/Gluon Discrimination, 2014, arXiv:1408.3122.
+
+    Raises:
+        JetkitError: the offsets do not fit, the axis is unknown, or R0 is not positive.
+
+    Example:
+        >>> p4 = np.array([[70.0, 70.0, 0.0, 0.0], [30.0, 30 * np.cos(0.2), 30 * np.sin(0.2), 0.0]])
+        >>> angularity(p4, np.array([0, 2]), kappa=1.0, beta=1.0, R0=0.8).round(6).tolist()
+        [0.075]
+    """
+    if not R0 > 0:
+        raise JetkitError(f"R0 should be positive, got {R0}")
+    p4, offsets = ragged(p4, offsets)
+    particles = pt_rapidity_phi(p4)
+    return _angularities(particles, offsets, _jet_axes(p4, offsets, axis), kappa, beta, R0)
+
+
+def width(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
+    """Width (girth) Σ pT_i ΔR_i/Σ pT of every jet, around the axis of its summed momentum.
+
+    Source: Quark and Gluon Tagging at the LHC, 2011, arXiv:1106.3076.
+
+    Raises:
+        JetkitError: the offsets do not fit.
+
+    Example:
+        >>> p4 = np.array([[50.0, 50.0, 0.0, 0.0], [50.0, 50 * np.cos(0.2), 50 * np.sin(0.2), 0.0]])
+        >>> width(p4, np.array([0, 2])).round(6).tolist()
+        [0.1]
+    """
+    return angularity(p4, offsets, kappa=1.0, beta=1.0, R0=1.0, axis="e_scheme")
+
+
+def jet_charge(
+    p4: Float[np.ndarray, "M 4"],
+    offsets: Int[np.ndarray, "bounds"],
+    charge: Float[np.ndarray, "M"],
+    *,
+    kappa: float = 0.5,
+) -> Float[np.ndarray, "J"]:
+    """Jet charge Q_κ = Σ q_i pT_i^κ/pT^κ of every jet, with pT of the summed momentum.
+
+    Source: Jet Charge at the LHC, 2012, arXiv:1209.2421.
+
+    Raises:
+        JetkitError: the offsets do not fit, or there is not one charge a particle.
+
+    Example:
+        >>> p4 = np.array([[9.0, 9.0, 0.0, 0.0], [16.0, 16.0, 0.0, 0.0]])
+        >>> jet_charge(p4, np.array([0, 2]), np.array([1.0, -1.0])).round(6).tolist()
+        [-0.2]
+    """
+    p4, offsets = ragged(p4, offsets)
+    if np.shape(charge) != (len(p4),):
+        raise JetkitError(f"charge should have one entry for each of the {len(p4)} particles, got {np.shape(charge)}")
+    px, py = _sum_per_jet(p4[:, 1], offsets), _sum_per_jet(p4[:, 2], offsets)
+    weighted = _sum_per_jet(charge * np.hypot(p4[:, 1], p4[:, 2]) ** kappa, offsets)
+    return _per_jet_ratio(weighted, np.hypot(px, py) ** kappa)
+
+
+def pull(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J 2"]:
+    """Pull vector t = Σ pT_i |r_i| r_i/pT of every jet, with r = (Δy, Δφ) from the axis of its summed momentum.
+
+    Source: Seeing in Color: Jet Superstructure, 2010, arXiv:1001.5027.
+
+    Raises:
+        JetkitError: the offsets do not fit.
+
+    Example:
+        >>> p4 = np.array([[50.0, 50.0, 0.0, 0.0], [50.0, 50 * np.cos(0.2), 50 * np.sin(0.2), 0.0]])
+        >>> np.abs(pull(p4, np.array([0, 2]))).round(6).tolist()
+        [[0.0, 0.0]]
+    """
+    p4, offsets = ragged(p4, offsets)
+    return _pulls(pt_rapidity_phi(p4), offsets, _jet_axes(p4, offsets, "e_scheme"))
+
+
+def _sum_per_jet(x: Float[np.ndarray, "M"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
+    jet = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    return np.bincount(jet, weights=x, minlength=len(offsets) - 1)
+
+
+def _per_jet_ratio(numerator: Float[np.ndarray, "J"], denominator: Float[np.ndarray, "J"]) -> Float[np.ndarray, "J"]:
+    ratio: Float[np.ndarray, "J"] = np.divide(
+        numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0
+    )
+    return ratio
+
+
+def _jet_axes(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], axis: str) -> Float[np.ndarray, "J 3"]:
+    """pT, rapidity and azimuth of the axis of every jet."""
+    if axis not in AXES:
+        raise JetkitError(f"axis should be one of {', '.join(AXES)}, got {axis!r}")
+    if axis == "e_scheme":
+        return pt_rapidity_phi(np.stack([_sum_per_jet(component, offsets) for component in p4.T], axis=1))
+    trees = cluster(p4, offsets, winner_takes_all=True)
+    axes = np.zeros((len(offsets) - 1, 3))
+    filled = np.diff(offsets) > 0
+    axes[filled] = pt_rapidity_phi(trees.p4[trees.offsets[1:][filled] - 1])
+    return axes
+
+
+@kernel
+def _angularities(
+    particles: Float[np.ndarray, "M 3"],
+    offsets: Int[np.ndarray, "bounds"],
+    axes: Float[np.ndarray, "J 3"],
+    kappa: float,
+    beta: float,
+    R0: float,
+) -> Float[np.ndarray, "J"]:
+    result = np.zeros(len(offsets) - 1)
+    for j in range(len(offsets) - 1):
+        jet = particles[offsets[j] : offsets[j + 1]]
+        total = jet[:, 0].sum()
+        for i in range(len(jet)):
+            separation = squared_distance(jet[i, 1], jet[i, 2], axes[j, 1], axes[j, 2]) / (R0 * R0)
+            if total > 0:
+                result[j] += (jet[i, 0] / total) ** kappa * power_of_distance(separation, beta)
+    return result
+
+
+@kernel
+def _pulls(
+    particles: Float[np.ndarray, "M 3"], offsets: Int[np.ndarray, "bounds"], axes: Float[np.ndarray, "J 3"]
+) -> Float[np.ndarray, "J 2"]:
+    result = np.zeros((len(offsets) - 1, 2))
+    for j in range(len(offsets) - 1):
+        for i in range(offsets[j], offsets[j + 1]):
+            y, phi = particles[i, 1] - axes[j, 1], wrapped(particles[i, 2] - axes[j, 2])
+            weight = particles[i, 0] * math.hypot(y, phi) / axes[j, 0] if axes[j, 0] > 0 else 0.0
+            result[j, 0] += weight * y
+            result[j, 1] += weight * phi
+    return result

@@ -1,0 +1,149 @@
+"""N-subjettiness with kT axes, winner-takes-all kT axes, and kT axes improved by one minimisation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jetkit.errors import JetkitError
+from jetkit.kernels import kernel
+from jetkit.physics.clustering import KT, cluster
+from jetkit.physics.ragged import point, power_of_distance, pt_rapidity_phi, ragged, squared_distance, wrapped
+
+AXES = ("one_pass_kt", "kt", "wta_kt")
+PRECISION = 1e-4
+"""Softening of the distances in the minimisation, and the mean step of the axes at which it stops."""
+LONGEST = 1000
+"""Largest number of steps of the minimisation."""
+
+
+def n_subjettiness(
+    p4: Float[np.ndarray, "M 4"],
+    offsets: Int[np.ndarray, "bounds"],
+    *,
+    largest: int = 4,
+    beta: float = 1.0,
+    R0: float = 0.8,
+    axes: str = "one_pass_kt",
+) -> Float[np.ndarray, "J largest"]:
+    """N-subjettiness τ_N = Σ_i pT_i min_a ΔR_ia^β / (Σ_i pT_i R0^β) of every jet, for N = 1 … largest.
+
+    The N axes are the exclusive kT subjets: ``"kt"`` adds momenta, ``"wta_kt"`` gives a sum the direction of its harder
+    part. ``"one_pass_kt"`` starts from the former and repeats, as FastJet contrib does: each particle joins its nearest
+    axis, and each axis moves to the mean (y, φ) of its particles with the weights pT (ΔR² + 1e-8)^(β/2 − 1), until the
+    axes move by less than 1e-4 on average. A jet of at most N particles has τ_N = 0.
+
+    Source: Identifying Boosted Objects with N-subjettiness, 2010, arXiv:1011.2268; Maximizing Boosted Top
+    Identification by Minimizing N-subjettiness, 2011, arXiv:1108.2701.
+
+    Raises:
+        JetkitError: the offsets do not fit, the axes are unknown, or R0, β or the largest N is not positive.
+
+    Example:
+        >>> p4 = np.array([[70.0, 70.0, 0.0, 0.0], [30.0, 30 * np.cos(0.2), 30 * np.sin(0.2), 0.0]])
+        >>> n_subjettiness(p4, np.array([0, 2]), largest=2, axes="wta_kt").round(6).tolist()
+        [[0.075, 0.0]]
+    """
+    if axes not in AXES:
+        raise JetkitError(f"axes should be one of {', '.join(AXES)}, got {axes!r}")
+    if not (R0 > 0 and beta > 0 and largest > 0):
+        raise JetkitError(f"R0, beta and largest should be positive, got {R0}, {beta} and {largest}")
+    p4, offsets = ragged(p4, offsets)
+    trees = cluster(p4, offsets, power=KT, winner_takes_all=axes == "wta_kt")
+    improve = axes == "one_pass_kt"
+    tau = _taus(pt_rapidity_phi(p4), offsets, trees.p4, trees.parent, trees.offsets, largest, beta, improve)
+    return tau / math.pow(R0, beta)
+
+
+@kernel
+def _taus(
+    particles: Float[np.ndarray, "M 3"],
+    offsets: Int[np.ndarray, "bounds"],
+    nodes: Float[np.ndarray, "K 4"],
+    parent: Int[np.ndarray, "K"],
+    node_offsets: Int[np.ndarray, "bounds"],
+    largest: int,
+    beta: float,
+    improve: bool,
+) -> Float[np.ndarray, "J largest"]:
+    tau = np.zeros((len(offsets) - 1, largest))
+    axes, sums = np.empty((largest, 2)), np.empty((largest, 3))
+    for j in range(len(offsets) - 1):
+        jet = particles[offsets[j] : offsets[j + 1]]
+        for n in range(1, min(largest, len(jet) - 1) + 1):
+            _exclusive(nodes, parent, node_offsets[j], node_offsets[j + 1], n, axes)
+            if improve:
+                for _ in range(LONGEST):
+                    if _step(jet, axes, sums, n, beta) <= PRECISION:
+                        break
+            tau[j, n - 1] = _spread(jet, axes, n, beta)
+    return tau
+
+
+@kernel
+def _exclusive(
+    nodes: Float[np.ndarray, "K 4"],
+    parent: Int[np.ndarray, "K"],
+    first: int,
+    last: int,
+    n: int,
+    axes: Float[np.ndarray, "largest 2"],
+) -> None:
+    """Rapidity and azimuth of the n subjets that remain when the last n − 1 mergings of a jet are undone."""
+    standing, found = last - n + 1, 0
+    for k in range(first, standing):
+        if parent[k] >= standing or parent[k] < 0:
+            _, axes[found, 0], axes[found, 1] = point(nodes[k, 0], nodes[k, 1], nodes[k, 2], nodes[k, 3])
+            found += 1
+
+
+@kernel
+def _nearest_axis(rapidity: float, phi: float, axes: Float[np.ndarray, "largest 2"], n: int) -> tuple[int, float]:
+    """The axis nearest to a particle, and ΔR² to it."""
+    best, best2 = 0, math.inf
+    for a in range(n):
+        separation = squared_distance(rapidity, phi, axes[a, 0], axes[a, 1])
+        if separation < best2:
+            best, best2 = a, separation
+    return best, best2
+
+
+@kernel
+def _step(
+    jet: Float[np.ndarray, "N 3"],
+    axes: Float[np.ndarray, "largest 2"],
+    sums: Float[np.ndarray, "largest 3"],
+    n: int,
+    beta: float,
+) -> float:
+    """Move each axis to the weighted mean of its particles; return the mean length of the steps."""
+    sums[:n] = 0.0
+    for i in range(len(jet)):
+        pt, rapidity, phi = jet[i, 0], jet[i, 1], jet[i, 2]
+        a, separation = _nearest_axis(rapidity, phi, axes, n)
+        softened = separation + PRECISION * PRECISION
+        pt *= power_of_distance(softened, beta) / softened
+        sums[a, 0] += pt
+        sums[a, 1] += pt * (rapidity - axes[a, 0])
+        sums[a, 2] += pt * wrapped(phi - axes[a, 1])
+    moved = 0.0
+    for a in range(n):
+        if sums[a, 0] > 0:
+            step_y, step_phi = sums[a, 1] / sums[a, 0], sums[a, 2] / sums[a, 0]
+            moved += math.hypot(step_y, step_phi)
+            axes[a, 0] += step_y
+            axes[a, 1] = wrapped(axes[a, 1] + step_phi)
+    return moved / n
+
+
+@kernel
+def _spread(jet: Float[np.ndarray, "N 3"], axes: Float[np.ndarray, "largest 2"], n: int, beta: float) -> float:
+    """Σ pT min ΔR^β / Σ pT of one jet."""
+    weighted, total = 0.0, 0.0
+    for i in range(len(jet)):
+        _, separation = _nearest_axis(jet[i, 1], jet[i, 2], axes, n)
+        weighted += jet[i, 0] * power_of_distance(separation, beta)
+        total += jet[i, 0]
+    return weighted / total if total > 0 else 0.0
