@@ -221,10 +221,10 @@ def _judge_particles(p4: Array, offsets: Array, reasons: Array) -> None:
 
 def _judge_features(x: Array, offsets: Array, reasons: Array) -> None:
     """Mark rows with a feature that is not finite."""
-    for row in x:
-        if not all_finite(row):
-            jets = np.searchsorted(offsets, np.flatnonzero(~np.isfinite(row)), side="right") - 1
-            reasons[jets[reasons[jets] == 0]] = REASONS.index("a feature with NaN or infinity")
+    if not all_finite(x):
+        broken = np.flatnonzero(~np.isfinite(x).all(axis=0))
+        jets = np.searchsorted(offsets, broken, side="right") - 1
+        reasons[jets[reasons[jets] == 0]] = REASONS.index("a feature with NaN or infinity")
 
 
 @kernel

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, Num
 from jetkit.data.columns import COLUMNS, P4_COLUMNS
 from jetkit.data.ragged import Array
 from jetkit.errors import JetkitError
+from jetkit.kernels import kernel
 
 
 class Feature(NamedTuple):
@@ -121,8 +122,8 @@ def particle_features(
     table = np.empty((len(chosen), len(columns["part_energy"])), np.float32)
     with np.errstate(all="ignore"):
         quantities = _quantities(columns, counts, {feature.name for feature in chosen})
-        for row, feature in zip(table, chosen, strict=True):
-            _standardise(quantities[feature.name], feature, row)
+    for row, feature in zip(table, chosen, strict=True):
+        _standardise(quantities[feature.name], *_constants(feature), row)
     return table
 
 
@@ -187,16 +188,21 @@ def _real(values: Num[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return values.astype(np.float32, copy=False)
 
 
-def _standardise(quantity: Array, feature: Feature, row: Array) -> None:
-    """Write clip((q − center)·scale, low, high) or q into a row of the table; NaN where q is not finite."""
+def _constants(feature: Feature) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Centre, scale and limits of a feature; those that change nothing where it is not standardised."""
     if feature.center is None:
-        row[:] = quantity
-    else:
-        np.subtract(quantity, np.float32(feature.center), out=row)
-        np.multiply(row, np.float32(feature.scale), out=row)
-        np.clip(row, np.float32(feature.low), np.float32(feature.high), out=row)
-    if quantity.dtype.kind == "f" and not all_finite(quantity):
-        row[~np.isfinite(quantity)] = np.nan
+        return np.float32(0), np.float32(1), np.float32(-np.inf), np.float32(np.inf)
+    return np.float32(feature.center), np.float32(feature.scale), np.float32(feature.low), np.float32(feature.high)
+
+
+@kernel
+def _standardise(
+    quantity: Array, center: np.float32, scale: np.float32, low: np.float32, high: np.float32, row: Array
+) -> None:
+    """Write clip((q − center)·scale, low, high) into a row of the table; NaN where q is not finite."""
+    for i in range(len(quantity)):
+        q = np.float32(quantity[i])
+        row[i] = min(max((q - center) * scale, low), high) if np.isfinite(q) else np.nan
 
 
 def all_finite(values: Float[np.ndarray, " n"]) -> bool:

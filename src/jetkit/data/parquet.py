@@ -233,10 +233,9 @@ def _write(table: Any, path: Path) -> None:
             table,
             file,
             row_group_size=ROW_GROUP,
-            compression="zstd",
-            compression_level=1,
+            compression="lz4",  # read half as fast again as zstd, for a fifth more bytes
             use_dictionary=False,
-            use_byte_stream_split=floats,  # groups the exponents of floats: a fifth smaller and no slower
+            use_byte_stream_split=floats,  # groups the exponents of floats: smaller and faster
             write_page_checksum=True,
             use_compliant_nested_type=False,  # items of lists are called as in the public files
         )

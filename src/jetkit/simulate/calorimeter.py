@@ -13,7 +13,7 @@ import numpy as np
 
 from jetkit.kernels import kernel
 from jetkit.simulate.detector_card import Grid
-from jetkit.simulate.particles import Bools, Floats, Ints
+from jetkit.simulate.particles import Floats, Ints
 from jetkit.simulate.tracking import log_normal
 
 
@@ -85,15 +85,18 @@ def _settle(deposit: float, tracks: float, sigma_tracks: float, eta: float, resp
 
 
 class _Towers(NamedTuple):
-    """Sums over each tower of one event: deposits, tracks and their variance; what came of it; which were hit."""
+    """The towers hit in one event, in the order in which they are hit.
 
+    ``slot`` leads from a tower's number to its place in the other arrays, −1 for a tower not hit.
+    """
+
+    slot: Ints
+    cell: Ints
+    row: Ints
     deposit: Floats
     charged: Floats
     variance: Floats
     factor: Floats
-    row: Ints
-    hit: Bools
-    touched: Ints
 
 
 @kernel
@@ -106,10 +109,12 @@ def _fill(towers: _Towers, hits: Hits, grid: Grid, event: int) -> int:
         row, cell = _tower(grid, hits.eta[i], hits.phi[i])
         if cell < 0:
             continue
-        if not towers.hit[cell]:
-            towers.hit[cell], towers.row[cell], towers.touched[used] = True, row, cell
-            used += 1
-        towers.deposit[cell] += hits.share[i] * hits.energy[i]
+        k = towers.slot[cell]
+        if k < 0:
+            k, used = used, used + 1
+            towers.slot[cell], towers.cell[k], towers.row[k] = k, cell, row
+            towers.deposit[k], towers.charged[k], towers.variance[k] = 0.0, 0.0, 0.0
+        towers.deposit[k] += hits.share[i] * hits.energy[i]
     return used
 
 
@@ -122,31 +127,30 @@ def _add_tracks(
         if tracks.share[i] <= 0.0:
             continue
         row, cell = _tower(grid, tracks.eta[i], tracks.phi[i])
-        if cell < 0 or not towers.hit[cell]:
+        if cell < 0 or towers.slot[cell] < 0:
             continue
-        home[i] = cell
+        k = towers.slot[cell]
+        home[i] = k
         part = tracks.share[i] * tracks.energy[i]
         centre = 0.5 * (grid.edges[row] + grid.edges[row + 1])
         relative = energy_resolution(response, centre, tracks.energy[i]) / tracks.energy[i]
         guess = part if relative < resolution[i] else tracks.energy[i]
-        towers.charged[cell] += part
-        towers.variance[cell] += (resolution[i] * guess) ** 2
+        towers.charged[k] += part
+        towers.variance[k] += (resolution[i] * guess) ** 2
 
 
 @kernel
-def _empty_tower(towers: _Towers, cell: int, grid: Grid, response: Response, neutral: Floats) -> bool:
-    """Settle a tower and reset it; whether it leaves a neutral, written to ``neutral``."""
-    low, high = grid.edges[towers.row[cell]], grid.edges[towers.row[cell] + 1]
-    sigma = sqrt(towers.variance[cell])
-    excess, towers.factor[cell] = _settle(
-        towers.deposit[cell], towers.charged[cell], sigma, 0.5 * (low + high), response
-    )
-    towers.deposit[cell], towers.charged[cell], towers.variance[cell], towers.hit[cell] = 0.0, 0.0, 0.0, False
+def _empty_tower(towers: _Towers, k: int, grid: Grid, response: Response, neutral: Floats) -> bool:
+    """Settle a tower and forget it; whether it leaves a neutral, written to ``neutral``."""
+    towers.slot[towers.cell[k]] = -1
+    low, high = grid.edges[towers.row[k]], grid.edges[towers.row[k] + 1]
+    centre, sigma = 0.5 * (low + high), sqrt(towers.variance[k])
+    excess, towers.factor[k] = _settle(towers.deposit[k], towers.charged[k], sigma, centre, response)
     if excess <= 0.0:
         return False
     eta = np.random.uniform(low, high)
-    place = cell - grid.first[towers.row[cell]] + np.random.random()
-    phi = -pi + 2.0 * pi / grid.phi[towers.row[cell]] * place
+    place = towers.cell[k] - grid.first[towers.row[k]] + np.random.random()
+    phi = -pi + 2.0 * pi / grid.phi[towers.row[k]] * place
     pt = excess / np.cosh(eta)
     neutral[0], neutral[1], neutral[2], neutral[3] = excess, pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)
     return True
@@ -175,15 +179,15 @@ def measure(
     Returns:
         (K, 4) momenta of the neutrals, (E+1,) their row limits, and (T,) the factors on the tracks' momenta.
     """
-    cells = grid.first[-1]
+    most = np.diff(hits.offsets).max() if len(hits.offsets) > 1 else 0
     towers = _Towers(
-        np.zeros(cells),
-        np.zeros(cells),
-        np.zeros(cells),
-        np.ones(cells),
-        np.zeros(cells, dtype=np.int64),
-        np.zeros(cells, dtype=np.bool_),
-        np.empty(cells, dtype=np.int64),
+        np.full(grid.first[-1], -1, dtype=np.int64),
+        np.empty(most, dtype=np.int64),
+        np.empty(most, dtype=np.int64),
+        np.empty(most),
+        np.empty(most),
+        np.empty(most),
+        np.empty(most),
     )
     neutrals = np.empty((len(hits.energy), 4))
     offsets = np.zeros(len(hits.offsets), dtype=np.int64)
@@ -195,7 +199,7 @@ def measure(
         used = _fill(towers, hits, grid, event)
         _add_tracks(towers, tracks, resolution, grid, response, home, event)
         for k in range(used):
-            found += _empty_tower(towers, towers.touched[k], grid, response, neutrals[found])
+            found += _empty_tower(towers, k, grid, response, neutrals[found])
         for i in range(tracks.offsets[event], tracks.offsets[event + 1]):
             if home[i] >= 0:
                 factors[i] = towers.factor[home[i]]
