@@ -1,0 +1,24 @@
+"""Measurements against peers: ``python -m benchmarks NAME [options]``."""
+
+import sys
+from importlib import import_module
+
+NAMES = {
+    "simulate": "time of the bare generator over time of the whole chain, and two workers over one",
+    "memory": "resident memory while simulating and while streaming",
+    "detector": "our detector on the generated particles of two published Delphes files",
+    "moments": "moments of simulated jets beside published ones",
+    "loading": "our loader beside weaver-core's on the same jets",
+    "observables": "our observables beside the bare fastjet calls",
+}
+
+
+def main() -> None:
+    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
+        print("usage: python -m benchmarks NAME [options]\n" + "\n".join(f"  {k:12s} {v}" for k, v in NAMES.items()))
+        sys.exit(0 if len(sys.argv) < 2 else 2)
+    import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()

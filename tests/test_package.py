@@ -1,0 +1,31 @@
+"""What a user imports first."""
+
+import subprocess
+import sys
+
+import pytest
+
+import jetkit
+from jetkit.errors import JetkitError, require
+
+
+def test_the_public_names_are_pinned() -> None:
+    assert sorted(jetkit.__all__) == ["Cloud", "CloudSpec", "Dataset", "JetkitError", "open_dataset"]
+    for name in jetkit.__all__:
+        assert getattr(jetkit, name)
+
+
+def test_importing_jetkit_imports_nothing_heavy() -> None:
+    code = "import sys, jetkit; print(sorted({'torch', 'numba', 'pyarrow', 'numpy', 'pydantic'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Jet'"):
+        _ = jetkit.Jet
+
+
+def test_a_missing_package_names_the_command_that_installs_it(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastjet", None)
+    with pytest.raises(JetkitError, match=r"pip install 'jetkit\[simulate\]'"):
+        require("fastjet")
