@@ -100,8 +100,10 @@ def test_a_killed_run_goes_on_to_the_same_bits(dataset, tmp_path) -> None:
         process.wait()
     assert not read_card(out).complete
     (out / ".00001-top.parquet.77.partial").write_bytes(b"half a shard")
+    (out / ".dask").mkdir(exist_ok=True)
     simulate("top-landscape", small(out))
     assert content(out) == content(dataset)
+    assert sorted(path.name for path in out.iterdir()) == sorted(content(dataset))
 
 
 def test_twins_share_their_event_and_differ_in_their_hadrons(tmp_path) -> None:

@@ -152,6 +152,7 @@ def _claim(folder: Path, card: Card) -> None:
 def _finished(folder: Path, tasks: list[Task]) -> Iterator[Shard]:
     """Shards that are there, whole and unchanged; all leftovers of an interrupted run are removed."""
     listed = {shard.name: shard for shard in read_card(folder).shards}
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     for leftover in folder.glob(".*.partial"):
         leftover.unlink()
     for task in tasks:
