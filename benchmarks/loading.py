@@ -28,8 +28,8 @@ from jetkit.data.parquet import write_shard
 BATCH = 128
 LENGTH = 128
 SHARD = 10000
-FETCH = 0.1
-"""Share of every file that weaver-core loads at once (its option --fetch-step)."""
+FETCHES = (1.0, 0.01)
+"""Share of every file that weaver-core loads at once (its option --fetch-step): its fastest, and its default."""
 CLASSES = ["QCD", "Hbb", "Tbqq"]
 FLAGS = ["ChargedHadron", "NeutralHadron", "Photon", "Electron", "Muon"]
 
@@ -54,9 +54,10 @@ def main(arguments: list[str]) -> None:
 def compare(dataset: Dataset, scratch: Path, repeats: int) -> dict[str, list[float]]:
     """Jets per second of each loader, one number per repeat; the loaders take turns."""
     loaders = {"jetkit": lambda: (len(cloud) for cloud in dataset.batches(batch=BATCH, length=LENGTH))}
-    peer = weaver_loader(dataset, scratch)
-    if peer is not None:
-        loaders["weaver-core"] = peer
+    for fetch in FETCHES:
+        peer = weaver_loader(dataset, scratch, fetch)
+        if peer is not None:
+            loaders[f"weaver-core, fetch {fetch:g}"] = peer
     for loader in loaders.values():
         rate(loader())
     rates: dict[str, list[float]] = {name: [] for name in loaders}
@@ -74,17 +75,13 @@ def rate(sizes: Iterable[int]) -> float:
 
 
 def report(rates: dict[str, list[float]]) -> None:
-    print(f"{'loader':<14}{'jets/CPU s, median':>20}{'lowest':>12}{'highest':>12}")
+    print(f"{'loader':<24}{'jets/CPU s, median':>20}{'lowest':>12}{'highest':>12}{'jetkit over it':>16}")
     for name, values in rates.items():
-        print(f"{name:<14}{statistics.median(values):>20,.0f}{min(values):>12,.0f}{max(values):>12,.0f}")
-    if "weaver-core" in rates:
-        ratios = [ours / theirs for ours, theirs in zip(rates["jetkit"], rates["weaver-core"], strict=True)]
-        print(
-            f"ratio of neighbouring runs: {statistics.median(ratios):.1f} (from {min(ratios):.1f} to {max(ratios):.1f})"
-        )
+        ratio = statistics.median(ours / theirs for ours, theirs in zip(rates["jetkit"], values, strict=True))
+        print(f"{name:<24}{statistics.median(values):>20,.0f}{min(values):>12,.0f}{max(values):>12,.0f}{ratio:>16.1f}")
 
 
-def weaver_loader(dataset: Dataset, scratch: Path) -> Callable[[], Iterator[int]] | None:
+def weaver_loader(dataset: Dataset, scratch: Path, fetch: float) -> Callable[[], Iterator[int]] | None:
     """Batch sizes of weaver-core's loader with the settings of its training command and no worker process."""
     try:
         import yaml
@@ -104,7 +101,7 @@ def weaver_loader(dataset: Dataset, scratch: Path) -> Callable[[], Iterator[int]
                 str(config),
                 for_training=True,
                 fetch_by_files=False,
-                fetch_step=1,
+                fetch_step=fetch,
                 async_load=False,
                 name="train",
             )

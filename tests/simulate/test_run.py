@@ -180,3 +180,14 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path, m
 def test_a_scheduler_that_does_not_answer_is_one_sentence(tmp_path) -> None:
     with pytest.raises(JetkitError, match="no dask scheduler answers"):
         simulate("quark-gluon", small(tmp_path / "x", scheduler="tcp://127.0.0.1:1"))
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from jetkit.simulate import simulate\nfrom jetkit.simulate.options import Options\n"
+        f"simulate('quark-gluon', Options(jets=2, out={str(tmp_path / 'out')!r}, workers=2))\n"
+    )
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "below if __name__ == '__main__'" in ran.stderr

@@ -22,7 +22,7 @@ class Options:
     scheduler: Annotated[
         str, Field(description="address of a dask scheduler (tcp://host:port) in place of workers")
     ] = ""
-    shard: Annotated[int, Field(gt=0, description="kept jets a shard; a shard is one task with its own seed")] = 2_500
+    shard: Annotated[int, Field(gt=0, description="kept jets a shard; a shard is one task with its own seed")] = 1_000
     twin: Annotated[
         Twin, Field(description="write each event twice: same hard process, what follows with another seed")
     ] = "none"

@@ -232,13 +232,21 @@ def _client(folder: Path, options: Options, tasks: int) -> Iterator[Any]:
         with client:
             yield client
         return
-    workers = min(options.workers, tasks)
     scratch = folder / SCRATCH
-    dask = require("dask")
     quiet = {"distributed.worker.use-file-locking": False, "distributed.logging": {"distributed": "error"}}
-    with dask.config.set(quiet), warnings.catch_warnings():
+    with require("dask").config.set(quiet), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cluster = distributed.LocalCluster(
+        try:
+            with _local_cluster(min(options.workers, tasks), scratch) as cluster, distributed.Client(cluster) as client:
+                yield client
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _local_cluster(workers: int, scratch: Path) -> Any:
+    """Local processes with one thread each; a single worker is a thread of this process."""
+    try:
+        return require("distributed").LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=workers > 1,
@@ -247,8 +255,8 @@ def _client(folder: Path, options: Options, tasks: int) -> Iterator[Any]:
             local_directory=str(scratch),
             silence_logs=50,
         )
-        try:
-            with cluster, distributed.Client(cluster) as client:
-                yield client
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    except RuntimeError as error:
+        raise JetkitError(
+            "the worker processes cannot start: in a script call simulate() below if __name__ == '__main__', "
+            "or take workers=1"
+        ) from error
