@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from jetkit.physics import four_vectors
 from jetkit.simulate.detector import detect
 from jetkit.simulate.detector_card import DetectorCard
 from jetkit.simulate.generator import Events, Generator, Streams
 from jetkit.simulate.jets import Axes, Jets, find_jets, nearest
-from jetkit.simulate.particles import Bools, Ints, Particles
+from jetkit.simulate.particles import Bools, Floats, Ints, Particles
 from jetkit.simulate.recipe import ClassRecipe, JetRecipe
 from jetkit.simulate.rows import Rows, decay_rows, generator_rows, harder_first, jet_rows, particle_rows
 from jetkit.simulate.truth import find_decays, hard_partons_are, hard_process, match_jets
@@ -106,11 +107,9 @@ def passes(jets: Jets, recipe: JetRecipe) -> Bools:
     return good & hard[jets.event]
 
 
-def dijet_mass(jets: Jets, each: int) -> np.ndarray:
+def dijet_mass(jets: Jets, each: int) -> Floats:
     """(J,) invariant mass in GeV of the jets of each event, ``each`` in every one, repeated for each of them."""
-    total = jets.p4.reshape(-1, each, 4).sum(axis=1)
-    mass2 = total[:, 0] ** 2 - (total[:, 1:] ** 2).sum(axis=1)
-    return np.repeat(np.sqrt(np.maximum(mass2, 0.0)), each)
+    return np.repeat(four_vectors.mass(jets.p4.reshape(-1, each, 4).sum(axis=1)), each)
 
 
 def pair(original: Rows, twin: Rows, radius: float) -> tuple[Ints, Ints]:

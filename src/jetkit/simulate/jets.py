@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jetkit.errors import JetkitError, require
+from jetkit.physics import four_vectors
 from jetkit.simulate.particles import Bools, Floats, Ints, Particles, row_limits
 
 ALGORITHMS = {"antikt": "antikt_algorithm", "kt": "kt_algorithm", "cambridge": "cambridge_algorithm"}
@@ -39,22 +40,27 @@ class Jets:
     @property
     def pt(self) -> Floats:
         """(J,) transverse momentum in GeV."""
-        return np.hypot(self.p4[:, 1], self.p4[:, 2])
+        return np.asarray(four_vectors.pt(self.p4))
 
     @property
     def eta(self) -> Floats:
         """(J,) pseudorapidity."""
-        return np.arcsinh(self.p4[:, 3] / self.pt)
+        return np.asarray(four_vectors.eta(self.p4))
 
     @property
     def phi(self) -> Floats:
         """(J,) azimuth in (−π, π]."""
-        return np.arctan2(self.p4[:, 2], self.p4[:, 1])
+        return np.asarray(four_vectors.phi(self.p4))
 
     @property
     def rapidity(self) -> Floats:
-        """(J,) rapidity y = ½ ln (E + pz)/(E − pz)."""
-        return np.arctanh(self.p4[:, 3] / self.p4[:, 0])
+        """(J,) rapidity."""
+        return np.asarray(four_vectors.rapidity(self.p4))
+
+    @property
+    def mass(self) -> Floats:
+        """(J,) invariant mass in GeV."""
+        return np.asarray(four_vectors.mass(self.p4))
 
     def keep(self, selected: Bools | Ints) -> Jets:
         """Only these jets, in this order, with their constituents."""
@@ -92,7 +98,7 @@ def nearest(axes: Axes, others: Axes, radius: float) -> Ints:
     for step in range(int((high - low).max(initial=0))):
         near = np.flatnonzero(low + step < high)
         candidate = (low + step)[near]
-        dphi = (others.phi[candidate] - axes.phi[near] + np.pi) % (2 * np.pi) - np.pi
+        dphi = four_vectors.delta_phi(others.phi[candidate], axes.phi[near])
         delta_r = np.hypot(others.eta[candidate] - axes.eta[near], dphi)
         better = delta_r < best[near]
         best[near[better]], partner[near[better]] = delta_r[better], candidate[better]
@@ -132,7 +138,7 @@ def find_jets(particles: Particles, radius: float, pt_min: float, algorithm: str
     sizes = ak.to_numpy(ak.num(per_jet))
     event = np.repeat(occupied, counts)
     rows = ak.to_numpy(ak.flatten(per_jet)).astype(np.int64) + np.repeat(particles.offsets[event], sizes)
-    order = np.lexsort((-np.hypot(p4[:, 1], p4[:, 2]), event))
+    order = np.lexsort((-four_vectors.pt(p4), event))
     starts = row_limits(np.bincount(event, minlength=len(particles)))
     rank = np.empty_like(event)
     rank[order] = np.arange(len(event)) - starts[event]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from jetkit.data.ragged import Ragged, Values, concatenate, take_rows
+from jetkit.physics import four_vectors
 from jetkit.physics.grooming import soft_drop
 from jetkit.physics.subjettiness import n_subjettiness
 from jetkit.simulate.jets import Axes, Jets, nearest
@@ -22,7 +23,7 @@ MOMENTUM = (("px", 1), ("py", 2), ("pz", 3), ("energy", 0))
 
 def harder_first(jets: Jets, particles: Particles, most: int = 0) -> Jets:
     """The same jets with constituents by falling pT, at most ``most`` of them each (0: all)."""
-    pt = np.hypot(particles.p4[jets.rows, 1], particles.p4[jets.rows, 2])
+    pt = four_vectors.pt(particles.p4[jets.rows])
     jet = np.repeat(np.arange(len(jets)), np.diff(jets.offsets))
     order = np.lexsort((-pt, jet))
     place = np.arange(len(order)) - jets.offsets[jet]
@@ -48,9 +49,8 @@ def jet_rows(jets: Jets, particles: Particles, recipe: JetRecipe, prefix: str = 
     }
     if prefix == "jet":
         tau = n_subjettiness(p4, jets.offsets, largest=4, beta=1.0, R0=recipe.radius, axes="one_pass_kt")
-        mass2 = jets.p4[:, 0] ** 2 - (jets.p4[:, 1:] ** 2).sum(axis=1)
         rows |= {f"jet_tau{n}": tau[:, n - 1] for n in (1, 2, 3, 4)}
-        rows |= {"jet_mass": np.sqrt(np.maximum(mass2, 0.0)), "jet_rank": jets.rank}
+        rows |= {"jet_mass": jets.mass, "jet_rank": jets.rank}
     return rows
 
 
@@ -109,12 +109,11 @@ def decay_rows(decays: Decays, owner: Ints) -> Rows:
     """The matched resonance and its decay products, as lists; empty where a jet has none."""
     present = (decays.pid[owner] != 0) & (owner >= 0)[:, None]
     offsets, p4 = row_limits(present.sum(axis=1)), decays.p4[owner][present]
-    pt = np.hypot(p4[:, 1], p4[:, 2])
     values = {
-        "pt": pt,
-        "eta": np.arcsinh(p4[:, 3] / np.maximum(pt, 1e-12)),
-        "phi": np.arctan2(p4[:, 2], p4[:, 1]),
-        "mass": np.sqrt(np.maximum(p4[:, 0] ** 2 - (p4[:, 1:] ** 2).sum(axis=1), 0.0)),
+        "pt": four_vectors.pt(p4),
+        "eta": four_vectors.eta(p4),
+        "phi": four_vectors.phi(p4),
+        "mass": four_vectors.mass(p4),
         "pid": decays.pid[owner][present],
         "isResX": np.broadcast_to(np.arange(present.shape[1]) == 0, present.shape)[present],
         "isResDecayProd": np.broadcast_to(np.arange(present.shape[1]) > 0, present.shape)[present],
@@ -134,10 +133,9 @@ def take(rows: Rows, chosen: Ints) -> Rows:
 
 def _about_axis(jets: Jets, p4: Floats) -> tuple[Floats, Floats]:
     jet = np.repeat(np.arange(len(jets)), np.diff(jets.offsets))
-    eta = np.arcsinh(p4[:, 3] / np.hypot(p4[:, 1], p4[:, 2]))
     sign = np.where(jets.eta > 0, 1.0, -1.0)
-    dphi = np.arctan2(p4[:, 2], p4[:, 1]) - jets.phi[jet]
-    return sign[jet] * (eta - jets.eta[jet]), (dphi + np.pi) % (2 * np.pi) - np.pi
+    deta = sign[jet] * (four_vectors.eta(p4) - jets.eta[jet])
+    return deta, four_vectors.delta_phi(four_vectors.phi(p4), jets.phi[jet])
 
 
 def _momenta(prefix: str, jets: Jets, p4: Floats) -> Rows:

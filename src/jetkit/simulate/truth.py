@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jetkit.kernels import kernel
+from jetkit.physics import four_vectors
 from jetkit.simulate.generator import Record
 from jetkit.simulate.jets import Jets
 from jetkit.simulate.particles import Bools, Floats, Ints
@@ -133,10 +134,9 @@ def _same_event(first: Ints, second: Ints) -> tuple[Ints, Ints]:
 
 
 def _delta_r(jets: Jets, jet: Ints, p4: Floats) -> Floats:
-    pt = np.maximum(np.hypot(p4[..., 1], p4[..., 2]), 1e-12)
-    d_eta = np.arcsinh(p4[..., 3] / pt) - jets.eta[jet, None]
-    d_phi = np.arctan2(p4[..., 2], p4[..., 1]) - jets.phi[jet, None]
-    return np.hypot(d_eta, (d_phi + np.pi) % (2 * np.pi) - np.pi)
+    deta = four_vectors.eta(p4) - jets.eta[jet, None]
+    dphi = four_vectors.delta_phi(four_vectors.phi(p4), jets.phi[jet, None])
+    return np.asarray(np.hypot(deta, dphi))
 
 
 def hard_partons_are(record: Record, allowed: list[int]) -> Bools:
