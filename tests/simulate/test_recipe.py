@@ -45,6 +45,19 @@ def test_wrong_names_and_numbers_are_one_sentence(kind, message) -> None:
         plan("top-landscape", Options(**kind))
 
 
+def test_partons_meet_no_detector() -> None:
+    tasks, card = plan("top-landscape", Options(variation="hadronisation-off"))
+    assert tasks[0].card is None
+    assert "particle level, no detector" in card.notes
+    with pytest.raises(ConfigError, match="leave out detector=cms"):
+        plan("top-landscape", Options(variation="hadronisation-off", detector="cms"))
+
+
+def test_a_variation_of_the_resolution_reaches_the_detector() -> None:
+    tasks, _ = plan("top-landscape", Options(variation="resolution-up"))
+    assert tasks[0].card.resolution_scale == 1.2
+
+
 def test_a_recipe_may_be_a_file(tmp_path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(

@@ -11,12 +11,13 @@ from jetkit.simulate.rows import generator_rows, harder_first, jet_rows, join, p
 
 from .conftest import momentum
 
+CARD = load_card("cms-jetclass")
 CUTS = JetRecipe(radius=0.8, pt=(300.0, 2000.0))
 
 
 @pytest.fixture(scope="module")
 def seen(qcd_events):
-    return detect(qcd_events.particles, load_card("cms-jetclass"), np.arange(len(qcd_events.number)) + 5)
+    return detect(qcd_events.particles, CARD, np.arange(len(qcd_events.number)) + 5)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def jets(seen):
 
 
 def test_constituents_come_by_falling_pt(seen, jets) -> None:
-    rows = particle_rows(jets, seen, detected=True)
+    rows = particle_rows(jets, seen, CARD)
     pt = np.hypot(rows["part_px"].values, rows["part_py"].values)
     starts = np.zeros(len(pt), bool)
     starts[jets.offsets[:-1]] = True
@@ -39,7 +40,7 @@ def test_truncation_keeps_the_hardest(seen, jets) -> None:
 
 
 def test_deta_is_signed_with_the_side_of_the_jet_and_dphi_is_wrapped(seen, jets) -> None:
-    rows = particle_rows(jets, seen, detected=True)
+    rows = particle_rows(jets, seen, CARD)
     p4, jet = seen.p4[jets.rows], np.repeat(np.arange(len(jets)), np.diff(jets.offsets))
     eta = np.arcsinh(p4[:, 3] / np.hypot(p4[:, 1], p4[:, 2]))
     np.testing.assert_allclose(rows["part_deta"].values, np.sign(jets.eta[jet]) * (eta - jets.eta[jet]))
@@ -47,7 +48,7 @@ def test_deta_is_signed_with_the_side_of_the_jet_and_dphi_is_wrapped(seen, jets)
 
 
 def test_every_particle_carries_one_flag(seen, jets) -> None:
-    rows = particle_rows(jets, seen, detected=True)
+    rows = particle_rows(jets, seen, CARD)
     flags = [rows[f"part_is{kind}"].values for kind in ["Electron", "Muon", "Photon", "ChargedHadron", "NeutralHadron"]]
     assert (np.sum(flags, axis=0) == 1).all()
     charged = rows["part_charge"].values != 0
@@ -55,8 +56,15 @@ def test_every_particle_carries_one_flag(seen, jets) -> None:
     assert (charged == (flags[0] | flags[1] | flags[3])).all()
 
 
+def test_columns_follow_the_detector_and_not_the_jets(seen, jets) -> None:
+    none = jets.keep(np.array([], dtype=np.int64))
+    assert set(particle_rows(none, seen, CARD)) == set(particle_rows(jets, seen, CARD))
+    assert "part_d0val" not in particle_rows(jets, seen, load_card("atlas"))
+    assert "part_pid" in particle_rows(jets, seen, None)
+
+
 def test_all_columns_are_known_to_the_dataset_room(seen, jets) -> None:
-    rows = jet_rows(jets, seen, CUTS) | particle_rows(jets, seen, detected=True)
+    rows = jet_rows(jets, seen, CUTS) | particle_rows(jets, seen, CARD)
     assert set(rows) <= set(COLUMNS)
 
 
@@ -82,7 +90,7 @@ def test_a_jet_without_a_generator_jet_gets_an_empty_one(seen, jets, qcd_events)
 
 
 def test_joining_and_taking_are_inverse(seen, jets) -> None:
-    rows = particle_rows(jets, seen, detected=True)
+    rows = particle_rows(jets, seen, CARD)
     order = np.random.default_rng(0).permutation(len(jets))
     back = take(take(rows, order), np.argsort(order))
     np.testing.assert_array_equal(back["part_px"].values, rows["part_px"].values)

@@ -75,7 +75,7 @@ class Chain:
 
     def _rows(self, kept: Jets, seen: Particles, events: Events) -> Rows:
         stored = harder_first(kept, seen, self.jets.particles)
-        rows = jet_rows(kept, seen, self.jets) | particle_rows(stored, seen, self.card is not None)
+        rows = jet_rows(kept, seen, self.jets) | particle_rows(stored, seen, self.card)
         rows["jet_nparticles"] = np.diff(stored.offsets)
         rows |= {"jet_label": np.full(len(kept), self.label), "event_id": events.number[kept.event]}
         rows["hard"] = hard_process(events.record)[kept.event]

@@ -112,12 +112,14 @@ class Variation:
     Attributes:
         generator: Pythia settings added to every class.
         resolution_scale: multiplies every detector resolution.
+        particle_level: leave the detector out, which knows what to do with hadrons only.
         unavailable: why the generator installed cannot do this; non-empty refuses the variation.
     """
 
     description: str
     generator: list[str] = Field(default_factory=list)
     resolution_scale: float = 1.0
+    particle_level: bool = False
     unavailable: str = ""
 
 

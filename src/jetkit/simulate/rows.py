@@ -11,6 +11,7 @@ from jetkit.data.ragged import Ragged, Values, concatenate, take_rows
 from jetkit.physics import four_vectors
 from jetkit.physics.grooming import soft_drop
 from jetkit.physics.subjettiness import n_subjettiness
+from jetkit.simulate.detector_card import DetectorCard
 from jetkit.simulate.jets import Axes, Jets, nearest
 from jetkit.simulate.particles import Floats, Ints, Particles, row_limits
 from jetkit.simulate.recipe import JetRecipe
@@ -54,8 +55,10 @@ def jet_rows(jets: Jets, particles: Particles, recipe: JetRecipe, prefix: str = 
     return rows
 
 
-def particle_rows(jets: Jets, particles: Particles, detected: bool) -> Rows:
-    """Constituents: momenta, position about the jet axis, charge and the five flags; tracks' impact parameters.
+def particle_rows(jets: Jets, particles: Particles, card: DetectorCard | None) -> Rows:
+    """Constituents: momenta, position about the jet axis, charge and the five flags.
+
+    Tracks' impact parameters where the detector measures them, PDG codes where there is no detector.
 
     deta = sign(η_jet) (η − η_jet) with sign(0) = −1, as in the public files.
     """
@@ -74,10 +77,10 @@ def particle_rows(jets: Jets, particles: Particles, detected: bool) -> Rows:
         "part_isChargedHadron": Ragged((charge != 0) & ~lepton, jets.offsets),
         "part_isNeutralHadron": Ragged((charge == 0) & (kind != 22), jets.offsets),
     }
-    if not detected:
-        return rows | {"part_pid": Ragged(pid, jets.offsets)}
-    track = particles.track[jets.rows]
-    if track.any():
+    if card is None:
+        rows["part_pid"] = Ragged(pid, jets.offsets)
+    elif card.impact_parameters:
+        track = particles.track[jets.rows]
         names = ("part_d0val", "part_d0err", "part_dzval", "part_dzerr")
         rows |= {name: Ragged(track[:, k], jets.offsets) for k, name in enumerate(names)}
     return rows

@@ -69,8 +69,12 @@ def simulate(recipe: str | Path, options: Options, progress: Progress | None = N
 
 def plan(recipe: str | Path, options: Options) -> tuple[list[Task], Card]:
     """The shards to make and the card that will describe them; nothing is written, everything is checked."""
-    parsed = load_recipe(recipe, options.detector)
     variation = load_variation(options.variation)
+    if variation.particle_level and options.detector not in ("", "none"):
+        raise ConfigError(
+            f"variation={options.variation} ends before any detector; leave out detector={options.detector}"
+        )
+    parsed = load_recipe(recipe, "none" if variation.particle_level else options.detector)
     if options.twin == "redetect" and not parsed.detector:
         raise ConfigError(
             "twin=redetect needs a detector; this recipe has none, choose twin=rehadronise or detector=NAME"
