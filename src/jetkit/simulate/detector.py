@@ -9,7 +9,7 @@ import numpy as np
 
 from jetkit.simulate.calorimeter import Hits, Response, measure
 from jetkit.simulate.detector_card import Calorimeter, DetectorCard, grid, shares
-from jetkit.simulate.particles import Floats, Ints, Particles
+from jetkit.simulate.particles import Bools, Floats, Ints, Particles
 from jetkit.simulate.propagation import propagate
 from jetkit.simulate.tracking import Tracks, find_tracks, measure_impact_parameters
 
@@ -55,9 +55,14 @@ def detect(particles: Particles, card: DetectorCard, seeds: Ints) -> Particles:
 
 
 def _enter(
-    part: Calorimeter, particles: Particles, exits: Floats, reached: np.ndarray, tracks: Tracks, card: DetectorCard,
+    part: Calorimeter,
+    particles: Particles,
+    exits: Floats,
+    reached: Bools,
+    tracks: Tracks,
+    card: DetectorCard,
     seeds: Ints,
-) -> tuple[Floats, Ints, Tracks]:  # fmt: skip
+) -> tuple[Floats, Ints, Tracks]:
     """One calorimeter: momenta and row limits of its neutrals, and the tracks as they leave it."""
     eta, phi = exits[:, 0], exits[:, 1]
     share = shares(part, particles.pid)
