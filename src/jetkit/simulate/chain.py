@@ -78,7 +78,8 @@ class Chain:
         rows = jet_rows(kept, seen, self.jets) | particle_rows(stored, seen, self.card)
         rows["jet_nparticles"] = np.diff(stored.offsets)
         rows |= {"jet_label": np.full(len(kept), self.label), "event_id": events.number[kept.event]}
-        rows["hard"] = hard_process(events.record)[kept.event]
+        if self.streams.twin != "none":
+            rows["hard"] = hard_process(events.record)[kept.event]
         if self.jets.together:
             rows["event_mjj"] = dijet_mass(kept, self.jets.leading)
         if self.jets.generator_jet:

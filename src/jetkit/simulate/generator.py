@@ -43,6 +43,11 @@ class Record:
     p4: Floats
     offsets: Ints
 
+    @property
+    def event(self) -> Ints:
+        """The event that each entry belongs to."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
 
 @dataclass(frozen=True)
 class Events:

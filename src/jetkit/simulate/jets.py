@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jetkit.data.ragged import Ragged, take_rows
 from jetkit.errors import JetkitError, require
 from jetkit.physics import four_vectors
 from jetkit.simulate.particles import Bools, Floats, Ints, Particles, row_limits
@@ -65,10 +66,9 @@ class Jets:
     def keep(self, selected: Bools | Ints) -> Jets:
         """Only these jets, in this order, with their constituents."""
         chosen = np.flatnonzero(selected) if selected.dtype == bool else selected
-        counts = np.diff(self.offsets)[chosen]
-        offsets = row_limits(counts)
-        rows = self.rows[np.repeat(self.offsets[:-1][chosen] - offsets[:-1], counts) + np.arange(offsets[-1])]
-        return Jets(self.p4[chosen], self.event[chosen], self.rank[chosen], rows, offsets)
+        kept = take_rows(Ragged(self.rows, self.offsets), chosen)
+        assert isinstance(kept, Ragged)
+        return Jets(self.p4[chosen], self.event[chosen], self.rank[chosen], kept.values, kept.offsets)
 
 
 class Axes(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,12 +51,6 @@ class Particles:
     def visible(self) -> Particles:
         """Without neutrinos."""
         return self.keep(~np.isin(np.abs(self.pid), NEUTRINOS))
-
-    def massless(self) -> Particles:
-        """The same three-momenta with E = |p|."""
-        p4 = self.p4.copy()
-        p4[:, 0] = np.sqrt((p4[:, 1:] ** 2).sum(axis=1))
-        return replace(self, p4=p4)
 
 
 def row_limits(counts: NDArray[np.integer]) -> Ints:

@@ -79,9 +79,9 @@ def plan(recipe: str | Path, options: Options) -> tuple[list[Task], Card]:
         raise ConfigError(
             "twin=redetect needs a detector; this recipe has none, choose twin=rehadronise or detector=NAME"
         )
-    if options.twin == "rehadronise" and options.variation == "hadronisation-off":
+    if options.twin == "rehadronise" and variation.particle_level:
         raise ConfigError(
-            "twin=rehadronise would repeat nothing with variation=hadronisation-off; choose twin=reshower"
+            f"twin=rehadronise would repeat nothing with variation={options.variation}; choose twin=reshower"
         )
     detector = load_card(parsed.detector, variation.resolution_scale) if parsed.detector else None
     versions = {"pythia": generator.version(), "fastjet": version("fastjet"), "jetkit": version("jetkit")}

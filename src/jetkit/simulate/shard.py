@@ -24,7 +24,8 @@ from jetkit.simulate.seeds import derive_seed
 PATIENCE = 10_000
 """Events without a single kept jet after which a recipe counts as impossible."""
 EVENTS_A_SHARD = 2**32
-"""Room for event numbers; event_id = shard · 2³² + event."""
+"""Room for event numbers; event_id = shard · 2³² + variant · 2²⁸ + event."""
+EVENTS_A_VARIANT = EVENTS_A_SHARD // 16
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Task:
     def name(self) -> str:
         """File name of the shard."""
         return f"{self.number:05d}-{self.recipe.classes[self.label].name}.parquet"
+
+    @property
+    def copies(self) -> int:
+        """Rows that each jet takes."""
+        return 1 if self.twin == "none" else 2
 
 
 def make_shard(task: Task, folder: str, report: Callable[[int], None]) -> Shard:
@@ -67,8 +73,7 @@ def make_shard(task: Task, folder: str, report: Callable[[int], None]) -> Shard:
     parts = [_collect(task, k, share, counts, report) for k, share in enumerate(shares) if share > 0]
     rows = join(parts)
     order = np.random.default_rng(derive_seed(task.seed, "order", task.number)).permutation(task.jets)
-    copies = 1 if task.twin == "none" else 2
-    rows = take(rows, (order[:, None] * copies + np.arange(copies)).ravel())
+    rows = take(rows, (order[:, None] * task.copies + np.arange(task.copies)).ravel())
     rows["event_id"] = np.asarray(rows["event_id"]) + EVENTS_A_SHARD * task.number
     metadata = {"jetkit": task.fingerprint, "counts": json.dumps(counts, sort_keys=True)}
     return write_shard(Path(folder) / task.name, rows, metadata)
@@ -78,19 +83,21 @@ def _collect(task: Task, variant: int, wanted: int, counts: Counter[str], report
     """The first ``wanted`` kept jets of a variant (with twins: pairs, one after the other)."""
     parts: list[Rows] = []
     kept = fruitless = 0
-    for rows, events in _pairs(task, variant, counts) if task.twin != "none" else _singles(task, variant, counts):
-        copies = 1 if task.twin == "none" else 2
-        found = len(np.asarray(rows["jet_pt"])) // copies
-        fruitless = 0 if found else fruitless + events
+    batches = _chain(task, variant, counts, copy=0).batches() if task.copies == 1 else _pairs(task, variant, counts)
+    for rows in batches:
+        found = min(len(np.asarray(rows["jet_pt"])) // task.copies, wanted - kept)
+        fruitless = 0 if found else fruitless + BATCH
         if fruitless >= PATIENCE:
             raise JetkitError(_impossible(task, fruitless))
         if found:
-            parts.append(take(rows, np.arange(min(found, wanted - kept) * copies)))
-            report(min(found, wanted - kept))
+            parts.append(take(rows, np.arange(found * task.copies)))
+            report(found)
             kept += found
-        if kept >= wanted:
-            return join(parts)
-    raise AssertionError("batches never end")
+        if kept == wanted:
+            break
+    rows = join(parts)
+    rows["event_id"] = np.asarray(rows["event_id"]) + variant * EVENTS_A_VARIANT
+    return rows
 
 
 def _chain(task: Task, variant: int, counts: Counter[str], copy: int) -> Chain:
@@ -101,19 +108,9 @@ def _chain(task: Task, variant: int, counts: Counter[str], copy: int) -> Chain:
     return Chain(generator, streams, recipe, task.recipe.jets, task.card, task.label, counts)
 
 
-def _singles(task: Task, variant: int, counts: Counter[str]) -> Iterator[tuple[Rows, int]]:
-    chain = _chain(task, variant, counts, copy=0)
-    first = variant * (EVENTS_A_SHARD // 16)
-    for rows in chain.batches():
-        del rows["hard"]
-        rows["event_id"] = np.asarray(rows["event_id"]) + first
-        yield rows, BATCH
-
-
-def _pairs(task: Task, variant: int, counts: Counter[str]) -> Iterator[tuple[Rows, int]]:
+def _pairs(task: Task, variant: int, counts: Counter[str]) -> Iterator[Rows]:
     """Jets that both twins keep: the original and its twin one after the other."""
     chains = [_chain(task, variant, Counter(), copy=1), _chain(task, variant, counts, copy=0)]
-    first = variant * (EVENTS_A_SHARD // 16)
     for twin, original in zip(*(chain.batches() for chain in chains), strict=False):
         left, right = pair(original, twin, task.recipe.jets.radius)
         same = np.asarray(original.pop("hard"))[left] == np.asarray(twin.pop("hard"))[right]
@@ -121,8 +118,7 @@ def _pairs(task: Task, variant: int, counts: Counter[str]) -> Iterator[tuple[Row
         left, right = left[same], right[same]
         both = join([take(original, left), take(twin, right)])
         both["twin"] = np.repeat([0, 1], len(left))
-        both["event_id"] = np.asarray(both["event_id"]) + first
-        yield take(both, np.arange(2 * len(left)).reshape(2, -1).T.ravel()), BATCH
+        yield take(both, np.arange(2 * len(left)).reshape(2, -1).T.ravel())
 
 
 def _impossible(task: Task, events: int) -> str:

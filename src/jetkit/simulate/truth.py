@@ -144,14 +144,12 @@ def hard_partons_are(record: Record, allowed: list[int]) -> Bools:
     kind = np.abs(record.pid)
     outgoing = (np.abs(record.status) == 23) & ((kind <= 6) | (kind == 21))
     foreign = outgoing & ~np.isin(kind, allowed)
-    event = np.repeat(np.arange(len(record.offsets) - 1), np.diff(record.offsets))
-    none: Bools = np.bincount(event[foreign], minlength=len(record.offsets) - 1) == 0
+    none: Bools = np.bincount(record.event[foreign], minlength=len(record.offsets) - 1) == 0
     return none
 
 
 def hard_process(record: Record) -> Floats:
     """(E,) a number that two events share only when their hard processes do: Σ |pz| of the partons coming in."""
-    event = np.repeat(np.arange(len(record.offsets) - 1), np.diff(record.offsets))
     incoming = record.status == -21
     weights = np.abs(record.p4[incoming, 3]).astype(np.float64)
-    return np.bincount(event[incoming], weights, len(record.offsets) - 1).astype(np.float64)
+    return np.bincount(record.event[incoming], weights, len(record.offsets) - 1).astype(np.float64)
