@@ -1,0 +1,13 @@
+"""The command line: ``jetkit VERB [NAME | FILE.yaml] [key=value ...]``; parse, call the library, print."""
+
+# isort: off
+# A verb registers itself when its file is imported; the help page lists them in this order.
+from jetkit.cli import simulate, show, demo, catalogue, doctor  # noqa: F401
+from jetkit.cli.grammar import app
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """The program ``jetkit``."""
+    app(prog_name="jetkit")

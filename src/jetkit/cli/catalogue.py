@@ -1,0 +1,28 @@
+"""``jetkit list``: the names that other verbs and options take."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from jetkit.cli.console import recipes_table, two_columns
+from jetkit.cli.grammar import verb
+
+TWINS = {
+    "none": "each event once",
+    "reshower": "same hard process, another parton shower and all that follows",
+    "rehadronise": "same parton shower, another hadronisation and detector response",
+    "redetect": "same particles, another detector response",
+}
+
+
+@verb("list")
+def list_() -> None:
+    """List recipes, detectors, variations, twins and feature sets."""
+    from jetkit.data.features import FEATURE_SETS
+
+    console = Console()
+    for kind in ("datasets", "detectors", "variations"):
+        console.print(recipes_table(kind))
+    console.print(two_columns("twins", TWINS.items()))
+    sets = {name: ", ".join(feature.name for feature in features) for name, features in FEATURE_SETS.items()}
+    console.print(two_columns("feature sets", sets.items()))

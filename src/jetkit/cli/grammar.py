@@ -1,0 +1,98 @@
+"""What all verbs have in common: how they are registered, fail, and write their help page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperCommand
+
+from jetkit import __version__
+from jetkit.errors import JetkitError
+
+P = ParamSpec("P")
+Tables = Callable[[], Sequence[Table]]
+Words = Annotated[
+    list[str] | None, typer.Argument(help="options, listed below", metavar="key=value", show_default=False)
+]
+
+app = typer.Typer(
+    name="jetkit",
+    help="Machine learning in collider physics, from first principles to a believable number.",
+    epilog="Options are written key=value; jetkit VERB --help lists them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def verb(name: str, tables: Tables = tuple) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Register a command; what a user can mend becomes one line on stderr and exit code 1.
+
+    `tables` makes the end of the help page and is called when the page is asked for. A new verb is a file with a
+    function that is decorated with this, and its name among the imports of ``jetkit.cli``.
+    """
+
+    def register(function: Callable[P, None]) -> Callable[P, None]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                function(*args, **kwargs)
+            except JetkitError as error:
+                if os.environ.get("JETKIT_DEBUG"):
+                    raise
+                typer.echo(f"jetkit: {error}", err=True)
+                raise typer.Exit(1) from None
+            except KeyboardInterrupt:
+                typer.echo("jetkit: interrupted; the same command goes on where it stopped", err=True)
+                raise typer.Exit(130) from None
+
+        return app.command(name, cls=_ending_with(tables))(run)
+
+    return register
+
+
+def refuse_option(word: str, name: str, metavar: str) -> None:
+    """Say that the first word of the verb `name` should be a `metavar`, where it is a key=value.
+
+    Raises:
+        JetkitError: the word has an equals sign and is no file.
+
+    Example:
+        >>> refuse_option("top-landscape", "simulate", "RECIPE")
+        >>> refuse_option("jets=10", "simulate", "RECIPE")
+        Traceback (most recent call last):
+        jetkit.errors.JetkitError: jetkit simulate needs RECIPE before jets=10; see jetkit simulate --help
+    """
+    if "=" in word and not Path(word).exists():
+        raise JetkitError(f"jetkit {name} needs {metavar} before {word}; see jetkit {name} --help")
+
+
+def _ending_with(tables: Tables) -> type[TyperCommand]:
+    class Verb(TyperCommand):
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            super().format_help(ctx, formatter)
+            for table in tables():
+                Console().print(table)
+
+    return Verb
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"jetkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Machine learning in collider physics, from first principles to a believable number."""
