@@ -1,0 +1,1 @@
+"""Arrays in, numbers with errors out; knows no model, no file, no picture."""

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jetkit.errors import JetkitError
+from jetkit.evaluate.interval import binomial_error, effective_count, poisson_upper_limit, two_sided_p, wilson_interval
+
+stats = pytest.importorskip("scipy.stats")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 9, 50])
+def test_the_poisson_limit_is_half_a_quantile_of_chi_squared(count: int) -> None:
+    assert poisson_upper_limit(count) == pytest.approx(stats.chi2.ppf(0.95, 2 * count + 2) / 2, rel=1e-9)
+
+
+def test_a_negative_count_is_refused() -> None:
+    with pytest.raises(JetkitError, match="negative"):
+        poisson_upper_limit(-1)
+
+
+@pytest.mark.parametrize(("passed", "n"), [(0, 9), (3, 10), (9, 9), (500, 1000)])
+def test_wilson_agrees_with_scipy(passed: int, n: int) -> None:
+    expected = stats.binomtest(passed, n).proportion_ci(2 * stats.norm.cdf(1) - 1, method="wilson")
+    low, high = wilson_interval(np.array(passed / n), np.array(n))
+    assert (float(low), float(high)) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_wilson_holds_the_truth_as_often_as_it_says() -> None:
+    passed = np.random.default_rng(0).binomial(100, 0.3, size=20_000)
+    low, high = wilson_interval(passed / 100, np.full(20_000, 100))
+    assert 0.66 < np.mean((low <= 0.3) & (high >= 0.3)) < 0.73
+
+
+def test_no_jets_have_no_interval() -> None:
+    assert np.isnan(wilson_interval(np.array([0.0]), np.array([0]))).all()
+
+
+def test_the_binomial_error_of_many_jets_is_the_usual_one() -> None:
+    assert float(binomial_error(np.array(0.9), np.array(1e6))) == pytest.approx(0.0003, rel=1e-4)
+
+
+def test_no_weight_is_no_jet() -> None:
+    assert effective_count(np.zeros(3)) == 0.0
+
+
+def test_a_difference_without_error_is_certain() -> None:
+    assert two_sided_p(0.1, 0.0) == 0.0
+    assert two_sided_p(-2.0, 1.0) == pytest.approx(2 * stats.norm.sf(2))
