@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
@@ -87,8 +87,10 @@ def build(cls: type[T], values: Mapping[str, object], where: str) -> T:
         raise ConfigError(str(error)) from error
 
 
-def parse(cls: type[T], words: Sequence[str], where: str) -> T:
+def parse(cls: type[T], words: Sequence[str], where: str, preset: Mapping[str, object] = MappingProxyType({})) -> T:
     """A checked instance of a pydantic dataclass from ``key=value`` words; values are YAML, text fields take any text.
+
+    What no word gives is taken from ``preset``, then from the defaults.
 
     Raises:
         ConfigError: as `build`, and for a word without ``=``, a key given twice or a value that is not YAML.
@@ -112,7 +114,7 @@ def parse(cls: type[T], words: Sequence[str], where: str) -> T:
             raise ConfigError(f"option {_shorten(key)} is given twice")
         as_text = key in known and _takes_text(known[key].annotation) and text != "null"
         values[key] = text if as_text else read_yaml(text, f"option {_shorten(key)}")
-    return build(cls, values, where)
+    return build(cls, {**preset, **values}, where)
 
 
 def read_yaml(text: str, where: str) -> Any:
@@ -349,10 +351,10 @@ def _type_text(hint: Any) -> str:
         return " | ".join(_type_text(part) for part in get_args(hint))
     if get_origin(hint) is Literal:
         return " | ".join(str(value) for value in get_args(hint))
-    if hint is NoneType:
-        return "null"
+    if hint in (NoneType, Ellipsis):
+        return "null" if hint is NoneType else "..."
     if get_origin(hint) is not None:
-        return str(hint).replace("typing.", "")
+        return f"{get_origin(hint).__name__}[{', '.join(_type_text(part) for part in get_args(hint))}]"
     return str(getattr(hint, "__name__", hint))
 
 
