@@ -1,0 +1,1 @@
+"""Building blocks that no paper is named after."""

@@ -1,0 +1,105 @@
+"""Transformer blocks with normalisations after attention and inside the perceptron (NormFormer)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from jetkit.errors import JetkitError
+
+
+class Attention(nn.Module):
+    """Multi-head attention, softmax(q·k/√d + bias) v, with one projection for queries, keys and values.
+
+    Source: Attention Is All You Need, 2017, arXiv:1706.03762.
+
+    Raises:
+        JetkitError: the width is not a multiple of the heads.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        if width % heads:
+            raise JetkitError(f"width should be a multiple of heads, got {width} and {heads}")
+        self.heads, self.dropout = heads, dropout
+        self.project = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self, query: Float[Tensor, "B Q D"], key: Float[Tensor, "B K D"], bias: Float[Tensor, "B #heads #Q K"]
+    ) -> Float[Tensor, "B Q D"]:
+        """Values of ``key`` seen by ``query``; the bias is −∞ where a key is padded."""
+        if query is key:
+            q, k, v = self.project(query).chunk(3, dim=-1)
+        else:
+            weight, offset = self.project.weight, self.project.bias
+            width = query.shape[-1]
+            q = F.linear(query, weight[:width], offset[:width])
+            k, v = F.linear(key, weight[width:], offset[width:]).chunk(2, dim=-1)
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v))  # (B, heads, ·, D/heads)
+        dropout = self.dropout if self.training else 0.0
+        seen = F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype), dropout)
+        out: Tensor = self.out(seen.transpose(1, 2).flatten(2))
+        return out
+
+
+class Block(nn.Module):
+    """x ← x + LN(c ⊙ MHA(LN(x))), then x ← w ⊙ x + W₂ LN(GELU(W₁ LN(x))), with dropout after each.
+
+    c is a factor per head (before the output is normalised), w one per channel.
+
+    Source: NormFormer: Improved Transformer Pretraining with Extra Normalization, 2021, arXiv:2110.09456, as used in
+    Particle Transformer for Jet Tagging, 2022, arXiv:2202.03772.
+
+    Args:
+        width: channels of a token
+        heads: attention heads
+        dropout: probability, in all places
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(width)
+        self.attention = Attention(width, heads, dropout)
+        self.norm_seen = nn.LayerNorm(width)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.norm_wide = nn.LayerNorm(4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.head_scale = nn.Parameter(torch.ones(heads))
+        self.residual_scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Float[Tensor, "B N D"], bias: Float[Tensor, "B #heads #N N"]) -> Float[Tensor, "B N D"]:
+        """Attention of all tokens to each other."""
+        normed = self.norm_attention(x)
+        return self._rest(x, self.attention(normed, normed, bias))
+
+    def attend(
+        self,
+        token: Float[Tensor, "B 1 D"],
+        x: Float[Tensor, "B N D"],
+        bias: Float[Tensor, "B 1 1 1+N"],
+    ) -> Float[Tensor, "B 1 D"]:
+        """Attention of one token to itself and to all others, which stay as they are."""
+        normed = self.norm_attention(torch.cat([token, x], 1))
+        return self._rest(token, self.attention(token, normed, bias))
+
+    def _rest(self, x: Float[Tensor, "B N D"], seen: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
+        scaled = (seen.unflatten(-1, (len(self.head_scale), -1)) * self.head_scale.unsqueeze(-1)).flatten(-2)
+        x = x + self.dropout(self.norm_seen(scaled))
+        wide = self.dropout(F.gelu(self.widen(self.norm_mlp(x))))
+        changed: Tensor = self.residual_scale * x + self.dropout(self.narrow(self.norm_wide(wide)))
+        return changed
+
+
+def padding_bias(mask: Bool[Tensor, "B N"], dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
+    """0 where a key is real, −∞ where it is padded.
+
+    Example:
+        >>> padding_bias(torch.tensor([[True, False]]), torch.float32)
+        tensor([[[[0., -inf]]]])
+    """
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, -torch.inf)[:, None, None]

@@ -1,0 +1,78 @@
+"""Edge convolution on a graph of nearest neighbours, over real particles only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from jetkit.nn.packing import pad
+from jetkit.nn.precision import full_precision
+
+
+def nearest_neighbours(points: Float[Tensor, "M D"], mask: Bool[Tensor, "B N"], k: int) -> Int[Tensor, "M k"]:
+    """Rows of the k particles of the same jet that are nearest to each particle, itself left out.
+
+    Rows count the M real particles of the batch. Where a jet has fewer than k others, the rest is M: no particle.
+
+    Example:
+        >>> mask = torch.tensor([[True, True, True]])
+        >>> nearest_neighbours(torch.tensor([[0.0], [1.0], [3.0]]), mask, k=1)[:, 0]
+        tensor([1, 0, 1])
+    """
+    mask = F.pad(mask, (0, max(k + 1 - mask.shape[1], 0)))
+    placed = pad(points.detach().to(torch.promote_types(points.dtype, torch.float32)), mask)
+    with full_precision(placed):
+        squares = placed.square().sum(-1)
+        distance = squares.unsqueeze(1) - 2 * placed @ placed.mT + squares.unsqueeze(2)
+    # A padded place is far, the particle itself farther.
+    distance.masked_fill_(~mask.unsqueeze(1), torch.finfo(distance.dtype).max)
+    distance.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+    nearest = distance.topk(k, largest=False, sorted=False).indices  # (B, N, k)
+    rows = torch.full(mask.shape, len(points), device=mask.device)
+    rows[mask] = torch.arange(len(points), device=mask.device)
+    found: Tensor = rows.gather(1, nearest.flatten(1)).view_as(nearest)[mask]
+    return found
+
+
+class EdgeConvolution(nn.Module):
+    """x_i ← ReLU(S(x_i) + mean_j M(x_i, x_j − x_i)) over the neighbours j of i.
+
+    M is a perceptron of linear layers without bias, each with batch normalisation and ReLU; S is linear with batch
+    normalisation, or the identity where the width stays. Since the first layer of M is linear, it acts on the M
+    particles and not on their edges: W(x_i, x_j − x_i) = (W₁ − W₂) x_i + W₂ x_j.
+
+    Source: Dynamic Graph CNN for Learning on Point Clouds, 2018, arXiv:1801.07829, with the mean of ParticleNet.
+
+    Args:
+        features: width of the input
+        widths: widths of the layers of M
+
+    Example:
+        >>> block = EdgeConvolution(7, (64, 64, 64))
+        >>> block(torch.randn(3, 7), torch.tensor([[1, 2], [0, 2], [0, 1]])).shape
+        torch.Size([3, 64])
+    """
+
+    def __init__(self, features: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in pairwise([2 * features, *widths]))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths)
+        self.shortcut: nn.Module = nn.Identity()
+        if features != widths[-1]:
+            self.shortcut = nn.Sequential(nn.Linear(features, widths[-1], bias=False), nn.BatchNorm1d(widths[-1]))
+
+    def forward(self, x: Float[Tensor, "M D"], neighbours: Int[Tensor, "M k"]) -> Float[Tensor, "M W"]:
+        """New features of the M real particles."""
+        of_centre, of_edge = self.layers[0].weight.chunk(2, dim=1)
+        centre = x @ (of_centre - of_edge).T
+        other = F.pad(x @ of_edge.T, (0, 0, 0, 1))  # the last row is no particle: zero
+        edges = other.index_select(0, neighbours.flatten()).view(*neighbours.shape, -1) + centre.unsqueeze(1)
+        edges = F.relu(self.norms[0](edges.flatten(0, 1)))
+        for layer, norm in zip(self.layers[1:], self.norms[1:], strict=True):
+            edges = F.relu(norm(layer(edges)))
+        return F.relu(self.shortcut(x) + edges.view(*neighbours.shape, -1).mean(1))

@@ -1,0 +1,106 @@
+"""Batch normalisation of pairs that are never written down, and the equivariance of a block."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from jetkit.nn import minkowski
+from jetkit.nn.minkowski import ClampedLorentzBlock, LorentzBlock, PairNorm, Pairs, minkowski_products, minkowski_square
+from jetkit.physics.four_vectors import boost
+
+
+@pytest.fixture
+def mask() -> torch.Tensor:
+    return torch.arange(6) < torch.tensor([[6], [2], [1], [4]])
+
+
+def linear(seed: int) -> Pairs:
+    random = torch.Generator().manual_seed(seed)
+    shapes = ((4, 6, 3), (4, 6, 3), (2, 3), (4, 6, 6, 2))
+    return Pairs(*(torch.randn(shape, generator=random, dtype=torch.float64) for shape in shapes))
+
+
+def written_down(pairs: Pairs) -> torch.Tensor:
+    return pairs.row[:, :, None] + pairs.column[:, None] + pairs.quantity @ pairs.weight
+
+
+def test_normalised_pairs_are_those_of_batch_normalisation_of_the_real_pairs(mask) -> None:
+    real = mask[:, :, None] & mask[:, None] & ~torch.eye(6, dtype=torch.bool)
+    own, plain = PairNorm(3).double(), nn.BatchNorm1d(3).double()
+    for norm in (own, plain):
+        nn.init.constant_(norm.weight, 1.7)
+        nn.init.constant_(norm.bias, -0.3)
+    for seed in range(3):
+        pairs = linear(seed)
+        torch.testing.assert_close(written_down(own(pairs, real))[real], plain(written_down(pairs)[real]))
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(own.state_dict()[name], value, rtol=1e-12, atol=1e-12)
+    pairs = linear(9)
+    torch.testing.assert_close(written_down(own.eval()(pairs, real))[real], plain.eval()(written_down(pairs)[real]))
+
+
+def test_gradients_of_normalised_pairs_are_those_of_batch_normalisation(mask) -> None:
+    real = mask[:, :, None] & mask[:, None]
+    own, plain = PairNorm(3).double(), nn.BatchNorm1d(3).double()
+    gradients = []
+    for normalised in (
+        lambda pairs: written_down(own(pairs, real))[real],
+        lambda pairs: plain(written_down(pairs)[real]),
+    ):
+        pairs = Pairs(*(part.requires_grad_() for part in linear(1)))
+        normalised(pairs).pow(3).sum().backward()
+        gradients.append([part.grad for part in pairs])
+    torch.testing.assert_close(*gradients)
+
+
+def test_products_and_squares_have_the_signature_plus_minus_minus_minus() -> None:
+    p4 = torch.tensor([[[5.0, 3.0, 0.0, 4.0], [2.0, 1.0, 1.0, 1.0]]])
+    assert minkowski_square(p4).tolist() == [[0.0, 1.0]]
+    assert minkowski_products(p4).tolist() == [[[0.0, 3.0], [3.0, 1.0]]]
+
+
+def block_of(cls: type[LorentzBlock]) -> LorentzBlock:
+    torch.manual_seed(5)
+    block = cls(4, 1, 0.01, moves=True).double().eval()
+    nn.init.normal_(block.move_out.weight, std=30)
+    return block
+
+
+def inputs(mask) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(2)
+    momentum = 20 * torch.randn(4, 6, 3, generator=random, dtype=torch.float64)
+    x = torch.cat([momentum.norm(dim=-1, keepdim=True) + 0.1, momentum], -1) * mask[..., None]
+    return (
+        torch.randn(4, 6, 4, generator=random, dtype=torch.float64),
+        x,
+        torch.ones(4, 6, 1, dtype=torch.float64),
+        mask,
+    )
+
+
+@pytest.mark.parametrize(("cls", "equivariant"), [(LorentzBlock, True), (ClampedLorentzBlock, False)])
+def test_a_block_without_limit_is_equivariant(mask, cls, equivariant) -> None:
+    block, (h, x, s, mask) = block_of(cls), inputs(mask)
+    velocity = torch.tensor([0.3, -0.2, 0.5], dtype=torch.float64)
+    with torch.no_grad():
+        scalars, vectors = block(h, x, s, mask)
+        moved_scalars, moved_vectors = block(h, boost(x, velocity), s, mask)
+    assert (vectors - x)[mask].abs().max() > 1e-2
+    torch.testing.assert_close(moved_scalars, scalars, rtol=0, atol=1e-10)
+    assert torch.allclose(moved_vectors, boost(vectors, velocity), rtol=0, atol=1e-8) == equivariant
+
+
+def test_jets_in_small_groups_give_the_same(mask, monkeypatch) -> None:
+    block, data = block_of(LorentzBlock), inputs(mask)
+    with torch.no_grad():
+        together = block(*data)
+        monkeypatch.setattr(minkowski, "CACHE", 1)
+        torch.testing.assert_close(block(*data), together, rtol=1e-13, atol=1e-13)
+
+
+def test_gradients_of_a_block_are_those_of_finite_differences(mask) -> None:
+    block, (h, x, s, mask) = block_of(LorentzBlock), inputs(mask)
+    h, x = h[:2, :3].requires_grad_(), x[:2, :3].requires_grad_()
+    assert torch.autograd.gradcheck(lambda h, x: block(h, x, s[:2, :3], mask[:2, :3]), (h, x))
