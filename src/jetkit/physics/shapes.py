@@ -138,7 +138,7 @@ def pull(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Fl
 
 def _sum_per_jet(x: Float[np.ndarray, "M"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
     jet = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return np.bincount(jet, weights=x, minlength=len(offsets) - 1)
+    return np.bincount(jet, weights=x, minlength=len(offsets) - 1).astype(np.float64, copy=False)  # int if empty
 
 
 def _per_jet_ratio(numerator: Float[np.ndarray, "J"], denominator: Float[np.ndarray, "J"]) -> Float[np.ndarray, "J"]:

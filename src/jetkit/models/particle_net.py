@@ -1,0 +1,70 @@
+"""ParticleNet: dynamic graph convolutions on a cloud of particles."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.models.tagger import Tagger, columns
+from jetkit.nn.edge_convolution import EdgeConvolution, nearest_neighbours
+from jetkit.nn.mlp import mlp
+from jetkit.nn.packing import masked_mean, pad
+from jetkit.registry import register
+
+
+@register(
+    "particle-net",
+    paper="ParticleNet: Jet Tagging via Particle Clouds, 2019, arXiv:1902.08570",
+    symmetries=("permutation",),
+    broken=("collinear",),
+    tiny={"widths": (16, 32), "k": 4, "f": 32},
+)
+class ParticleNet(Tagger):
+    """Edge convolutions whose neighbours are the nearest in (Δη, Δφ), then in the features of the block before.
+
+    Three blocks of three layers each, the mean over the particles, one hidden layer. 366,160 parameters for 7 features
+    and 2 classes, 370,156 for 17 and 10, as weaver-core's. Batch normalisations see real particles only.
+
+    Args:
+        widths: width of the three layers of each block
+        k: number of nearest neighbours
+        f: width of the hidden layer of the classifier
+        dropout: after the hidden layer
+
+    Example:
+        >>> import torch
+        >>> model = ParticleNet(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
+        >>> model(Cloud(x=torch.randn(5, 40, 2), mask=torch.ones(5, 40, dtype=torch.bool))).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(
+        self,
+        spec: CloudSpec,
+        *,
+        widths: tuple[int, ...] = (64, 128, 256),
+        k: int = 16,
+        f: int = 256,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__(spec)
+        self._direction = columns(spec, "part_deta", "part_dphi")
+        self.k = k
+        self.norm = nn.BatchNorm1d(len(spec.features))
+        self.blocks = nn.ModuleList(EdgeConvolution(a, (b, b, b)) for a, b in pairwise([len(spec.features), *widths]))
+        self.f = nn.Sequential(*mlp([widths[-1], f]), nn.Dropout(dropout))
+        self.head = nn.Linear(f, len(spec.classes))
+
+    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+        """Hidden layer on the mean over the particles."""
+        x = cloud.x[cloud.mask]
+        points = x[:, self._direction]
+        x = self.norm(x)
+        for block in self.blocks:
+            x = block(x, nearest_neighbours(points, cloud.mask, self.k))
+            points = x
+        encoded: Tensor = self.f(masked_mean(pad(x, cloud.mask), cloud.mask))
+        return encoded

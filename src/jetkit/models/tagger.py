@@ -1,0 +1,82 @@
+"""What every tagger is: an encoder of jets and a head that names their class."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.errors import JetkitError
+
+
+class Tagger(nn.Module, ABC):
+    """``forward(cloud)`` gives a logit per class; the probabilities are their softmax.
+
+    Raises:
+        JetkitError: the spec names fewer than two classes.
+    """
+
+    learns_by: ClassVar[str] = "gradient"
+    """How it is trained: gradient or boosting."""
+    head: nn.Module
+    """From the encoded jet (B, D) to logits (B, C)."""
+
+    def __init__(self, spec: CloudSpec) -> None:
+        super().__init__()
+        if len(spec.classes) < 2:
+            raise JetkitError(f"a tagger needs two classes or more, the data have {len(spec.classes)}")
+        self.spec = spec
+
+    @abstractmethod
+    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+        """A vector per jet."""
+
+    def forward(self, cloud: Cloud) -> Float[Tensor, "B C"]:
+        """Logits, in the order of ``spec.classes``."""
+        logits: Tensor = self.head(self.encode(cloud))
+        return logits
+
+
+class Backbone(Tagger):
+    """A tagger that also has a vector for each particle."""
+
+    @abstractmethod
+    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+        """A vector per particle, 0 where padded."""
+
+
+def columns(spec: CloudSpec, *names: str) -> list[int]:
+    """Places of features in the last axis of ``x``.
+
+    Raises:
+        JetkitError: a feature is not in the spec.
+
+    Example:
+        >>> columns(CloudSpec(features=("part_charge", "part_deta", "part_dphi")), "part_deta", "part_dphi")
+        [1, 2]
+    """
+    missing = [name for name in names if name not in spec.features]
+    if missing:
+        raise JetkitError(f"this model needs the features {', '.join(missing)}: choose a feature set that has them")
+    return [spec.features.index(name) for name in names]
+
+
+def four_momenta(cloud: Cloud) -> Float[Tensor, "B N 4"]:
+    """(E, px, py, pz) in GeV.
+
+    Raises:
+        JetkitError: the cloud has none.
+    """
+    if cloud.p4 is None:
+        raise JetkitError("this model needs four-momenta: make the batches with p4=True")
+    return cloud.p4
+
+
+def momentum_fractions(cloud: Cloud) -> Float[Tensor, "B N"]:
+    """z = pT/Σ pT of each particle, 0 where padded."""
+    pt = torch.hypot(*four_momenta(cloud)[..., 1:3].unbind(-1)) * cloud.mask
+    return pt / pt.sum(1, keepdim=True).clamp(min=torch.finfo(pt.dtype).tiny)
