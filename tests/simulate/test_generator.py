@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from jetkit.errors import JetkitError
-from jetkit.simulate.generator import Generator, Record, Streams
+from jetkit.simulate.generator import Generator, PartonWindow, Record, Streams
+from jetkit.simulate.jets import find_jets
 
 from .conftest import QCD
 
@@ -56,6 +57,32 @@ def test_parton_level_keeps_the_hard_process_and_ends_with_partons() -> None:
     np.testing.assert_array_equal(entries(hadrons.record, 21, 29), entries(partons.record, 21, 29))
     assert set(np.unique(np.abs(partons.particles.pid))) <= {1, 2, 3, 4, 5, 21, 22, 1103, 2101, 2103, 2203}
     assert partons.number.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("algorithm", ["antikt", "kt", "cambridge"])
+def test_events_inside_the_window_are_those_without_it(qcd_events, algorithm) -> None:
+    inside = next(Generator(QCD, Streams(4), PartonWindow((550.0, 650.0), 0.8, algorithm, leading=1)).batches(60))
+    assert 0 < len(inside.number) == 60 - inside.vetoed < 60
+    for k, number in enumerate(inside.number.tolist()):
+        start, stop = inside.particles.offsets[k : k + 2]
+        first, last = qcd_events.particles.offsets[number : number + 2]
+        np.testing.assert_array_equal(inside.particles.p4[start:stop], qcd_events.particles.p4[first:last])
+
+
+def test_the_window_looks_at_the_hardest_jets_of_partons(qcd_events) -> None:
+    """Against jets of all partons before hadronisation, which differ by what the shower does below 10 GeV."""
+    partons = next(Generator([*QCD, "HadronLevel:all = off"], Streams(4)).batches(60)).particles
+    jets = find_jets(partons, radius=0.8, pt_min=100.0)
+    hardest = np.array([jets.pt[jets.event == event].max() for event in range(60)])
+    inside = next(Generator(QCD, Streams(4), PartonWindow((500.0, 600.0), 0.8, leading=1)).batches(60)).number
+    near = np.isin(np.arange(60), inside)
+    assert near[(hardest > 530) & (hardest < 570)].all()
+    assert not near[(hardest < 470) | (hardest > 630)].any()
+
+
+def test_a_window_that_nothing_comes_into_is_one_sentence() -> None:
+    with pytest.raises(JetkitError, match=r"none of 100 events has a jet of partons in jets.parton_window = \[9000"):
+        next(Generator(QCD, Streams(4), PartonWindow((9000.0, 9500.0), 0.8)).batches(1))
 
 
 def test_a_setting_that_pythia_does_not_know_is_named() -> None:

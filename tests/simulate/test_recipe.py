@@ -74,6 +74,7 @@ def test_a_recipe_may_be_a_file(tmp_path) -> None:
         ("jets: {radius: 0.4, pt: [20.0, 30.0], etta: 2}", "etta"),
         ("jets: {radius: wide, pt: [20.0, 30.0]}", "radius"),
         ("jets: {radius: 0.4}", "pt"),
+        ("jets: {radius: 0.4, pt: [20.0, 30.0], parton_window: [25.0, 40.0]}", "parton_window should contain"),
     ],
 )
 def test_a_bad_recipe_is_one_sentence(tmp_path, text, message) -> None:

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,13 @@ import pytest
 
 from jetkit.data.card import read_card, verify
 from jetkit.data.parquet import ShardReader
+from jetkit.data.ragged import Ragged
 from jetkit.errors import JetkitError
 from jetkit.simulate import simulate
 from jetkit.simulate.options import Options
+from jetkit.simulate.recipe import load_recipe
+from jetkit.simulate.run import plan
+from jetkit.simulate.shard import _chain, _pairs
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -48,6 +54,32 @@ def test_jets_pass_the_cuts_of_the_recipe(dataset) -> None:
         assert ((jets["jet_pt"] > 550) & (jets["jet_pt"] < 650)).all()
         assert (np.abs(jets["jet_eta"]) < 2).all()
         assert len(np.unique(jets["event_id"])) == 4
+
+
+def test_the_card_tells_the_parton_window_and_what_it_left_out(dataset) -> None:
+    card = read_card(dataset)
+    assert card.recipe["dataset"]["jets"]["parton_window"] == list(load_recipe("top-landscape").jets.parton_window)
+    assert 0 < card.skipped["events outside the parton window"] < card.skipped["events"]
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_jets_kept_with_the_parton_window_are_those_kept_without_it(label, tmp_path) -> None:
+    task = plan("top-landscape", small(tmp_path))[0][label]
+    everything = replace(task, recipe=replace(task.recipe, jets=replace(task.recipe.jets, parton_window=None)))
+    windowed, whole = (next(_chain(one, 0, Counter(), copy=0).batches()) for one in (task, everything))
+    assert len(windowed["event_id"]) > 0
+    for name in windowed:
+        ours, theirs = (rows[name] if isinstance(rows[name], Ragged) else (rows[name],) for rows in (windowed, whole))
+        assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(ours, theirs, strict=True)), name
+
+
+def test_twins_take_all_events(tmp_path) -> None:
+    """An event outside the window in one copy may come inside in the other; no pair is lost to it."""
+    task = plan("top-landscape", small(tmp_path, twin="reshower"))[0][0]
+    counts: Counter[str] = Counter()
+    next(_pairs(task, 0, counts))
+    assert counts["events"] == 100
+    assert "events outside the parton window" not in counts
 
 
 def test_two_workers_write_the_same_bits_as_one(dataset, tmp_path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from jetkit.physics import four_vectors
 from jetkit.simulate.detector import detect
 from jetkit.simulate.detector_card import DetectorCard
-from jetkit.simulate.generator import Events, Generator, Streams
+from jetkit.simulate.generator import Events, Generator, PartonWindow, Streams
 from jetkit.simulate.jets import Axes, Jets, find_jets, nearest
 from jetkit.simulate.particles import Bools, Floats, Ints, Particles
 from jetkit.simulate.recipe import ClassRecipe, JetRecipe
@@ -46,7 +46,9 @@ class Chain:
     def batches(self) -> Iterator[Rows]:
         """Kept jets without end, a batch of events at a time; possibly none."""
         for events in self.generator.batches(BATCH):
-            self.counts["events"] += len(events.number)
+            self.counts["events"] += len(events.number) + events.vetoed
+            if self.jets.parton_window:
+                self.counts["events outside the parton window"] += events.vetoed
             yield self.process(events)
 
     def process(self, events: Events) -> Rows:
@@ -91,6 +93,13 @@ class Chain:
         particles = events.particles.visible() if wanted.all() else events.particles.keep(wanted).visible()
         generated = find_jets(particles, self.jets.radius, 0.2 * self.jets.pt[0], self.jets.algorithm)
         return generator_rows(kept, generated, particles, self.jets)
+
+
+def window(recipe: JetRecipe) -> PartonWindow | None:
+    """The generator's window for these jets; None for all events."""
+    if recipe.parton_window is None:
+        return None
+    return PartonWindow(recipe.parton_window, recipe.radius, recipe.algorithm, recipe.leading)
 
 
 def passes(jets: Jets, recipe: JetRecipe) -> Bools:

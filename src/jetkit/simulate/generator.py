@@ -2,12 +2,13 @@
 
 Each event draws from streams of its own, re-seeded by hooks between the stages: the hard process from (seed, event),
 the parton shower with multiparton interactions and beam remnants from (seed, event, copy), hadronisation and decays
-likewise. So any event can be repeated alone, and a twin repeats a later stage while the hard process stays.
+likewise. So any event can be repeated alone, a twin repeats a later stage while the hard process stays, and leaving
+out events far from the cuts changes none of the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +27,14 @@ REPEATED: dict[Twin, frozenset[str]] = {
 }
 """Which stages a twin draws anew."""
 
-PATIENCE = 20
+PATIENCE = 100
 """Batches without an event after which the settings count as impossible."""
+
+VETO_SCALE = 10.0
+"""pT in GeV down to which the shower has run when a parton window judges it."""
+POWERS = {"antikt": -1, "cambridge": 0, "kt": 1}
+RESONANCE_DECAY = 5
+"""Pythia's number for a shower inside the decay of a resonance."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +58,15 @@ class Record:
 
 @dataclass(frozen=True)
 class Events:
-    """A batch of events: the final particles, the record behind them, and the numbers that name the events."""
+    """A batch of events: the final particles, the record behind them, and the numbers that name the events.
+
+    ``vetoed`` events were left out along the way because of the parton window.
+    """
 
     particles: Particles
     record: Record
     number: Ints
+    vetoed: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,12 +83,33 @@ class Streams:
         return derive_seed(self.seed, stage, event, copy, below=below)
 
 
+@dataclass(frozen=True)
+class PartonWindow:
+    """Events worth finishing: one of the hardest jets of partons has low < pT < high.
+
+    The partons are those of the shower down to ``VETO_SCALE``; tops and W bosons have not decayed yet and count like
+    partons, Z and Higgs bosons are invisible as Pythia has it.
+
+    Attributes:
+        pt: (low, high) in GeV.
+        radius: R of the jets.
+        algorithm: 'antikt', 'kt' or 'cambridge'.
+        leading: only the hardest so many jets are looked at; 0 takes all.
+    """
+
+    pt: tuple[float, float]
+    radius: float
+    algorithm: str = "antikt"
+    leading: int = 0
+
+
 class Generator:
     """Pythia 8 with per-event random streams.
 
     Args:
         settings: Pythia's ``readString`` lines.
         streams: where each event's random numbers come from.
+        window: events outside are given up early in the shower; those inside come out the same with it and without.
 
     Raises:
         JetkitError: a line that Pythia does not know, or settings with which it cannot start.
@@ -89,32 +121,43 @@ class Generator:
         (2, [0, 1])
     """
 
-    def __init__(self, settings: Sequence[str], streams: Streams) -> None:
-        self._pythia = _start(settings, streams.seed)
-        self._hooks = _reseeding_hooks(self._pythia, streams)
+    def __init__(self, settings: Sequence[str], streams: Streams, window: PartonWindow | None = None) -> None:
+        self._pythia = _start([*settings, "Check:abortIfVeto = on"] if window else settings, streams.seed)
+        self._course = Course(self._pythia.rndm, streams)
+        self._hooks = _reseeding_hooks(self._pythia, self._course, window)
+        self._window = window
         if not self._pythia.init():
             raise JetkitError("Pythia cannot start with these settings; its own lines above name the one to mend")
         self._charges: dict[int, int] = {}
 
     def batches(self, size: int) -> Iterator[Events]:
-        """Events without end, about ``size`` at a time; those that Pythia gives up on are left out.
+        """Events without end, of about ``size`` tries at a time; those that Pythia gives up on are left out.
 
         Raises:
-            JetkitError: Pythia gives up on every event.
+            JetkitError: Pythia gives up on every event, or none comes into the window.
         """
-        self._hooks.begin()
-        lost = 0
+        self._course.begin()
+        lost = vetoed = 0
         while lost < PATIENCE:
             batch = self._pythia.nextBatch(size, "skip")
-            numbers = self._hooks.take_finished()
+            numbers = self._course.take_finished()
+            vetoed += self._course.take_vetoed()
             if len(batch) == 0 or len(numbers) != len(batch):
                 lost += 1
                 continue
-            lost = 0
-            yield self._unpack(batch, np.array(numbers, dtype=np.int64))
-        raise JetkitError(f"Pythia gave up on {PATIENCE * size} events in a row; mend the recipe's generator settings")
+            yield self._unpack(batch, np.array(numbers, dtype=np.int64), vetoed)
+            lost = vetoed = 0
+        raise JetkitError(self._impossible(PATIENCE * size, vetoed))
 
-    def _unpack(self, batch: Any, numbers: Ints) -> Events:
+    def _impossible(self, tries: int, vetoed: int) -> str:
+        if self._window is None or vetoed < tries // 2:
+            return f"Pythia gave up on {tries} events in a row; mend the recipe's generator settings"
+        return (
+            f"none of {tries} events has a jet of partons in jets.parton_window = {list(self._window.pt)}; "
+            "widen it or the generator's pTHat window"
+        )
+
+    def _unpack(self, batch: Any, numbers: Ints, vetoed: int) -> Events:
         listed = batch.layout.content("prt")
         entries, start, stop = listed.content, listed.offsets.data[0], listed.offsets.data[-1]
         fields = {name: entries.content(name).data[start:stop] for name in ("id", "status", "daughter1", "daughter2")}
@@ -128,7 +171,7 @@ class Generator:
         charge = self._charge(pid[final])
         nothing = np.zeros((len(final), 4))
         particles = Particles(p4[final], pid[final], charge, vertex, row_limits(counts), nothing)
-        return Events(particles, Record(pid, status, daughters, p4, offsets), numbers)
+        return Events(particles, Record(pid, status, daughters, p4, offsets), numbers, vetoed)
 
     def _charge(self, pid: Ints) -> Ints:
         kinds, place = np.unique(pid, return_inverse=True)
@@ -157,52 +200,100 @@ def _start(settings: Sequence[str], seed: int) -> Any:
     return pythia
 
 
-def _reseeding_hooks(pythia: Any, streams: Streams) -> Any:
+class Course:
+    """Which event Pythia is at, the random stream of each stage, and how the events ended."""
+
+    def __init__(self, random: Any, streams: Streams) -> None:
+        self._random, self._streams = random, streams
+        self._event = self._vetoed = 0
+        self._finished: list[int] = []
+
+    def begin(self, stage: str = "process") -> None:
+        """Draw from the stream of a stage of this event."""
+        self._random.init(self._streams.of(stage, self._event))
+
+    def finish(self) -> None:
+        """The event is done; go to the next."""
+        self._finished.append(self._event)
+        self._event += 1
+        self.begin()
+
+    def veto(self) -> None:
+        """The event is given up; go to the next."""
+        self._vetoed += 1
+        self._event += 1
+        self.begin()
+
+    def take_finished(self) -> list[int]:
+        """Numbers of the events done since the last call."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    def take_vetoed(self) -> int:
+        """How many were given up since the last call."""
+        vetoed, self._vetoed = self._vetoed, 0
+        return vetoed
+
+
+def _reseeding_hooks(pythia: Any, course: Course, window: PartonWindow | None) -> Any:
+    comes_in = _judge(window) if window else None
+    hadrons = bool(pythia.flag("HadronLevel:all"))
+
     class Reseeding(require("pythia8mc").UserHooks):  # type: ignore[misc]
-        """Changes no physics: vetoes nothing, only re-seeds where a stage ends."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.event = 0
-            self.finished: list[int] = []
-            self.hadrons = bool(pythia.flag("HadronLevel:all"))
-
-        def begin(self) -> None:
-            pythia.rndm.init(streams.of("process", self.event))
-
-        def take_finished(self) -> list[int]:
-            finished, self.finished = self.finished, []
-            return finished
-
-        def finish(self) -> None:
-            self.finished.append(self.event)
-            self.event += 1
-            self.begin()
+        """Changes no physics: only re-seeds where a stage ends, and gives up events outside the window."""
 
         def canVetoProcessLevel(self) -> bool:
             return True
 
         def doVetoProcessLevel(self, process: Any) -> bool:
-            pythia.rndm.init(streams.of("shower", self.event))
+            course.begin("shower")
             return False
+
+        def canVetoPT(self) -> bool:
+            return comes_in is not None
+
+        def scaleVetoPT(self) -> float:
+            return VETO_SCALE
+
+        def doVetoPT(self, position: int, event: Any) -> bool:
+            if comes_in is None or position == RESONANCE_DECAY or comes_in(event):
+                return False
+            course.veto()
+            return True
 
         def canVetoPartonLevel(self) -> bool:
             return True
 
         def doVetoPartonLevel(self, event: Any) -> bool:
-            if self.hadrons:
-                pythia.rndm.init(streams.of("hadrons", self.event))
+            if hadrons:
+                course.begin("hadrons")
             else:
-                self.finish()
+                course.finish()
             return False
 
         def onEndHadronLevel(self, *_: Any) -> bool:
-            self.finish()
+            course.finish()
             return True
 
     hooks = Reseeding()
     pythia.addUserHooksPtr(hooks)
     return hooks
+
+
+def _judge(window: PartonWindow) -> Callable[[Any], bool]:
+    """Whether an event's partons come into the window, by Pythia's own clustering."""
+    low, high = window.pt
+    visible, with_mass, plain, own_code = 2, 2, None, False
+    cluster = require("pythia8mc").SlowJet(
+        POWERS[window.algorithm], window.radius, low, 25.0, visible, with_mass, plain, own_code, True
+    )
+
+    def comes_in(event: Any) -> bool:
+        cluster.analyze(event)
+        above = cluster.sizeJet()
+        return any(cluster.pT(k) < high for k in range(min(above, window.leading or above)))
+
+    return comes_in
 
 
 def _vertices(listed: Any, rows: Ints) -> Floats:

@@ -56,6 +56,8 @@ class JetRecipe:
         leading: only the hardest so many jets of an event are looked at; 0 takes all.
         together: every one of the ``leading`` jets must pass, or none of the event is kept (dijets).
         leading_pt: smallest pT of the hardest jet of the event.
+        parton_window: events are given up early in the shower unless one of the ``leading`` hardest jets of partons has
+            a pT in this window; null takes all. Twins take all events.
         particles: at most so many constituents are stored, by falling pT; 0 stores all.
         generator_jet: store the jet of generated particles as well.
     """
@@ -68,6 +70,7 @@ class JetRecipe:
     leading: int = 0
     together: bool = False
     leading_pt: float = 0.0
+    parton_window: tuple[float, float] | None = None
     particles: int = 0
     generator_jet: bool = False
     soft_drop_beta: float = 0.0
@@ -76,6 +79,10 @@ class JetRecipe:
     def __post_init__(self) -> None:
         if not 0.0 <= self.pt[0] < self.pt[1]:
             raise ValueError(f"jets.pt should be [low, high] with low < high, got {list(self.pt)}")
+        if self.parton_window and not self.parton_window[0] <= self.pt[0] < self.pt[1] <= self.parton_window[1]:
+            raise ValueError(
+                f"jets.parton_window should contain jets.pt = {list(self.pt)}, got {list(self.parton_window)}"
+            )
         if self.together and self.leading < 2:
             raise ValueError("jets.together needs jets.leading of at least 2")
 

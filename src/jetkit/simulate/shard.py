@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from jetkit.data.card import Shard
 from jetkit.data.parquet import write_shard
 from jetkit.errors import JetkitError
-from jetkit.simulate.chain import BATCH, Chain, pair
+from jetkit.simulate.chain import BATCH, Chain, pair, window
 from jetkit.simulate.detector_card import DetectorCard
 from jetkit.simulate.generator import Generator, Streams
 from jetkit.simulate.options import Twin
@@ -104,8 +104,9 @@ def _chain(task: Task, variant: int, counts: Counter[str], copy: int) -> Chain:
     """The chain of a variant; every variant of a shard has a seed and event numbers of its own."""
     recipe = task.recipe.classes[task.label]
     streams = Streams(derive_seed(task.seed, recipe.name, task.number, variant), task.twin, copy)
-    generator = Generator(settings(task.recipe, recipe.variants[variant], task.variation), streams)
-    return Chain(generator, streams, recipe, task.recipe.jets, task.card, task.label, counts)
+    jets = task.recipe.jets if task.twin == "none" else replace(task.recipe.jets, parton_window=None)
+    generator = Generator(settings(task.recipe, recipe.variants[variant], task.variation), streams, window(jets))
+    return Chain(generator, streams, recipe, jets, task.card, task.label, counts)
 
 
 def _pairs(task: Task, variant: int, counts: Counter[str]) -> Iterator[Rows]:
