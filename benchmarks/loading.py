@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> None:
 
 def compare(dataset: Dataset, scratch: Path, repeats: int) -> dict[str, list[float]]:
     """Jets per second of each loader, one number per repeat; the loaders take turns."""
-    loaders = {"jetkit": lambda: (len(cloud) for cloud in dataset.batches(batch=BATCH, length=LENGTH))}
+    loaders = {"jetkit": lambda: (len(cloud) for cloud in dataset.batches(batch=BATCH, length=LENGTH, bucket=True))}
     for fetch in FETCHES:
         peer = weaver_loader(dataset, scratch, fetch)
         if peer is not None:

@@ -33,8 +33,9 @@ class Batching:
     epoch: int = 0
     window: int = 20000
     """Rows in memory at once, which are shuffled with each other."""
-    bucket: bool = True
-    """Put jets of about equal length into a batch, so that little is padded (only where shuffled)."""
+    bucket: bool = False
+    """Put jets of about equal length into a batch, so that little is padded (only where shuffled). Such a batch is no
+    random one: do not train a model with batch normalisation on it, whose statistics would tell the multiplicity."""
     drop_last: bool = False
     """Full batches only; a window's last rows are left out of this epoch."""
     p4: bool = True

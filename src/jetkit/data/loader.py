@@ -30,9 +30,9 @@ class Loader:
     """Iterates over one epoch of Clouds, then stands at the start of the next.
 
     Row groups are visited in a random order that takes from every shard at an even pace, so that shards of one class
-    mix. The rows of a window are shuffled, cut into batches of jets of about equal length, and padded to the longest of
-    the batch. Every usable row comes once an epoch; those left out are counted in ``skipped``. Two iterators over
-    one loader share its position.
+    mix. The rows of a window are shuffled, cut into batches (of jets of about equal length with ``bucket``), and padded
+    to the longest of the batch. Every usable row comes once an epoch; those left out are counted in ``skipped``. Two
+    iterators over one loader share its position.
 
     Raises:
         JetkitError: a column that the options ask for is absent, or a file is damaged (while iterating).
@@ -108,8 +108,8 @@ class Loader:
         self.skipped = Counter(state["skipped"])
 
     def _fingerprint(self) -> str:
-        """Hash of all that decides the order of the rows."""
-        options = asdict(self.options) | {"epoch": 0}
+        """Hash of all that decides the order of the rows; the same in each of the processes that share them."""
+        options = asdict(self.options) | {"epoch": 0, "rank": 0}
         sources = [[source.path.name, list(source.group_rows), len(source)] for source in self._sources]
         text = json.dumps([options, sources, self._history], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
