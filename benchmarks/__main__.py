@@ -10,6 +10,8 @@ NAMES = {
     "moments": "moments of simulated jets beside published ones",
     "loading": "our loader beside weaver-core's on the same jets",
     "observables": "our observables beside the bare fastjet calls",
+    "resume": "trainings killed at random moments and resumed, beside the same ones left alone",
+    "fuzz": "mutated model files: how many are refused, and how fast",
 }
 
 

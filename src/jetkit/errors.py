@@ -17,12 +17,16 @@ EXTRAS = {
     "fastjet": "simulate",
     "h5py": "readers",
     "jinja2": "report",
+    "lightning_fabric": "train",
     "matplotlib": "report",
     "mplhep": "report",
     "pythia8mc": "simulate",
+    "sklearn": "train",
     "uproot": "readers",
 }
 """Optional package → the extra of jetkit that installs it."""
+DISTRIBUTIONS = {"lightning_fabric": "lightning-fabric", "sklearn": "scikit-learn"}
+"""Package → the name by which it is installed, where that differs."""
 
 
 def require(name: str) -> ModuleType:

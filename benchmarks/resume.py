@@ -1,0 +1,137 @@
+"""Trainings killed (SIGKILL) at random moments and resumed, beside the same ones left alone: are the endings equal?
+
+``python -m benchmarks resume kills=20 [rows=1200] [seed=1] [cases=part,pfn,…]``. Every process is a fork of this one.
+"""
+
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from benchmarks.toy_jets import write_toy_jets
+from jetkit.config import read_yaml
+from jetkit.data.dataset import open_dataset
+from jetkit.errors import require
+from jetkit.train.files import read_tensors
+from jetkit.train.options import train_options
+from jetkit.train.run import train
+
+COMMON = ["features=kin", "batch=64", "threads=1", "checkpoint=0.01", "accelerator=cpu"]
+PFN = ["model.phi=[16, 16]", "model.f=[16]", "epochs=6", "lr=3e-3"]
+PART = ["model.width=16", "model.depth=2", "model.heads=2", "model.pair_widths=[8]", "epochs=3"]
+NET = ["model.width=8", "model.depth=2"]
+CASES = {
+    "part": ("part", [*PART, "optimiser=ranger", "schedule=flat-decay", "ema=0.9", "features=kin"], 1),
+    "pfn": ("pfn", [*PFN, "optimiser=adamw", "schedule=one-cycle", "patience=2", "clip=1.0", "select=loss"], 1),
+    "lorentz-net": ("lorentz-net", [*NET, "epochs=3", "optimiser=radam", "schedule=cosine", "reweight=kinematics"], 1),
+    "part-bf16": ("part", [*PART, "optimiser=adamw", "schedule=warm-restarts", "precision=bf16-mixed"], 1),
+    "part-2-processes": ("part", [*PART, "optimiser=ranger", "schedule=one-cycle", "ema=0.9", "epochs=2"], 2),
+}
+"""Name → recipe, options and number of processes."""
+
+
+def warm_up(data: Path) -> None:
+    """Imports and compiled kernels, which every fork then has."""
+    require("lightning_fabric")
+    next(iter(open_dataset(data).split("train").batches(features="kin")))
+
+
+def words_of(case: str, data: Path, out: Path) -> tuple[str, list[str]]:
+    name, words, _ = CASES[case]
+    chosen = {word.partition("=")[0]: word for word in [*COMMON, *words, f"data={data}", f"out={out}"]}
+    return name, list(chosen.values())
+
+
+def fork(case: str, data: Path, out: Path, rank: int, port: int, begun: int) -> int:
+    """The process id of a training, which writes a byte to ``begun`` at its first step."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        world = CASES[case][2]
+        if world > 1:
+            ranks = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world}
+            place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "resume"}
+            os.environ.update({name: str(value) for name, value in (ranks | place).items()})
+        name, words = words_of(case, data, out)
+        train(train_options(name, words), lambda done, total, what: os.write(begun, b"."))
+        code = 0
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def run(case: str, data: Path, out: Path, kill_after: float | None) -> tuple[bool, float]:
+    """Whether the training ended by itself, and the seconds from its first step; ``None``: it is not killed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    reader, writer = os.pipe()
+    children = [fork(case, data, out, rank, port, writer) for rank in range(CASES[case][2])]
+    os.close(writer)
+    os.read(reader, 1)
+    start = time.monotonic()
+    if kill_after is not None:
+        time.sleep(kill_after)
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    os.close(reader)
+    if not set(codes) <= {0, -signal.SIGKILL}:
+        raise SystemExit(f"{case}: the training failed with exit codes {codes}")
+    return codes == [0] * len(codes), time.monotonic() - start
+
+
+def ending(folder: Path) -> list[object]:
+    """All that has to be equal: model file, log and checkpoint, the last two without seconds."""
+    tensors, header = read_tensors(folder / "checkpoint.safetensors")
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    progress = header["progress"] | {"seconds": 0}
+    for line in [*log, *progress["log"]]:
+        line["seconds"] = 0
+    weights = {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+    return [(folder / "model.safetensors").read_bytes(), log, progress, header["optimiser"], weights]
+
+
+def trial(case: str, data: Path, scratch: Path, kills: int, chance: random.Random) -> tuple[int, int, int, float]:
+    """Kills, killed trainings, those of them that ended like the one left alone, and the seconds of that one."""
+    _, seconds = run(case, data, scratch / "whole", None)
+    expected, done, trainings, equal = ending(scratch / "whole"), 0, 0, 0
+    while done < kills:
+        folder, ended, first = scratch / f"killed-{trainings}", False, done
+        while not ended:
+            ended, _ = run(case, data, folder, chance.uniform(0, seconds) if done < kills else None)
+            done += not ended
+        if done > first:
+            trainings += 1
+            equal += ending(folder) == expected
+            leftovers = [path.name for path in folder.iterdir() if path.name.endswith(".partial")]
+            assert not leftovers, leftovers
+    return done, trainings, equal, seconds
+
+
+def main(arguments: list[str]) -> None:
+    chosen = {"kills": 20, "rows": 1200, "seed": 1, "cases": ",".join(CASES)}
+    for word in arguments:
+        name, _, text = word.partition("=")
+        chosen[name] = read_yaml(text, name)
+    torch.set_num_threads(1)
+    chance, wrong = random.Random(chosen["seed"]), 0
+    print(f"{'training':18s} {'kills':>6s} {'trainings':>10s} {'identical':>10s} {'seconds alone':>14s}", flush=True)
+    with TemporaryDirectory() as scratch:
+        data = write_toy_jets(Path(scratch) / "data", int(chosen["rows"]))
+        warm_up(data)
+        for case in str(chosen["cases"]).split(","):
+            folder = Path(scratch) / case
+            kills, trainings, equal, seconds = trial(case, data, folder, int(chosen["kills"]), chance)
+            print(f"{case:18s} {kills:6d} {trainings:10d} {equal:10d} {seconds:14.1f}", flush=True)
+            wrong += trainings - equal
+    sys.exit(1 if wrong else 0)

@@ -1,0 +1,1 @@
+"""What is learned: a loss and a prediction."""

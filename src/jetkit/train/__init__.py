@@ -1,0 +1,1 @@
+"""Training: from a dataset and options to a run folder with a model file."""

@@ -1,0 +1,162 @@
+"""Published checkpoints of other libraries as models of jetkit; reading one runs no code of it.
+
+Formats: ``weaver``, state dictionaries of ParticleNet, ParT and PFN as weaver-core trains them (a name may begin with
+``module.`` or ``mod.``, and a fine-tuned ParT may keep its classifier outside of ``mod.``), and ``lorentznet``, those
+of LorentzNet's authors.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from jetkit.data.cloud import CloudSpec
+from jetkit.data.features import FEATURE_SETS, feature_units
+from jetkit.errors import JetkitError
+from jetkit.registry import create, hyperparameters
+from jetkit.train.files import sha256_of
+from jetkit.train.layouts import LAYOUTS, Layout, Sizes, State
+from jetkit.train.model_file import ModelCard
+
+
+def import_model(
+    path: str | os.PathLike[str],
+    format: str,
+    *,
+    classes: Sequence[str] = (),
+    order: Sequence[str] = (),
+    features: Sequence[str] = (),
+    values: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[nn.Module, ModelCard]:
+    """A published checkpoint as a model, ready to evaluate, and the header for its model file.
+
+    Architecture, sizes, and numbers of features and classes are read off the names and shapes of the tensors. Seven, 13
+    and 17 features are the sets kin, kinpid and full, in their order, which is weaver's too.
+
+    Args:
+        path: a state dictionary, written by ``torch.save``
+        format: weaver or lorentznet
+        classes: names of the outputs in the file's order. Default of ten: JetClass's; of two: top and QCD for weaver,
+            whose class 0 is the signal (give quark and gluon for a model of these); for lorentznet, whose class 1 is,
+            QCD and top with beams, gluon and quark without.
+        order: the same names in the order that the model shall have, such as that of your data
+        features: names of the inputs where they are none of the three sets, such as the eight kinds of particles of
+            LorentzNet for quarks and gluons
+        values: hyperparameters that the file does not tell: k of ParticleNet, c of LorentzNet
+
+    Raises:
+        JetkitError: the file cannot be read, holds code or no tensors, or is of no known architecture or of one that
+            jetkit's model cannot take; or the names given do not fit.
+
+    Example:
+        >>> import_model("ParT_kin.pt", "weaver")
+        Traceback (most recent call last):
+        jetkit.errors.JetkitError: cannot read ParT_kin.pt: No such file or directory
+    """
+    sha256 = sha256_of(path)
+    state = _state(path)
+    layout = _layout(state, format, path)
+    sizes = layout.sizes(state)
+    spec, preprocessing = _spec(sizes, layout, tuple(classes), tuple(features))
+    own = {"scalars": spec.features} if sizes.hyperparameters.get("beams") is False else {}
+    chosen = hyperparameters(layout.model, {**sizes.hyperparameters, **own, **values})
+    with torch.random.fork_rng(devices=[]):
+        model = create(layout.model, spec, chosen)
+    _fill(model, state, layout, path)
+    if order:
+        _reorder(model, tuple(order))
+    training = {"note": f"imported from a {format} checkpoint; {layout.unknown}".removesuffix("; ")}
+    card = ModelCard(layout.model, model.spec.to_dict(), chosen, "tagger", preprocessing, training, parents=[sha256])
+    return model.eval(), card
+
+
+def _state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a file, without prefixes; ``weights_only`` makes sure that nothing in it is run."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds, all of which mean the same
+        kind = type(error).__name__
+        raise JetkitError(f"{path} is no checkpoint of plain tensors ({kind}): save its state_dict again") from None
+    if not isinstance(content, Mapping) or not content or not all(isinstance(name, str) for name in content):
+        raise JetkitError(f"{path} holds no state dictionary: save model.state_dict() with torch.save")
+    odd = next((name for name, tensor in content.items() if not _is_plain(tensor)), None)
+    if odd is not None:
+        raise JetkitError(f"{path} holds more than plain tensors ({odd}): save model.state_dict() with torch.save")
+    state = {re.sub(r"^(module\.)?(mod\.)?", "", name): tensor for name, tensor in content.items()}
+    if len(state) < len(content):
+        raise JetkitError(f"{path} holds two models under different prefixes: save one of them")
+    return state
+
+
+def _is_plain(tensor: object) -> bool:
+    if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
+        return False
+    return not tensor.is_quantized and not tensor.is_complex()
+
+
+def _layout(state: State, format: str, path: str | os.PathLike[str]) -> Layout:
+    known = [layout for layout in LAYOUTS if layout.format == format]
+    if not known:
+        formats = dict.fromkeys(layout.format for layout in LAYOUTS)
+        raise JetkitError(f"unknown format {format!r}: choose one of {', '.join(formats)}")
+    for layout in known:
+        if layout.mark in state:
+            return layout
+    names = ", ".join(layout.model for layout in known)
+    raise JetkitError(f"{path} is none of the models that jetkit knows in the format {format}: {names}")
+
+
+def _spec(
+    sizes: Sizes, layout: Layout, classes: tuple[str, ...], features: tuple[str, ...]
+) -> tuple[CloudSpec, dict[str, Any]]:
+    """The spec, and how clouds for it are made; features that are none of the sets are the user's to make."""
+    classes = classes or sizes.names
+    if len(classes) != sizes.classes:
+        named = f"{len(classes)} are named" if classes else "none is named"
+        raise JetkitError(f"this model has {sizes.classes} classes, {named}: give them in its order with classes=[...]")
+    if features:
+        if len(features) != sizes.features:
+            raise JetkitError(f"this model has {sizes.features or 'no'} features, {len(features)} are named")
+        return CloudSpec(features, classes=classes), {"features": "own", "length": layout.length}
+    for name, known in FEATURE_SETS.items():
+        if sizes.features in (None, len(known)):
+            spec = CloudSpec(tuple(feature.name for feature in known), (), classes, (), feature_units(name))
+            return spec, {"features": name, "length": layout.length}
+    raise JetkitError(f"this model has {sizes.features} features, as no set of jetkit: name them with features=[...]")
+
+
+def _fill(model: nn.Module, state: State, layout: Layout, path: str | os.PathLike[str]) -> None:
+    """Load tensors; a convolution of length 1 serves as a linear layer, and the counters of batches may be absent."""
+    wanted = model.state_dict()
+    found: dict[str, Tensor] = {}
+    for foreign, tensor in state.items():
+        name = layout.name(foreign)
+        if name not in wanted or name in found:
+            raise JetkitError(f"{path}: jetkit's {layout.model} has nothing like the tensor {foreign}")
+        shape = tuple(tensor.shape)
+        want = tuple(wanted[name].shape)
+        if shape[: len(want)] != want or tensor.numel() != wanted[name].numel():
+            raise JetkitError(f"{path}: jetkit's {layout.model} needs {foreign} of shape {want}, not {shape}")
+        found[name] = tensor.reshape(want).to(wanted[name].dtype)
+    for name in wanted:
+        if name not in found and not name.endswith("num_batches_tracked"):
+            raise JetkitError(f"{path} has nothing for the tensor {name} of jetkit's {layout.model}")
+    model.load_state_dict(wanted | found)
+
+
+def _reorder(model: Any, order: tuple[str, ...]) -> None:
+    """Put the outputs of a model in another order."""
+    spec = model.spec
+    if sorted(order) != sorted(spec.classes):
+        raise JetkitError(f"order should hold the classes {', '.join(spec.classes)}, not {', '.join(order)}")
+    rows = [spec.classes.index(name) for name in order]
+    model.head.load_state_dict({name: tensor[rows] for name, tensor in model.head.state_dict().items()})
+    model.spec = CloudSpec(spec.features, spec.jet_features, order, spec.targets, spec.units)

@@ -1,0 +1,257 @@
+"""The training loop; it reads from top to bottom and knows of the task its loss and its prediction."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from jetkit.data.cloud import Cloud
+from jetkit.data.loader import Loader
+from jetkit.errors import JetkitError
+from jetkit.tasks.task import Losses
+from jetkit.train import checkpoint
+from jetkit.train.checkpoint import Progress
+from jetkit.train.ema import Average
+from jetkit.train.files import write_bytes, write_tensors
+from jetkit.train.options import TrainOptions
+from jetkit.train.schedules import SCHEDULES
+
+Report = Callable[[int, int, str], None]
+"""Called with (steps done, steps in all, what happens)."""
+BETTER = {"accuracy": lambda new, old: new > old, "loss": lambda new, old: new < old}
+
+
+@dataclass
+class Training:
+    """What a training works with; made by `jetkit.train.run`."""
+
+    fabric: Any
+    task: Any
+    """As wrapped by Fabric; asked by ``task(lambda task: task.loss(cloud))``."""
+    optimiser: Any
+    """As wrapped by Fabric."""
+    average: Average | None
+    train: Loader
+    validation: Loader
+    prepare: Callable[[Cloud], Cloud]
+    """Done to every cloud before the task sees it."""
+    options: TrainOptions
+    folder: Path
+    run: str
+    """Hash of options and data."""
+    keep_best: Callable[[Progress], None]
+    """Writes the model file."""
+    report: Report
+
+
+def start(training: Training) -> Progress:
+    """Where the training stopped, or its beginning.
+
+    Raises:
+        JetkitError: the run folder holds another training, or not all processes see it.
+    """
+    task, fabric = training.task.module, training.fabric
+    progress = checkpoint.restore(training.folder, task, training.optimiser, training.average, training.run)
+    progress = progress or Progress(loader=training.train.state_dict())
+    if fabric.broadcast(progress.step) != progress.step:
+        raise JetkitError(f"not all processes see {training.folder}: give an out= that all machines share")
+    training.train.load_state_dict(progress.loader)
+    _log(training, progress)
+    fabric.strategy.precision.load_state_dict(progress.precision)
+    return progress
+
+
+def fit(training: Training, progress: Progress) -> Progress:
+    """Train until the last epoch, or until ``patience`` epochs bring nothing better.
+
+    Raises:
+        JetkitError: the loss is not finite; the batch is saved and named.
+        KeyboardInterrupt: on an interrupt, after a checkpoint.
+    """
+    options = training.options
+    with _interrupts() as interrupted:
+        while progress.epoch < options.epochs and not progress.finished:
+            _epoch(training, progress, interrupted)
+            _validate(training, progress)
+            patience = options.patience or options.epochs
+            progress.finished = progress.epoch == options.epochs or progress.epoch - progress.best_epoch >= patience
+            _save(training, progress)
+            _log(training, progress)
+            if shared(training.fabric, [interrupted()])[0]:
+                raise KeyboardInterrupt
+    return progress
+
+
+def _epoch(training: Training, progress: Progress, interrupted: Callable[[], bool]) -> None:
+    """The rest of one epoch."""
+    options, fabric = training.options, training.fabric
+    steps = len(training.train)
+    saved = begun = time.monotonic()
+    training.task.train()
+    for cloud in training.train:
+        checkpoint.set_random_state(options.seed, fabric.global_rank, progress.step)
+        epoch = progress.epoch + progress.steps / steps
+        progress.rate = options.lr * SCHEDULES[options.schedule](epoch, options.epochs)
+        late = time.monotonic() - saved > options.checkpoint
+        parts, stop, save = _step(training, cloud, progress, (interrupted(), late))
+        progress.step, progress.steps = progress.step + 1, progress.steps + 1
+        progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in parts.items()}
+        training.report(progress.epoch * steps + progress.steps, options.epochs * steps, "train")
+        if stop or save:
+            now = time.monotonic()
+            progress.seconds, begun, saved = progress.seconds + now - begun, now, now
+            _save(training, progress)
+        if stop:
+            raise KeyboardInterrupt
+    progress.seconds += time.monotonic() - begun
+
+
+def _step(
+    training: Training, cloud: Cloud, progress: Progress, wishes: tuple[bool, bool]
+) -> tuple[dict[str, float], bool, bool]:
+    """One step; gives the parts of the loss, whether to stop and whether to save, the same in all processes."""
+    here = prepared(training, cloud)
+    losses: Losses = training.task(lambda task: task.loss(here))
+    finite = math.isfinite(losses.total.item())
+    parts = {name: value.item() for name, value in losses.parts.items()}
+    broken, stop, save, *sums = shared(training.fabric, [not finite, *wishes, *parts.values()])
+    if broken:
+        _stop_at_nan(training, cloud, progress, finite)
+    descend(training.fabric, training.task, training.optimiser, losses.total, progress.rate, training.options.clip)
+    if training.average is not None:
+        training.average.update(training.task.module)
+    means = [value / training.fabric.world_size for value in sums]
+    return dict(zip(parts, means, strict=True)), stop > 0, save > 0
+
+
+def descend(fabric: Any, task: Any, optimiser: Any, loss: Tensor, rate: float, clip: float | None) -> None:
+    """Gradient of the loss, and one step of the optimiser with this learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad()
+    fabric.backward(loss)
+    if clip is not None:
+        fabric.clip_gradients(task, optimiser, max_norm=clip, error_if_nonfinite=False)
+    optimiser.step()
+
+
+def prepared(training: Training, cloud: Cloud) -> Cloud:
+    """A cloud as the task is to see it: on the device, with numbers of the training's precision."""
+    dtype = torch.float64 if training.options.precision == "64-true" else None
+    return training.prepare(cloud).to(device=training.fabric.device, dtype=dtype)
+
+
+def shared(fabric: Any, numbers: Sequence[float]) -> list[float]:
+    """Sum of each number over the processes."""
+    if fabric.world_size == 1:
+        return [float(number) for number in numbers]
+    total: Tensor = fabric.all_reduce(torch.tensor(numbers, dtype=torch.float64, device=fabric.device), reduce_op="sum")
+    return total.tolist()
+
+
+def _validate(training: Training, progress: Progress) -> None:
+    """Numbers on the validation jets, a line in the log, and the model file if this epoch is the best."""
+    begun, select = time.monotonic(), training.options.select
+    task = training.task.module
+    averaged = training.average.applied(task) if training.average is not None else nullcontext()
+    with averaged:
+        numbers = training.fabric.broadcast(task.watch(_predictions(training)))
+        progress.epoch += 1
+        _refuse_nan(numbers, progress)
+        progress.seconds += time.monotonic() - begun
+        progress.log.append(_log_line(progress, numbers))
+        if progress.best is None or BETTER[select](numbers[select], progress.best):
+            progress.best, progress.best_epoch = numbers[select], progress.epoch
+            if training.fabric.global_rank == 0:
+                training.keep_best(progress)
+    progress.sums, progress.steps = {}, 0
+
+
+@torch.no_grad()
+def _predictions(training: Training) -> Iterator[tuple[Cloud, Tensor]]:
+    """Validation clouds and what the task predicts of them."""
+    training.task.eval()
+    for cloud in training.validation:
+        here = prepared(training, cloud)
+        yield here, training.task(lambda task, here=here: task.predict(here))
+
+
+def _log_line(progress: Progress, numbers: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "lr": progress.rate,
+        "seconds": round(progress.seconds, 3),
+        "train": {name: value / progress.steps for name, value in progress.sums.items()},
+        "validation": dict(numbers),
+    }
+
+
+def _save(training: Training, progress: Progress) -> None:
+    progress.loader = training.train.state_dict()
+    progress.precision = training.fabric.strategy.precision.state_dict()
+    if training.fabric.global_rank == 0:
+        task, optimiser = training.task.module, training.optimiser
+        checkpoint.save(training.folder, task, optimiser, training.average, progress, training.run)
+    training.fabric.barrier()
+
+
+def _log(training: Training, progress: Progress) -> None:
+    if training.fabric.global_rank == 0 and progress.log:
+        write_log(training.folder, progress)
+
+
+def write_log(folder: Path, progress: Progress) -> None:
+    """The log as ``log.jsonl``, a line per epoch."""
+    lines = "".join(json.dumps(line) + "\n" for line in progress.log)
+    write_bytes(folder / "log.jsonl", lines.encode())
+
+
+def _stop_at_nan(training: Training, cloud: Cloud, progress: Progress, finite: bool) -> None:
+    """Save the batch and say where it is."""
+    where = f"at step {progress.step} of epoch {progress.epoch + 1}"
+    if finite:
+        raise JetkitError(f"the loss is not finite {where} in another process, whose message says more")
+    path = training.folder / f"not-finite-rank{training.fabric.global_rank}.safetensors"
+    names = ("x", "mask", "p4", "jet", "label", "weight")
+    tensors = {name: getattr(cloud, name) for name in names if getattr(cloud, name) is not None}
+    write_tensors(path, tensors | dict(cloud.targets), {"format": "jetkit batch", "step": progress.step})
+    raise JetkitError(
+        f"the loss is not finite {where}, its batch is in {path}: lower lr, set clip=1, or look for odd values in it"
+    )
+
+
+def _refuse_nan(numbers: Mapping[str, float], progress: Progress) -> None:
+    wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
+    if wrong:
+        raise JetkitError(
+            f"{' and '.join(wrong)} of the validation jets after epoch {progress.epoch} is not finite: "
+            "lower lr, set clip=1, or look for odd values in the data"
+        )
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Within, an interrupt or a request to end is noted and no longer kills."""
+    caught: list[int] = []
+    old = {}
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        try:
+            old[kind] = signal.signal(kind, lambda number, frame: caught.append(number))
+        except ValueError:  # not in the main thread
+            break
+    try:
+        yield lambda: bool(caught)
+    finally:
+        for kind, handler in old.items():
+            signal.signal(kind, handler)

@@ -1,0 +1,80 @@
+"""Optimisers, and which parameters decay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+class Ranger(torch.optim.RAdam):
+    """RAdam with Lookahead: every k steps the weights go back to slow ← slow + α (fast − slow).
+
+    Constants as in weaver-core: β = (0.95, 0.999), ε = 1e-5, α = 0.5, k = 6; weight decay apart from the gradient.
+
+    Source: On the Variance of the Adaptive Learning Rate and Beyond, 2019, arXiv:1908.03265; Lookahead Optimizer:
+    k steps forward, 1 step back, 2019, arXiv:1907.08610.
+
+    Example:
+        >>> weight = nn.Parameter(torch.ones(2))
+        >>> optimiser = Ranger([weight], lr=0.1)
+        >>> weight.sum().backward()
+        >>> optimiser.step()
+    """
+
+    def __init__(
+        self, params: Iterable[Any], lr: float, weight_decay: float = 0.0, alpha: float = 0.5, k: int = 6
+    ) -> None:
+        super().__init__(
+            params, lr, betas=(0.95, 0.999), eps=1e-5, weight_decay=weight_decay, decoupled_weight_decay=True
+        )
+        self.alpha, self.k = alpha, k
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step of RAdam, and every k-th a step back."""
+        weights = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
+        for weight in weights:
+            if not self.state[weight]:
+                self._start(weight)
+        loss: float | None = super().step(closure)
+        for weight in weights:
+            state = self.state[weight]
+            if int(state["step"]) % self.k == 0:
+                state["slow"].lerp_(weight, self.alpha)
+                weight.copy_(state["slow"])
+        return loss
+
+    def _start(self, weight: Tensor) -> None:
+        """What RAdam itself would start with, and the slow weights."""
+        self.state[weight] = {
+            "step": torch.tensor(0.0),
+            "exp_avg": torch.zeros_like(weight, memory_format=torch.preserve_format),
+            "exp_avg_sq": torch.zeros_like(weight, memory_format=torch.preserve_format),
+            "slow": weight.detach().clone(),
+        }
+
+
+def make_optimiser(name: str, model: nn.Module, lr: float, weight_decay: float) -> Optimizer:
+    """``adamw``, ``radam`` or ``ranger`` over the parameters of a model; only matrices decay.
+
+    Source of AdamW: Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101.
+    """
+    groups = decay_groups(model, weight_decay)
+    if name == "ranger":
+        return Ranger(groups, lr=lr)
+    if name == "radam":
+        return torch.optim.RAdam(groups, lr=lr, decoupled_weight_decay=True)
+    return torch.optim.AdamW(groups, lr=lr)
+
+
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups of parameters: matrices, which decay, and biases, normalisations and tokens, which do not."""
+    named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    free = [weight for name, weight in named if weight.ndim < 2 or name.endswith("token")]
+    decaying = [weight for name, weight in named if weight.ndim >= 2 and not name.endswith("token")]
+    groups = [{"params": decaying, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]

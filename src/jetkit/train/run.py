@@ -1,0 +1,226 @@
+"""From options to a run folder: data, model, optimiser, loop, model file, scores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import jetkit.models  # noqa: F401 - registers the models
+from jetkit import __version__
+from jetkit.data.cloud import Cloud
+from jetkit.data.dataset import Dataset
+from jetkit.data.loader import Loader
+from jetkit.errors import JetkitError, require
+from jetkit.registry import create, entry, hyperparameters
+from jetkit.tasks.classify import Classify
+from jetkit.train import checkpoint
+from jetkit.train.boosting import boost
+from jetkit.train.checkpoint import Progress
+from jetkit.train.data_parts import Parts, data_hash, split_data
+from jetkit.train.ema import Average
+from jetkit.train.files import write_bytes
+from jetkit.train.labels import refuse_unlabelled
+from jetkit.train.loop import Report, Training, fit, start, write_log
+from jetkit.train.memory import keep_freed_memory
+from jetkit.train.model_file import ModelCard, save_model
+from jetkit.train.optimisers import make_optimiser
+from jetkit.train.options import TrainOptions
+from jetkit.train.shuffled_labels import relabelled, require_event_id
+from jetkit.train.weights import ClassWeights, KinematicWeights, class_weights, kinematic_weights
+
+MODEL = "model.safetensors"
+
+
+def train(options: TrainOptions, report: Report = lambda done, total, what: None) -> list[Path]:
+    """Train a model for each seed; returns the run folders, one a seed.
+
+    A folder has ``model.safetensors`` (the best epoch), ``log.jsonl``, ``run.json`` and ``checkpoint.safetensors``. A
+    training that was stopped goes on where it was; one that is finished is left alone.
+
+    Raises:
+        JetkitError: data, options or hyperparameters do not fit, or the loss is not finite.
+    """
+    folders = []
+    for number in range(options.seeds):
+        own = replace(options, seed=options.seed + number, seeds=1)
+        folder = options.folder / f"seed-{own.seed}" if options.seeds > 1 else options.folder
+        train_one(replace(own, out=str(folder)), report)
+        folders.append(folder)
+    return folders
+
+
+def train_one(options: TrainOptions, report: Report) -> Progress:
+    """Train one model into the folder ``options.out``."""
+    if entry(options.model).cls.learns_by == "boosting":
+        return boost_one(options, report)
+    fabric = make_fabric(options)
+    keep_freed_memory()
+    with threads_of(options.threads):
+        training, card = assemble(options, fabric, report)
+        progress = start(training)
+        if fabric.global_rank == 0 and not progress.finished:
+            for leftover in options.folder.glob(".*.partial"):
+                leftover.unlink()
+            _write_run(options, card, training.run)
+        return fit(training, progress)
+
+
+def boost_one(options: TrainOptions, report: Report) -> Progress:
+    """Boost one model into the folder ``options.out``; one that is there already is left alone.
+
+    Raises:
+        JetkitError: data, options or hyperparameters do not fit, or the folder holds another training.
+    """
+    parts = split_data(options)
+    refuse_unlabelled(parts.train)
+    refuse_unlabelled(parts.validation)
+    card = model_card(options, parts)
+    run = _run_hash(options, card)
+    finished = checkpoint.progress_of(options.folder, run)
+    if finished is not None:
+        return finished
+    model = create(options.model, parts.train.spec(options.features), options.hyperparameters)
+    prepare = _preparation(parts, options)
+    progress = boost(model, *loaders(parts, options), options, report, _weight(parts.train, options), prepare)
+    _write_run(options, card, run)
+    save_model(options.folder / MODEL, model, replace(card, training={"options": recorded(options)}))
+    write_log(options.folder, progress)
+    checkpoint.save_finished(options.folder, progress, run)
+    return progress
+
+
+def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Training, ModelCard]:
+    """Data, model and optimiser as the options ask for, ready to start."""
+    parts = split_data(options)
+    refuse_unlabelled(parts.train)
+    refuse_unlabelled(parts.validation)
+    prepare = _preparation(parts, options)
+    torch.manual_seed(options.seed)
+    loader, validation = loaders(parts, options, fabric.global_rank, fabric.world_size)
+    model = create(options.model, parts.train.spec(options.features), options.hyperparameters)
+    task = Classify(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
+    optimiser = make_optimiser(options.optimiser, task, options.lr, options.weight_decay)
+    wrapped, optimiser = fabric.setup(task, optimiser)
+    card = model_card(options, parts)
+
+    def keep_best(progress: Progress) -> None:
+        done = {"options": recorded(options), "epoch": progress.epoch}
+        save_model(options.folder / MODEL, model, replace(card, training=done))
+
+    training = Training(
+        fabric=fabric,
+        task=wrapped,
+        optimiser=optimiser,
+        average=Average(task, options.ema) if options.ema is not None else None,
+        train=loader,
+        validation=validation,
+        prepare=prepare,
+        options=options,
+        folder=options.folder,
+        run=_run_hash(options, card),
+        keep_best=keep_best,
+        report=report if fabric.global_rank == 0 else lambda done, total, what: None,
+    )
+    return training, card
+
+
+def loaders(parts: Parts, options: TrainOptions, rank: int = 0, world: int = 1) -> tuple[Loader, Loader]:
+    """Batches for training (shuffled by the seed, shared among processes) and validation (all, in each process)."""
+    targets = ("row", "event_id") if options.labels == "shuffled" else ("row",)
+    shared = {"features": options.features, "length": options.length, "batch": options.batch, "targets": targets}
+    train = parts.train.batches(seed=options.seed, rank=rank, world_size=world, **shared)
+    return train, parts.validation.batches(**shared)
+
+
+def model_card(options: TrainOptions, parts: Parts) -> ModelCard:
+    """The header of the model file, before any result."""
+    dataset = parts.train
+    return ModelCard(
+        model=options.model,
+        hyperparameters=hyperparameters(options.model, options.hyperparameters),
+        spec=dataset.spec(options.features).to_dict(),
+        preprocessing={"features": options.features, "length": options.length},
+        data={"name": dataset.card.name, "sha256": data_hash(dataset), "jets": parts.sizes},
+    )
+
+
+def recorded(options: TrainOptions) -> dict[str, Any]:
+    """Options as plain values, without those that change no result."""
+    return {name: value for name, value in asdict(options).items() if name not in ("out", "checkpoint", "seeds")}
+
+
+def _run_hash(options: TrainOptions, card: ModelCard) -> str:
+    text = json.dumps([recorded(options), card.data, card.spec, __version__], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _weight(dataset: Dataset, options: TrainOptions) -> ClassWeights | KinematicWeights | None:
+    if options.reweight == "classes":
+        return class_weights(dataset)
+    if options.reweight == "kinematics":
+        return kinematic_weights(dataset)
+    return None
+
+
+def _preparation(parts: Parts, options: TrainOptions) -> Callable[[Cloud], Cloud]:
+    """What is done to every cloud."""
+    if options.labels == "true":
+        return lambda cloud: cloud
+    require_event_id(parts.train)
+    return partial(relabelled, classes=len(parts.train.classes))
+
+
+def make_fabric(options: TrainOptions) -> Any:
+    """Fabric for the devices that the options ask for; under torchrun, for the processes that it started.
+
+    Raises:
+        JetkitError: this machine has no such devices or precision.
+    """
+    fabric_module = require("lightning_fabric")
+    world = int(os.environ.get("WORLD_SIZE", options.devices * options.nodes))
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", options.devices))
+    try:
+        fabric = fabric_module.Fabric(
+            accelerator=options.accelerator,
+            devices=devices,
+            num_nodes=world // devices,
+            strategy="ddp" if world > 1 else "auto",
+            precision=options.precision,
+        )
+    except Exception as error:  # of many kinds, all of which mean the same
+        asked = f"accelerator={options.accelerator}, devices={devices}, precision={options.precision}"
+        raise JetkitError(f"{asked} cannot be had here: {' '.join(str(error).split())[:200]}") from error
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def threads_of(count: int | None) -> Iterator[None]:
+    """Within, torch uses so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _write_run(options: TrainOptions, card: ModelCard, run: str) -> None:
+    content = {
+        "format": "jetkit run",
+        "options": asdict(options),
+        "data": card.data,
+        "hash": run,
+        "jetkit": __version__,
+        "torch": torch.__version__,
+    }
+    write_bytes(options.folder / "run.json", json.dumps(content, indent=1).encode())

@@ -1,0 +1,110 @@
+"""What a model says of each jet, stored beside what is needed to judge it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from jetkit.data.dataset import Dataset
+from jetkit.errors import JetkitError
+from jetkit.train.data_parts import data_hash
+from jetkit.train.files import read_tensors, weights_hash, write_tensors
+from jetkit.train.model_file import load_model, read_card
+
+FORMAT = "jetkit scores"
+QUANTITIES = ("jet_pt", "jet_eta", "jet_mass", "jet_sdmass", "jet_nparticles")
+"""Columns of the jet that are kept where the dataset has them."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Logits of B jets for C classes."""
+
+    logits: Float[np.ndarray, "B C"]
+    label: Int[np.ndarray, " B"]
+    row: Int[np.ndarray, " B"]
+    """Place of the jet in the part of the dataset that was scored."""
+    classes: tuple[str, ...]
+    jets: dict[str, Float[np.ndarray, " B"]] = field(default_factory=dict)
+    """Name of a quantity of the jet → its values."""
+    card: dict[str, Any] = field(default_factory=dict)
+    """Model, hash of its weights, hash of the data, the selections made of them, and the seconds that it took."""
+
+
+def score(
+    model_path: str | os.PathLike[str],
+    dataset: Dataset,
+    *,
+    batch: int = 128,
+    report: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> Scores:
+    """Logits of every usable jet, in the order of the dataset; the same bits each time.
+
+    Raises:
+        JetkitError: the model cannot be read, or the data have other classes or lack its features.
+    """
+    model, card = load_model(model_path), read_card(model_path)
+    if list(dataset.classes) != card.classes:
+        raise JetkitError(
+            f"{model_path} knows the classes {', '.join(card.classes)}, "
+            f"{dataset.card.name} has {', '.join(dataset.classes)}: score other data, or train a model on these"
+        )
+    quantities = tuple(name for name in QUANTITIES if name in dataset.columns)
+    loader = dataset.batches(batch=batch, **card.preprocessing, targets=("row", *quantities))
+    begun = time.monotonic()
+    parts: dict[str, list[Tensor]] = {name: [] for name in ("logits", "label", "row", *quantities)}
+    with torch.inference_mode():
+        for done, cloud in enumerate(loader, start=1):
+            parts["logits"].append(model(cloud).float())
+            parts["label"].append(cloud.label)
+            for name in ("row", *quantities):
+                parts[name].append(cloud.targets[name])
+            report(done, len(loader), "score")
+    order = torch.cat(parts["row"]).argsort()
+    found = {name: torch.cat(values)[order].numpy() for name, values in parts.items()}
+    return Scores(
+        found["logits"], found["label"], found["row"], dataset.classes,
+        {name: found[name].astype(np.float64) for name in quantities},
+        {
+            "model": card.model,
+            "weights_sha256": weights_hash(model_path),
+            "data_sha256": data_hash(dataset),
+            "selection": list(dataset.history),
+            "seconds": time.monotonic() - begun,
+        },
+    )  # fmt: skip
+
+
+def save_scores(path: str | os.PathLike[str], scores: Scores) -> None:
+    """Write scores to a file, in one stroke.
+
+    Raises:
+        JetkitError: the file cannot be written.
+    """
+    arrays = {"logits": scores.logits, "label": scores.label, "row": scores.row}
+    arrays |= {f"jet.{name}": values for name, values in scores.jets.items()}
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
+    write_tensors(Path(path), tensors, {"format": FORMAT, "classes": list(scores.classes), "card": scores.card})
+
+
+def load_scores(path: str | os.PathLike[str]) -> Scores:
+    """Scores from a file.
+
+    Raises:
+        JetkitError: the file is absent, damaged or not one of scores.
+    """
+    tensors, header = read_tensors(path)
+    if header.get("format") != FORMAT:
+        raise JetkitError(f"{path} holds no scores: give the file that jetkit evaluate wrote")
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    jets = {name.removeprefix("jet."): values for name, values in arrays.items() if name.startswith("jet.")}
+    return Scores(arrays["logits"], arrays["label"], arrays["row"], tuple(header["classes"]), jets, header["card"])

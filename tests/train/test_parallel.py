@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from jetkit.train.files import read_tensors
+from jetkit.train.run import train
+
+SCRIPT = """
+import os, sys
+import torch
+from jetkit.train import run
+from jetkit.train.options import train_options
+from jetkit.train.files import write_tensors
+
+kept = []
+run.start, start = (lambda training: kept.append(training) or start(training)), run.start
+run.train(train_options("pfn", sys.argv[2:]))
+rank = kept[0].fabric.global_rank
+write_tensors(__import__("pathlib").Path(sys.argv[1]) / f"rank{rank}", dict(kept[0].task.module.named_parameters()), {})
+"""
+
+
+@pytest.fixture(scope="module")
+def two(make: Any, toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the run of two processes that Fabric started, and the weights of each."""
+    place = tmp_path_factory.mktemp("two")
+    (place / "script.py").write_text(SCRIPT)
+    options = make(place / "run")
+    chosen = ("data", "out", "features", "epochs", "threads", "accelerator", "lr")
+    words = [f"{name}={getattr(options, name)}" for name in chosen]
+    words += ["batch=32", "devices=2", "model.phi=[8, 8]", "model.f=[8]", "optimiser=adamw", "schedule=constant"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WORLD", "LOCAL_", "RANK"))}
+    done = subprocess.run(
+        [sys.executable, str(place / "script.py"), str(place), *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=clean,
+    )
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def test_both_processes_end_with_the_same_weights(two: Path) -> None:
+    first, second = (read_tensors(two / f"rank{rank}")[0] for rank in (0, 1))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_the_run_folder_is_written_once(two: Path) -> None:
+    names = ["checkpoint.safetensors", "log.jsonl", "model.safetensors", "run.json"]
+    assert sorted(path.name for path in (two / "run").iterdir()) == names
+    assert [json.loads(line)["epoch"] for line in (two / "run" / "log.jsonl").read_text().splitlines()] == [1, 2]
+
+
+def test_two_processes_learn_as_one_with_twice_the_batch(two: Path, make: Any, tmp_path: Path) -> None:
+    alone = train(make(tmp_path / "run", "pfn", "batch=64", "optimiser=adamw", "schedule=constant"))[0]
+    logs = [
+        [json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()] for place in (two / "run", alone)
+    ]
+    assert [line["step"] for line in logs[0]] == [line["step"] for line in logs[1]]
+    for together, single in zip(*logs, strict=True):
+        assert together["train"]["cross_entropy"] == pytest.approx(single["train"]["cross_entropy"], abs=0.1)
+        assert together["validation"]["loss"] == pytest.approx(single["validation"]["loss"], abs=0.1)
+    for log in logs:
+        assert log[1]["train"]["cross_entropy"] < log[0]["train"]["cross_entropy"] - 0.1
