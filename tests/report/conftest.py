@@ -1,8 +1,11 @@
-"""A small dataset of invented jets: two prongs for the first class, three for the second."""
+"""Invented jets, two prongs for the first class and three for the second; and invented taggers with their trainings."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +14,13 @@ from matplotlib.figure import Figure
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.parquet import write_shard
+from jetkit.evaluate.summary import evaluate
 from jetkit.report.jet_sample import JetSample, sample_jets
 from jetkit.report.picture_set import picture_set
+from jetkit.report.tagger_page import write_page
+from jetkit.report.tagger_result import TaggerResult, Training
 
+JETCLASS = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
 FLAGS = ("isChargedHadron", "isNeutralHadron", "isPhoton", "isElectron", "isMuon")
 
 
@@ -105,3 +112,120 @@ def many_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of twelve classes, of which the first eight have one jet more than the others in each shard."""
     names = [f"class{i}" for i in range(12)]
     return write_dataset(tmp_path_factory.mktemp("many") / "data", names, jets=44)
+
+
+def invented_log(epochs: int, final: float, seed: int = 0) -> list[dict[str, Any]]:
+    """Loss that falls to a final value, and a validation that follows it."""
+    random = np.random.default_rng(seed)
+    lines = []
+    for epoch in range(1, epochs + 1):
+        loss = final + 0.4 * np.exp(-epoch / 3) + random.normal(0, 0.002)
+        lines.append(
+            {
+                "epoch": epoch,
+                "step": 100 * epoch,
+                "lr": 1e-3,
+                "seconds": 12.5,
+                "train": {"cross_entropy": float(loss - 0.004 * epoch)},
+                "validation": {"loss": float(loss), "accuracy": float(1 - 0.4 * loss)},
+            }
+        )
+    return lines
+
+
+def invented_training(
+    classes: Sequence[str], separation: float, *, seed: int = 0, jets: int = 20_000, sample: int = 0
+) -> Training:
+    """A training whose logits prefer the true class by `separation`; jets of one `sample` are the same for all."""
+    common = np.random.default_rng(sample)
+    label = common.integers(0, len(classes), jets)
+    hardness = common.normal(size=(jets, len(classes)))
+    mass = np.where(label == 0, common.exponential(60, jets), common.normal(172, 12, jets)).clip(0)
+    noise = np.random.default_rng(1000 + seed).normal(0, 0.5, size=(jets, len(classes)))
+    logits = separation * np.eye(len(classes))[label] + hardness + noise
+    logits = 1.2 * logits
+    logits[:, 1:] += 0.8 * np.exp(-(((mass - 172) / 25) ** 2))[:, None]
+    return Training(
+        seed=seed,
+        folder=f"runs/invented-{seed}",
+        log=invented_log(12, 0.4 - 0.05 * separation, seed),
+        evaluation=evaluate(logits, label, classes, replicas=50),
+        logits=logits.astype("f4"),
+        label=label,
+        jets={
+            "jet_pt": common.uniform(550, 650, jets).astype("f4"),
+            "jet_mass": (1.1 * mass + 10).astype("f4"),
+            "jet_sdmass": mass.astype("f4"),
+            "jet_nparticles": common.poisson(40 + 10 * (label > 0)).astype("i4"),
+        },
+        model_sha256=f"{seed:x}0ab" * 16,
+        seconds=3000.0 + seed,
+        score_seconds=4.0,
+    )
+
+
+def invented_tagger(
+    name: str, model: str, trainings: Sequence[Training], dataset: str = "top-landscape"
+) -> TaggerResult:
+    """A tagger of given trainings."""
+    return TaggerResult(
+        name=name,
+        model=model,
+        paper=f"The paper of {model}, 2020, arXiv:0000.00000",
+        parameters=366_160,
+        trainings=tuple(trainings),
+        options={"model": model, "epochs": 12, "lr": 1e-3, "fractions": (0.6, 0.2, 0.2)},
+        command=f"jetkit train {model} data=data/top epochs=12",
+        dataset={
+            "name": dataset,
+            "sha256": "feed" * 16,
+            "jets": {"train": 60_000, "validation": 20_000, "test": 20_000},
+            "command": f"jetkit simulate {dataset} jets=100000",
+            "citation": ["Where the jets come from, 2021, arXiv:1111.11111"],
+        },
+    )
+
+
+def three_taggers(jets: int = 20_000) -> list[TaggerResult]:
+    """Two classes; one tagger was trained three times, one has a name that is no HTML, in no order."""
+    classes = ("QCD", "top")
+    seeds = [invented_training(classes, 2.3 + 0.03 * s, seed=s, jets=jets) for s in range(3)]
+    return [
+        invented_tagger("<b>bdt</b> & $cuts$", "observables-bdt", [invented_training(classes, 1.7, seed=7, jets=jets)]),
+        invented_tagger("ParticleNet", "particle-net", seeds),
+        invented_tagger("PFN", "pfn", [invented_training(classes, 2.3, seed=5, jets=jets)]),
+    ]
+
+
+def ten_classes(jets: int = 30_000) -> list[TaggerResult]:
+    """Two taggers of JetClass."""
+    return [
+        invented_tagger(name, model, [invented_training(JETCLASS, s, seed=i, jets=jets)], "jetclass")
+        for i, (name, model, s) in enumerate((("PFN", "pfn", 2.2), ("Particle Transformer", "part", 2.6)))
+    ]
+
+
+@pytest.fixture(scope="session")
+def invent() -> SimpleNamespace:
+    """What makes a training and a tagger."""
+    return SimpleNamespace(training=invented_training, tagger=invented_tagger)
+
+
+@pytest.fixture(scope="session")
+def three() -> list[TaggerResult]:
+    return three_taggers()
+
+
+@pytest.fixture(scope="session")
+def ten() -> list[TaggerResult]:
+    return ten_classes()
+
+
+@pytest.fixture(scope="session")
+def three_page(three: list[TaggerResult], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(three, tmp_path_factory.mktemp("three"))
+
+
+@pytest.fixture(scope="session")
+def ten_page(ten: list[TaggerResult], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(ten, tmp_path_factory.mktemp("ten"))

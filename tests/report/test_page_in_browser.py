@@ -1,4 +1,4 @@
-"""The page as a real browser shows it: on a telephone and a desk, light and dark."""
+"""The pages as a real browser shows them: on a telephone and a desk, light and dark."""
 
 from __future__ import annotations
 
@@ -54,8 +54,19 @@ addEventListener("message", event => document.documentElement.setAttribute("data
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the browser chromium is not installed")
 
 
+PICTURES = {"dataset_html": len(CAPTIONS), "three_page": 8, "ten_page": 11}
+"""Fixture of a page → how many pictures it has."""
+VIEWS = [
+    *(("dataset_html", width, scheme) for width in (390, 1280) for scheme in ("light", "dark")),
+    ("three_page", 390, "dark"),
+    ("three_page", 1280, "light"),
+    ("ten_page", 390, "light"),
+    ("ten_page", 1280, "dark"),
+]
+
+
 @pytest.fixture(scope="module")
-def html(
+def dataset_html(
     dataset: Dataset, jets: JetSample, figures: dict[str, Figure], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     return write_page(dataset.card, jets, figures, tmp_path_factory.mktemp("page"), "data/invented")[-1]
@@ -68,10 +79,11 @@ def browse(url: str, profile: Path, width: int, scheme: str, *action: str) -> su
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
 
 
-@pytest.fixture(scope="module", params=[(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")], ids=str)
-def probed(request: pytest.FixtureRequest, html: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=VIEWS, ids=str)
+def probed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a script finds in a copy of the page from which only the ban of scripts was taken."""
-    width, scheme = request.param
+    name, width, scheme = request.param
+    html: Path = request.getfixturevalue(name)
     folder = tmp_path_factory.mktemp("probe")
     text = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", html.read_text())
     (folder / "probed.html").write_text(text.replace("</body>", PROBE + "</body>"))
@@ -80,11 +92,11 @@ def probed(request: pytest.FixtureRequest, html: Path, tmp_path_factory: pytest.
     found = re.search(r'data-probe="(.*?)"', done.stdout)
     assert found, done.stderr
     log = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return {**json.loads(found[1].replace("&quot;", '"')), "asked": width, "scheme": scheme, "log": log}
+    return {**json.loads(found[1].replace("&quot;", '"')), "name": name, "asked": width, "scheme": scheme, "log": log}
 
 
 def test_all_pictures_are_shown(probed: dict[str, Any]) -> None:
-    assert probed["pictures"] == len(CAPTIONS)
+    assert probed["pictures"] == PICTURES[probed["name"]]
 
 
 def test_nothing_is_wider_than_the_window(probed: dict[str, Any]) -> None:
@@ -111,8 +123,13 @@ def luminance(colour: str) -> float:
     return float(np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_itself_is_painted_without_complaint(html: Path, tmp_path: Path, scheme: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "scheme"), [("dataset_html", "light"), ("dataset_html", "dark"), ("three_page", "light")]
+)
+def test_page_itself_is_painted_without_complaint(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, scheme: str
+) -> None:
+    html: Path = request.getfixturevalue(name)
     done = browse(html.as_uri(), tmp_path / "profile", 390, scheme, f"--screenshot={tmp_path / 'page.png'}")
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     pixels = np.asarray(Image.open(tmp_path / "page.png").convert("L"), dtype=float)

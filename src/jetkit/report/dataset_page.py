@@ -5,20 +5,19 @@ from __future__ import annotations
 import shlex
 from base64 import b64encode
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from jetkit import __version__
 from jetkit.config import load, names
 from jetkit.data.card import Card
-from jetkit.errors import require
 from jetkit.report.class_table import class_table
+from jetkit.report.figure import image
 from jetkit.report.jet_sample import PER_CLASS, JetSample
+from jetkit.report.page import render
 from jetkit.report.picture_set import CAPTIONS
-from jetkit.report.pictures import image, write_bytes
+from jetkit.report.pictures import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,12 +45,10 @@ def page(card: Card, jets: JetSample, pngs: Mapping[str, bytes], folder: str) ->
     Raises:
         JetkitError: jinja2 is absent.
     """
-    jinja2 = require("jinja2")
     description = str(_made_from(card).get("description", ""))
     notes = [note for note in card.notes if note != description]
-    template = (files("jetkit.report") / "templates" / "dataset.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    text: str = environment.from_string(template).render(
+    return render(
+        "dataset.html.j2",
         card=card,
         description=description,
         table=class_table(jets),
@@ -67,9 +64,7 @@ def page(card: Card, jets: JetSample, pngs: Mapping[str, bytes], folder: str) ->
         shown_classes=len(jets.classes),
         command=command(card),
         folder=folder,
-        version=__version__,
     )
-    return text
 
 
 def facts(card: Card) -> list[tuple[str, str]]:

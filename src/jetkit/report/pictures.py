@@ -1,63 +1,37 @@
-"""Plain arrays in, figures out; the one file that knows matplotlib.
-
-Figures are 4.2 inches wide so that their text is readable on a telephone, use colours that the colour-blind can tell
-apart (M. A. Petroff, "Accessible Color Sequences for Data Visualization", 2021, arXiv:2107.02270) and are the same
-bytes on every run.
-"""
+"""Plain arrays in, figures of jets out, and figures to files."""
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from jetkit.errors import JetkitError, require
+from jetkit.errors import JetkitError
+from jetkit.report.figure import (
+    COLOURS,
+    WIDTH,
+    colour_scale,
+    drawing,
+    image,
+    label_outer,
+    legend,
+    line_style,
+    new_figure,
+    plain,
+    square_panels,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#717581",
-    "#b9ac70",
-    "#94a4a2",
-    "#92dadd",
-)
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 KINDS = ("charged hadron", "neutral hadron", "photon", "electron", "muon")
 """Types of particles; an event display numbers them in this order, and −1 is any other."""
 MARKERS = ("o", "s", "D", "^", "v", "X")
-WIDTH = 4.2
-STYLE: dict[str, Any] = {
-    "axes.labelsize": 10.5,
-    "axes.linewidth": 1.0,
-    "axes.titlesize": 10,
-    "figure.dpi": 200,
-    "figure.facecolor": "white",
-    "font.size": 10,
-    "legend.fontsize": 9.5,
-    "lines.linewidth": 1.4,
-    "savefig.dpi": 200,
-    "svg.hashsalt": "jetkit",
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
-    **{f"{axis}tick.{kind}.size": size for axis in "xy" for kind, size in (("major", 5), ("minor", 2.5))},
-    **{f"{axis}tick.{kind}.width": width for axis in "xy" for kind, width in (("major", 1.0), ("minor", 0.8))},
-    "xtick.major.pad": 4,
-    "ytick.major.pad": 4,
-}
 
 
 def histogram(values: Mapping[str, Float[np.ndarray, " jets"]], name: str, *, unit: str = "", bins: int = 40) -> Figure:
@@ -75,22 +49,26 @@ def histogram(values: Mapping[str, Float[np.ndarray, " jets"]], name: str, *, un
     """
     finite = {label: array[np.isfinite(array)] for label, array in values.items()}
     edges = bin_edges(np.concatenate(list(finite.values())), bins, name)
-    width, middle = edges[1] - edges[0], (edges[1:] + edges[:-1]) / 2
-    with _style():
-        figure = _figure(WIDTH, 3.4)
+    with drawing():
+        figure = new_figure(WIDTH, 3.4)
         axes = figure.subplots()
-        for i, (label, array) in enumerate(finite.items()):
-            count = np.histogram(array, edges)[0]
-            look: Any = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i // 2 % len(LINES)]}
-            total = max(len(array), 1)
-            axes.stairs(count / total, edges, label=label, linewidth=1.4, **look)
-            axes.errorbar(
-                middle, count / total, np.sqrt(count) / total, fmt="none", ecolor=look["color"], elinewidth=0.9
-            )
+        draw_fractions(axes, finite, edges)
         axes.set(xlim=(edges[0], edges[-1]), ylim=(0, None), xlabel=_with_unit(name, unit))
-        axes.set_ylabel(f"fraction of jets / {width:.3g} {unit}".rstrip())
-        _legend(figure, list(finite))
+        axes.set_ylabel(f"fraction of jets / {edges[1] - edges[0]:.3g} {unit}".rstrip())
+        legend(figure, list(finite))
     return figure
+
+
+def draw_fractions(
+    axes: Axes, values: Mapping[str, Float[np.ndarray, " jets"]], edges: Float[np.ndarray, " bins+1"]
+) -> None:
+    """Steps of n/N in each bin, with bars of √n/N, for each class."""
+    middle = (edges[1:] + edges[:-1]) / 2
+    for i, (label, array) in enumerate(values.items()):
+        count, total = np.histogram(array, edges)[0], max(len(array), 1)
+        look = line_style(i)
+        axes.stairs(count / total, edges, label=plain(label), linewidth=1.4, **look)
+        axes.errorbar(middle, count / total, np.sqrt(count) / total, fmt="none", ecolor=look["color"], elinewidth=0.9)
 
 
 def bin_edges(values: Float[np.ndarray, " n"], bins: int, name: str) -> Float[np.ndarray, " bins+1"]:
@@ -153,8 +131,8 @@ def event_display(
 
     `kind` is an index into `KINDS`, or −1. A marker of the same size has the same share of the jet's pT in every panel.
     """
-    with _style():
-        figure, panels = _panels(len(jets))
+    with drawing():
+        figure, panels = square_panels(len(jets))
         for axes, (label, (deta, dphi, pt, kind)) in zip(panels, jets.items(), strict=False):
             share = pt / max(float(pt.sum()), 1e-12)
             for number in range(-1, len(KINDS)):
@@ -165,26 +143,13 @@ def event_display(
                 )  # fmt: skip
             axes.set(xlim=(-extent, extent), ylim=(-extent, extent))
             axes.set_title(f"{label}, {pt.sum():.0f} GeV, n = {len(pt)}")
-        _label_outer(figure, panels, r"$\Delta\eta$", r"$\Delta\phi$ [rad]")
+        label_outer(figure, panels, r"$\Delta\eta$", r"$\Delta\phi$ [rad]")
         seen = sorted({int(number) for *_, kind in jets.values() for number in kind}, key=lambda n: n % len(MARKERS))
         for number in seen:
             name = KINDS[number] if number >= 0 else "other"
             panels[0].plot([], [], MARKERS[number], color=COLOURS[number], markersize=6, label=name)
-        _legend(figure, [KINDS[number] for number in seen])
+        legend(figure, [KINDS[number] for number in seen])
     return figure
-
-
-def image(figure: Figure, kind: str = "png") -> bytes:
-    """The file of a figure, ``png`` or ``svg``; the same bytes on every run.
-
-    Example:
-        >>> image(histogram({"top": np.arange(9.0)}, "mass"))[1:4]
-        b'PNG'
-    """
-    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    with _style(), io.BytesIO() as file:
-        figure.savefig(file, format=kind, metadata=metadata)
-        return file.getvalue()
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -231,33 +196,6 @@ def make_folder(folder: Path) -> None:
         raise JetkitError(f"the folder {folder} cannot be written: choose another folder")
 
 
-@contextmanager
-def _style() -> Iterator[None]:
-    """Drawing in the style of the CMS experiment, at our size; the global settings are put back."""
-    matplotlib, mplhep = require("matplotlib"), require("mplhep")
-    with matplotlib.rc_context({**mplhep.style.CMS, **STYLE}):
-        yield
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure: Figure = require("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
-    require("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
-    return figure
-
-
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """A figure with square panels, two in a row; those beyond `count` are not drawn."""
-    columns = min(count, 2)
-    rows = -(-count // columns)
-    figure = _figure(WIDTH, 0.7 + rows * (3.3 if columns == 1 else 2.05))
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    panels: list[Axes] = list(grid.flat)
-    for axes in panels[count:]:
-        axes.set_axis_off()
-        panels[count - columns].tick_params(labelbottom=True)
-    return figure, panels[:count]
-
-
 def _colour_grid(
     densities: Mapping[str, Float[np.ndarray, "x y"]],
     x_range: tuple[float, float],
@@ -271,35 +209,18 @@ def _colour_grid(
     top = max((float(np.max(density, initial=0.0)) for density in densities.values()), default=0.0)
     if not (np.isfinite(top) and top > 0):
         raise JetkitError("there is nothing to draw: every pixel is zero or not finite")
-    with _style():
-        norm = require("matplotlib.colors").LogNorm(top * 10**-decades, top, clip=False)
-        colours = require("matplotlib").colormaps["viridis"].with_extremes(under="white", bad="white")
-        figure, panels = _panels(len(densities))
+    with drawing():
+        scale = colour_scale(top * 10**-decades, top, logarithmic=True)
+        figure, panels = square_panels(len(densities))
         for axes, (label, density) in zip(panels, densities.items(), strict=True):
             drawn = axes.imshow(
-                density.T, norm=norm, cmap=colours, origin="lower", extent=(*x_range, *y_range), aspect="auto",
-                interpolation="nearest",
+                density.T, **scale, origin="lower", extent=(*x_range, *y_range), aspect="auto", interpolation="nearest",
             )  # fmt: skip
             axes.set_title(label)
-        _label_outer(figure, panels, *labels)
+        label_outer(figure, panels, *labels)
         bar = figure.colorbar(drawn, ax=panels, location="top", aspect=40, pad=0.05, extend="min")
         bar.set_label(quantity)
     return figure
-
-
-def _label_outer(figure: Figure, panels: Sequence[Axes], x: str, y: str) -> None:
-    figure.supxlabel(x, fontsize=10.5)
-    figure.supylabel(y, fontsize=10.5)
-    for axes in panels:
-        axes.minorticks_off()
-        axes.tick_params(top=False, right=False)
-
-
-def _legend(figure: Figure, names: Sequence[str]) -> None:
-    """A legend above the data, in as many columns as fit."""
-    longest = max((len(name) for name in names), default=0)
-    columns = max(1, min(len(names), int(46 / (longest + 5))))
-    figure.legend(loc="outside upper center", ncols=columns, frameon=False, columnspacing=1.2, handlelength=2.0)
 
 
 def _with_unit(name: str, unit: str) -> str:
