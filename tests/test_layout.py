@@ -24,7 +24,9 @@ BELOW = {
     "evaluate": {"physics"},
     "report": {"evaluate", "data", "physics"},
     "testing": {"models", "nn", "physics", "data", "registry"},
-    "cli": {"report", "evaluate", "train", "tasks", "models", "simulate", "data", "registry"},
+    "studies": {"report", "evaluate", "train", "models", "simulate", "data", "registry"},
+    "cli": {"studies", "report", "evaluate", "train", "tasks", "models", "simulate", "data", "registry"},
+    "__main__": {"cli"},
 }
 """Room → the rooms that it may import."""
 ONE_FILE = {
@@ -39,6 +41,8 @@ ONE_FILE = {
     "numba",
     "uproot",
     "h5py",
+    "sklearn",
+    "lightning_fabric",
 }
 
 

@@ -10,7 +10,15 @@ from jetkit.errors import JetkitError, require
 
 
 def test_the_public_names_are_pinned() -> None:
-    assert sorted(jetkit.__all__) == ["Cloud", "CloudSpec", "Dataset", "JetkitError", "open_dataset"]
+    assert sorted(jetkit.__all__) == [
+        "Cloud",
+        "CloudSpec",
+        "Dataset",
+        "JetkitError",
+        "load_model",
+        "open_dataset",
+        "save_model",
+    ]
     for name in jetkit.__all__:
         assert getattr(jetkit, name)
 

@@ -9,16 +9,19 @@ if TYPE_CHECKING:
     from jetkit.data.cloud import Cloud, CloudSpec
     from jetkit.data.dataset import Dataset, open_dataset
     from jetkit.errors import JetkitError
+    from jetkit.train.model_file import load_model, save_model
 
 __version__ = "0.1.0"
-__all__ = ["Cloud", "CloudSpec", "Dataset", "JetkitError", "open_dataset"]
+__all__ = ["Cloud", "CloudSpec", "Dataset", "JetkitError", "load_model", "open_dataset", "save_model"]
 
 _HOME = {
     "Cloud": "jetkit.data.cloud",
     "CloudSpec": "jetkit.data.cloud",
     "Dataset": "jetkit.data.dataset",
     "JetkitError": "jetkit.errors",
+    "load_model": "jetkit.train.model_file",
     "open_dataset": "jetkit.data.dataset",
+    "save_model": "jetkit.train.model_file",
 }
 
 

@@ -17,11 +17,14 @@ TWINS = {
 
 @verb("list")
 def list_() -> None:
-    """List recipes, detectors, variations, twins and feature sets."""
+    """List recipes, detectors, variations, twins, feature sets and models."""
+    import jetkit.models  # noqa: F401 - registers the models
     from jetkit.data.features import FEATURE_SETS
+    from jetkit.registry import entries
 
     console = Console()
-    for kind in ("datasets", "detectors", "variations"):
+    console.print(two_columns("models", ((entry.name, entry.paper) for entry in entries())))
+    for kind in ("datasets", "runs", "cards", "detectors", "variations"):
         console.print(recipes_table(kind))
     console.print(two_columns("twins", TWINS.items()))
     sets = {name: ", ".join(feature.name for feature in features) for name, features in FEATURE_SETS.items()}

@@ -69,6 +69,29 @@ def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def step_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """As `progress_bar`, for steps of which the kind changes; call it with (done so far, total, what happens)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.1f}/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("prepare", total=None, rate=0.0)
+
+        def report(done: int, total: int, what: str) -> None:
+            now = bar.tasks[0]
+            bar.update(task, completed=done, total=total, description=what, rate=now.speed or 0.0)
+
+        yield report
+
+
 def _described(values: dict[str, Any]) -> str:
     reason = values.get("unavailable")
     return str(values.get("description", "")) + (f" (not available: {reason})" if reason else "")

@@ -1,35 +1,32 @@
-"""``jetkit demo``: simulate a small dataset and show it."""
+"""``jetkit demo``: from nothing to a page of numbers."""
 
 from __future__ import annotations
 
 import typer
 from rich.table import Table
 
-from jetkit.cli.console import options_table, progress_bar
-from jetkit.cli.dataset_view import show_dataset
+from jetkit.cli.console import options_table, step_bar
 from jetkit.cli.grammar import Words, verb
 from jetkit.config import parse
 
-PRESET = ("jets=2000", "out=demo")
-
 
 def _tables() -> list[Table]:
-    from jetkit.simulate.options import Options
+    from jetkit.studies.demo import DemoOptions
 
-    return [options_table(Options)]
+    return [options_table(DemoOptions)]
 
 
 @verb("demo", _tables)
-def demo(words: Words = None) -> None:
-    """Simulate top and QCD jets on this machine, and show them."""
-    from jetkit.simulate.options import Options
+def demo_(words: Words = None) -> None:
+    """Simulate top and QCD jets, train three taggers, compare them on one page."""
+    from jetkit.studies.demo import DemoOptions, demo
 
-    given = {word.partition("=")[0] for word in words or []}
-    preset = [word for word in PRESET if word.partition("=")[0] not in given]
-    options = parse(Options, [*(words or []), *preset], "jetkit demo")
-    from jetkit.simulate import simulate
-
-    with progress_bar("jets") as progress:
-        folder = simulate("top-landscape", options, progress)
-    *_, page = show_dataset(str(folder))
-    typer.echo(f"open {page} in a browser\nnext: jetkit list, then jetkit simulate RECIPE jets=20000 out=data/RECIPE")
+    options = parse(DemoOptions, words or [], "jetkit demo")
+    with step_bar() as report:
+        data, page = demo(options, report)
+    typer.echo(
+        f"open {page} in a browser: three taggers with errors\n"
+        f"look at the jets:    jetkit show {data}\n"
+        f"train another:       jetkit train lorentz-net data={data} epochs=3\n"
+        f"more jets, classes:  jetkit simulate jetclass jets=20000; jetkit list shows all recipes and models"
+    )

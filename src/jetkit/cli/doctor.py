@@ -14,7 +14,7 @@ from rich.table import Table
 from jetkit import __version__
 from jetkit.cli.console import plain
 from jetkit.cli.grammar import verb
-from jetkit.errors import EXTRAS
+from jetkit.errors import DISTRIBUTIONS, EXTRAS
 
 REQUIRED = (
     "array-api-compat",
@@ -39,7 +39,8 @@ def doctor() -> None:
     table.add_row("jetkit", __version__, "")
     for name in REQUIRED:
         table.add_row(name, _version(name) or "absent", "" if _version(name) else f"pip install {name}")
-    for name, extra in EXTRAS.items():
+    for package, extra in EXTRAS.items():
+        name = DISTRIBUTIONS.get(package, package)
         mend = "" if _version(name) else f"pip install 'jetkit[{extra}]'"
         table.add_row(name, _version(name) or "absent", plain(mend))
     Console().print(table)

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from jetkit.cli.console import options_table
 from jetkit.cli.dataset_view import show_dataset, verify_dataset
 from jetkit.cli.grammar import Words, refuse_option, verb
+from jetkit.cli.model_view import show_model
 from jetkit.config import parse
 
 
@@ -25,12 +26,17 @@ class ShowOptions:
 
 @verb("show", lambda: [options_table(ShowOptions)])
 def show(
-    path: Annotated[str, typer.Argument(help="folder of a dataset, or Parquet files", metavar="DIR|FILE")],
+    path: Annotated[
+        str, typer.Argument(help="folder of a dataset, Parquet files, or a model file", metavar="DIR|FILE")
+    ],
     words: Words = None,
 ) -> None:
-    """Print a dataset's card and classes; write its pictures and one page."""
+    """Print what a model file says; or a dataset's card and classes, and write its pictures and one page."""
     refuse_option(path, "show", "DIR")
     options = parse(ShowOptions, words or [], "jetkit show")
+    if path.endswith(".safetensors"):
+        show_model(path)
+        return
     if options.verify:
         verify_dataset(Path(path))
     for file in show_dataset(path, options.out):

@@ -1,0 +1,46 @@
+"""``jetkit report RUN…``: runs compared on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from jetkit.cli.console import options_table, step_bar
+from jetkit.cli.grammar import verb
+from jetkit.config import parse
+from jetkit.errors import JetkitError
+
+if TYPE_CHECKING:
+    from jetkit.studies.report import ReportOptions
+
+
+def _options() -> type[Any]:
+    from jetkit.studies.report import ReportOptions
+
+    return ReportOptions
+
+
+def _tables() -> list[Table]:
+    return [options_table(_options())]
+
+
+@verb("report", _tables)
+def report_(
+    words: Annotated[
+        list[str] | None, typer.Argument(help="run folders, then options", metavar="RUN... [key=value]...")
+    ] = None,
+) -> None:
+    """Compare runs on one self-contained page; evaluates those that are not yet evaluated."""
+    from jetkit.studies.report import write_report
+
+    given = words or []
+    runs = [word for word in given if "=" not in word or Path(word).exists()]
+    if not runs:
+        raise JetkitError("jetkit report needs the run folders that jetkit train wrote; see jetkit report --help")
+    options: ReportOptions = parse(_options(), [word for word in given if word not in runs], "jetkit report")
+    with step_bar() as report:
+        page = write_report(runs, options, report)
+    typer.echo(f"open {page} in a browser")

@@ -1,0 +1,68 @@
+"""The whole chain on this machine: simulate, train three taggers, compare them on one page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from jetkit.simulate import simulate
+from jetkit.simulate.options import Options as SimulateOptions
+from jetkit.studies.evaluation import Report
+from jetkit.studies.report import ReportOptions, write_report
+from jetkit.train.options import train_options
+from jetkit.train.run import train
+
+TAGGERS: dict[str, Sequence[str]] = {
+    "observables-bdt": (),
+    "pfn": ("epochs=15",),
+    "part": (
+        "epochs=3", "batch=128", "lr=2e-3", "optimiser=adamw", "schedule=one-cycle", "precision=bf16-mixed",
+        "model.width=64", "model.depth=3", "model.class_depth=1", "model.pair_widths=[32]", "model.dropout=0",
+    ),
+}  # fmt: skip
+"""Model → options that make it fit into a few minutes; the ParT is a small one."""
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """How large."""
+
+    jets: Annotated[int, Field(ge=200, description="jets to simulate")] = 20_000
+    out: Annotated[str, Field(description="folder to write")] = "demo"
+    seed: Annotated[int, Field(ge=0, description="of simulation and training")] = 1
+    workers: Annotated[int, Field(ge=1, description="processes that simulate; default: one a core")] = (
+        os.cpu_count() or 1
+    )
+
+
+def demo(options: DemoOptions, report: Report = lambda done, total, what: None) -> tuple[Path, Path]:
+    """Simulate top and QCD jets, train taggers, compare them; returns the folder of the jets and the page.
+
+    A second call goes on where the first one stopped.
+
+    Raises:
+        JetkitError: an optional package is absent, or the folder cannot be written.
+    """
+    out = Path(options.out)
+    wanted = SimulateOptions(
+        jets=options.jets, out=str(out / "data"), seed=options.seed, workers=options.workers,
+        shard=min(1000, max(100, options.jets // 20)),
+    )  # fmt: skip
+    data = simulate("top-landscape", wanted, lambda done, total: report(done, total, "simulate"))
+    runs = []
+    for name, words in TAGGERS.items():
+        fixed = (f"data={data}", f"out={out / name}", f"seed={options.seed}", "features=kin", "fractions=[0.7,0.1,0.2]")
+        train(train_options(name, [*words, *fixed]), partial(_report_as, name, report))
+        runs.append(out / name)
+    return data, write_report(runs, ReportOptions(out=str(out / "report")), report)
+
+
+def _report_as(name: str, report: Report, done: int, total: int, what: str) -> None:
+    """Say which model is at work."""
+    report(done, total, f"{what} {name}")

@@ -1,0 +1,167 @@
+"""Evaluate the models of run folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from jaxtyping import Int
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from jetkit.data.dataset import Dataset, open_dataset
+from jetkit.errors import JetkitError
+from jetkit.evaluate.summary import Evaluation, evaluate
+from jetkit.train.data_parts import data_hash, split_data
+from jetkit.train.files import weights_hash, write_bytes
+from jetkit.train.model_file import annotate
+from jetkit.train.options import TrainOptions, rebuilt
+from jetkit.train.run import MODEL
+from jetkit.train.scores import Scores, load_scores, save_scores, score
+from jetkit.train.shuffled_labels import random_labels
+
+SCORES = "scores.safetensors"
+EVALUATION = "evaluation.json"
+Report = Callable[[int, int, str], None]
+
+
+def _help(text: str, **bounds: Any) -> Any:
+    return Field(description=text, **bounds)
+
+
+@checked_dataclass(frozen=True)
+class EvaluateOptions:
+    """On which jets, and which numbers."""
+
+    data: Annotated[str, _help("another dataset than that of the training")] = ""
+    part: Annotated[Literal["test", "val", "train", "all"], _help("part of the dataset; all: only with data=")] = "test"
+    comparisons: Annotated[
+        tuple[str, ...] | None, _help("such as [Hbb vs QCD, Tbqq+Tbl vs QCD]; default: each class against the first")
+    ] = None
+    efficiencies: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=1)], ...], _help("signal efficiencies of 1/ε_B")
+    ] = (0.3, 0.5)  # fmt: skip
+    batch: Annotated[int, _help("jets scored at once", ge=1)] = 128
+    replicas: Annotated[int, _help("of the bootstrap", ge=2)] = 200
+    seed: Annotated[int, _help("of the bootstrap", ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        if self.part == "all" and not self.data:
+            raise JetkitError("part=all would count jets that the model was trained on: give data= as well")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run folder and what its model does on jets that it has not seen."""
+
+    folder: Path
+    options: TrainOptions
+    scores: Scores
+    evaluation: Evaluation
+
+
+def run_folders(path: str | Path) -> list[Path]:
+    """The run folders at a path: itself, or one a seed.
+
+    Raises:
+        JetkitError: there is none.
+    """
+    place = Path(path)
+    if (place / "run.json").is_file():
+        return [place]
+    found = sorted(place.glob("seed-*/run.json"), key=lambda file: (len(file.parent.name), file.parent.name))
+    if not found:
+        raise JetkitError(f"{path} is no run folder: make one with jetkit train MODEL data=… out={path}")
+    return [file.parent for file in found]
+
+
+def run_options(folder: Path) -> TrainOptions:
+    """The options of a training, from its run folder.
+
+    Raises:
+        JetkitError: the folder is damaged.
+    """
+    try:
+        content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return rebuilt(content["options"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JetkitError(f"{folder}/run.json cannot be read ({error}): train again") from error
+
+
+def evaluate_run(
+    folder: Path, options: EvaluateOptions | None = None, report: Report = lambda done, total, what: None
+) -> RunResult:
+    """Score the jets and evaluate them; what was scored before is not scored again.
+
+    Writes ``scores.safetensors`` and ``evaluation.json``, and the numbers into the header of the model file.
+
+    Raises:
+        JetkitError: the run is not there or not finished, or the data do not fit the model.
+    """
+    options = options or EvaluateOptions()
+    trained = run_options(folder)
+    if not (folder / MODEL).is_file():
+        raise JetkitError(f"{folder} has no finished epoch yet: go on with the same jetkit train command")
+    dataset = _jets(trained, options)
+    scores = _scores(folder, dataset, options, report)
+    evaluation = evaluate(
+        scores.logits.astype(float),
+        scores.label if trained.labels == "true" else _shuffled(scores, dataset),
+        scores.classes,
+        comparisons=options.comparisons,
+        efficiencies=options.efficiencies,
+        replicas=options.replicas,
+        seed=options.seed,
+    )
+    record = {"card": scores.card, "evaluation": evaluation.to_dict()}
+    write_bytes(folder / EVALUATION, json.dumps(record, indent=1).encode())
+    annotate(folder / MODEL, metrics=summary(evaluation) | {"selection": scores.card["selection"]})
+    return RunResult(folder, trained, scores, evaluation)
+
+
+def summary(evaluation: Evaluation) -> dict[str, Any]:
+    """The main numbers with their errors, as plain values."""
+    numbers = {"accuracy": evaluation.accuracy, "auc": evaluation.auc}
+    numbers |= {f"1/ε_B {one.comparison} @ {one.efficiency:g}": one.value for one in evaluation.rejections}
+    return {name: number.to_dict() for name, number in numbers.items()}
+
+
+def _jets(trained: TrainOptions, options: EvaluateOptions) -> Dataset:
+    if options.data and options.part == "all":
+        return open_dataset(options.data)
+    if options.data:
+        part: Literal["test", "val", "train"] = options.part  # type: ignore[assignment]
+        return open_dataset(options.data).split(part, trained.fractions)
+    parts = split_data(trained)
+    jets = {"test": parts.test, "val": parts.validation, "train": parts.train}[options.part]
+    if not len(jets):
+        raise JetkitError(f"the {options.part} share of {trained.data} is empty: train with other fractions")
+    return jets
+
+
+def _shuffled(scores: Scores, dataset: Dataset) -> Int[np.ndarray, " B"]:
+    """The random labels that a control was trained on."""
+    event_id = np.asarray(dataset.read(["event_id"])["event_id"])
+    return random_labels(event_id[scores.row], len(scores.classes))
+
+
+def _scores(folder: Path, dataset: Dataset, options: EvaluateOptions, report: Report) -> Scores:
+    """Scores from the folder if they are of this model and these jets, else new ones."""
+    path = folder / SCORES
+    if path.is_file():
+        stored = load_scores(path)
+        same_model = stored.card.get("weights_sha256") == weights_hash(folder / MODEL)
+        if same_model and stored.card.get("selection") == list(dataset.history) and _same_data(stored, dataset):
+            return stored
+    scores = score(folder / MODEL, dataset, batch=options.batch, report=report)
+    save_scores(path, scores)
+    return scores
+
+
+def _same_data(stored: Scores, dataset: Dataset) -> bool:
+
+    return bool(stored.card.get("data_sha256") == data_hash(dataset))

@@ -1,0 +1,84 @@
+"""From run folders to what the report page shows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jetkit.registry import entry
+from jetkit.report.tagger_result import TaggerResult, Training
+from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders
+from jetkit.train.model_file import load_model, read_card
+from jetkit.train.options import TrainOptions
+from jetkit.train.run import MODEL
+
+
+def tagger_result(
+    path: str | Path, options: EvaluateOptions | None = None, report: Report = lambda done, total, what: None
+) -> TaggerResult:
+    """A run, or the runs of one training with several seeds, evaluated where that was not done yet.
+
+    Raises:
+        JetkitError: as `evaluate_run`.
+    """
+    runs = [evaluate_run(folder, options, report) for folder in run_folders(path)]
+    first = runs[0]
+    card = read_card(first.folder / MODEL)
+    return TaggerResult(
+        name=Path(path).name,
+        model=card.model,
+        paper=entry(card.model).paper,
+        parameters=parameters(first.folder / MODEL),
+        trainings=tuple(_training(run) for run in runs),
+        options=_shown(first.options),
+        command=command(first.options, path, len(runs)),
+        dataset=card.data,
+    )
+
+
+def parameters(path: str | Path) -> int:
+    """Numbers that training sets: trainable parameters, or those in the trees of a boosted model."""
+    model = load_model(path)
+    return sum(weight.numel() for weight in model.parameters()) or sum(value.numel() for value in model.buffers())
+
+
+def command(options: TrainOptions, path: str | Path, seeds: int) -> str:
+    """The line that trains this again."""
+    defaults = asdict(TrainOptions(model=options.model, data=options.data))
+    given = {
+        name: value
+        for name, value in asdict(options).items()
+        if name not in ("model", "hyperparameters", "out", "seeds") and value != defaults[name]
+    }
+    given |= {f"model.{name}": value for name, value in options.hyperparameters.items()} | {"out": str(path)}
+    given |= {"seeds": seeds} if seeds > 1 else {}
+    words = [f"data={options.data}", *(f"{name}={_word(value)}" for name, value in given.items() if name != "data")]
+    return " ".join(["jetkit train", options.model, *words])
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{','.join(str(part) for part in value)}]"
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+
+
+def _shown(options: TrainOptions) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()}
+
+
+def _training(run: RunResult) -> Training:
+    log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return Training(
+        seed=run.options.seed,
+        folder=str(run.folder),
+        log=log,
+        evaluation=run.evaluation,
+        logits=run.scores.logits,
+        label=run.scores.label,
+        jets=run.scores.jets,
+        model_sha256=run.scores.card["weights_sha256"],
+        seconds=log[-1]["seconds"],
+        score_seconds=run.scores.card.get("seconds"),
+    )
