@@ -17,7 +17,7 @@ import jetkit.simulate
 from jetkit import __version__, cli
 from jetkit.cli import catalogue, doctor
 from jetkit.config import describe, names
-from jetkit.errors import EXTRAS, JetkitError
+from jetkit.errors import DISTRIBUTIONS, EXTRAS, JetkitError
 from jetkit.simulate.options import Options, Twin
 
 Progress = Callable[[int, int], None]
@@ -68,6 +68,7 @@ def test_help_names_every_verb_in_the_order_of_use() -> None:
 def test_help_of_simulate_lists_recipes_and_options_with_defaults() -> None:
     result = run(cli.app, ["simulate", "--help"])
     assert result.exit_code == 0
+    names = [DISTRIBUTIONS.get(name, name) for name in EXTRAS]
     assert all(f" {name} " in result.output for name in names("datasets"))
     for option in describe(Options):
         assert f" {option.name} " in result.output
@@ -145,6 +146,7 @@ def test_list_names_what_there_is() -> None:
     assert result.exit_code == 0
     for kind in ("datasets", "detectors", "variations"):
         assert all(f" {name} " in result.output for name in names(kind))
+    names = [DISTRIBUTIONS.get(name, name) for name in EXTRAS]
     assert all(f" {name} " in result.output for name in (*get_args(Twin), "kin", "kinpid", "full"))
 
 
@@ -155,7 +157,8 @@ def test_every_twin_is_described() -> None:
 def test_doctor_names_every_package(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(cli.app, ["doctor"])
     assert result.exit_code == 0
-    assert all(f" {name} " in result.output for name in ("python", "jetkit", *doctor.REQUIRED, *EXTRAS))
+    names = [DISTRIBUTIONS.get(name, name) for name in EXTRAS]
+    assert all(f" {name} " in result.output for name in ("python", "jetkit", *doctor.REQUIRED, *names))
     assert "cores" in result.output
 
 

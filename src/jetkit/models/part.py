@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,9 +14,13 @@ from torch import Tensor, nn
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.models.tagger import Backbone, four_momenta
 from jetkit.nn.attention import Block, padding_bias
+from jetkit.nn.grouping import length_groups, ungroup
 from jetkit.nn.packing import pad
 from jetkit.physics.pairs import pair_kinematics
 from jetkit.registry import register
+
+CACHE = 2**20
+"""Bytes of a processor's cache that the attention of a group of jets should fill."""
 
 
 class PairEmbedding(nn.Module):
@@ -43,7 +49,7 @@ class PairEmbedding(nn.Module):
         table = bias.new_zeros(*pairs.shape, bias.shape[-1])
         table[jet, i, j] = bias
         table[jet, j, i] = bias
-        return table.permute(0, 3, 1, 2)
+        return torch.permute(table, (0, 3, 1, 2))
 
 
 @register(
@@ -104,16 +110,21 @@ class ParT(Backbone):
         x = pad(self.embed(self.norm(cloud.x[cloud.mask])), cloud.mask)
         bias = self.pairs(four_momenta(cloud), cloud.mask)
         bias = bias + padding_bias(cloud.mask, bias.dtype)
-        for block in self.blocks:
-            x = block(x, bias)
-        return x
+        groups, found = [], []
+        for rows, n in length_groups(cloud.mask, bias.shape[1], 4, CACHE):
+            tokens, own = x[rows, :n], bias[rows, :, :n, :n]
+            for block in self.blocks:
+                tokens = block(tokens, own)
+            groups.append(rows)
+            found.append(tokens)
+        return ungroup(found, groups, cloud.mask.shape[1])
 
     def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
         """The class token, normalised."""
         x = self.tokens(cloud)
         bias = nn.functional.pad(padding_bias(cloud.mask, x.dtype), (1, 0))
         token = self.class_token.expand(len(cloud), -1, -1)
-        for block in self.class_blocks:
+        for block in cast(Iterable[Block], self.class_blocks):
             token = block.attend(token, x, bias)
         encoded: Tensor = self.final_norm(token.squeeze(1))
         return encoded
@@ -125,9 +136,9 @@ class ParT(Backbone):
             if isinstance(module, nn.Linear) and not name.startswith("pairs"):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for block in [*self.blocks, *self.class_blocks]:
+        for block in cast(Iterable[Block], [*self.blocks, *self.class_blocks]):
             for part in block.attention.project.weight.chunk(3):
                 nn.init.xavier_uniform_(part)
-        for number, block in enumerate(self.blocks, start=1):
+        for number, block in enumerate(cast(Iterable[Block], self.blocks), start=1):
             for layer in (block.attention.out, block.narrow):
                 layer.weight.data.div_(math.sqrt(2 * number))

@@ -88,7 +88,7 @@ class Block(nn.Module):
         return self._rest(token, self.attention(token, normed, bias))
 
     def _rest(self, x: Float[Tensor, "B N D"], seen: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        scaled = (seen.unflatten(-1, (len(self.head_scale), -1)) * self.head_scale.unsqueeze(-1)).flatten(-2)
+        scaled = seen * self.head_scale.repeat_interleave(seen.shape[-1] // len(self.head_scale))
         x = x + self.dropout(self.norm_seen(scaled))
         wide = self.dropout(F.gelu(self.widen(self.norm_mlp(x))))
         changed: Tensor = self.residual_scale * x + self.dropout(self.narrow(self.norm_wide(wide)))

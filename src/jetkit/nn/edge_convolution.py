@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -68,7 +69,7 @@ class EdgeConvolution(nn.Module):
 
     def forward(self, x: Float[Tensor, "M D"], neighbours: Int[Tensor, "M k"]) -> Float[Tensor, "M W"]:
         """New features of the M real particles."""
-        of_centre, of_edge = self.layers[0].weight.chunk(2, dim=1)
+        of_centre, of_edge = cast(nn.Linear, self.layers[0]).weight.chunk(2, dim=1)
         centre = x @ (of_centre - of_edge).T
         other = F.pad(x @ of_edge.T, (0, 0, 0, 1))  # the last row is no particle: zero
         edges = other.index_select(0, neighbours.flatten()).view(*neighbours.shape, -1) + centre.unsqueeze(1)

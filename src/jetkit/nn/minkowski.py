@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -10,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from jetkit.nn.grouping import length_groups, ungroup
 from jetkit.nn.packing import pad
 from jetkit.nn.precision import full_precision, outer_precision
 
@@ -142,8 +142,7 @@ class LorentzBlock(nn.Module):
         outer = outer_precision(x)
         with full_precision(x):
             linear = self.edge_norm(self._linear(h.to(x.dtype), x), pairs)
-            groups = [self._collect(Pairs(*part), real, outer) for *part, real in _in_groups(linear, pairs)]
-            collected, sizes = (torch.cat(parts) for parts in zip(*groups, strict=True))
+            collected, sizes = self._collect_all(linear, mask, pairs, outer)
             if hasattr(self, "move_in"):
                 x = x + self.c * self.mean_shift(x, sizes.to(x.dtype), pairs)
         changed = self.node_in(torch.cat([h, collected, s], -1)[mask])
@@ -155,8 +154,23 @@ class LorentzBlock(nn.Module):
         width = h.shape[-1]
         squares = minkowski_square(x.unsqueeze(2) - x.unsqueeze(1))
         quantity = torch.stack([signed_log(squares), signed_log(minkowski_products(x))], -1)
-        of_row, of_column, of_quantity = self.edge_in.weight.split([width, width, 2], 1)
+        of_row, of_column, of_quantity = torch.split(self.edge_in.weight, [width, width, 2], dim=1)
         return Pairs(h @ of_row.T, h @ of_column.T, of_quantity.T, quantity)
+
+    def _collect_all(
+        self, linear: Pairs, mask: Bool[Tensor, "B N"], pairs: Bool[Tensor, "B N N"], precision: torch.autocast
+    ) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N N"]]:
+        """Few jets at a time, so that what is computed of their pairs stays in the processor's cache."""
+        width, size = linear.row.shape[-1], linear.row.element_size()
+        groups, found = [], []
+        for rows, n in length_groups(mask, width, size, CACHE):
+            quantity = linear.quantity[rows, :n, :n]
+            part = Pairs(linear.row[rows, :n], linear.column[rows, :n], linear.weight, quantity)
+            found.append(self._collect(part, pairs[rows, :n, :n], precision))
+            groups.append(rows)
+        collected, sizes = zip(*found, strict=True)
+        length = mask.shape[1]
+        return ungroup(collected, groups, length), ungroup(sizes, groups, length, axes=2)
 
     def _collect(
         self, linear: Pairs, pairs: Bool[Tensor, "B N N"], precision: torch.autocast
@@ -194,14 +208,3 @@ class ClampedLorentzBlock(LorentzBlock):
         """mean_j of sizes_ij (x_i − x_j), each component within ±100."""
         shifts = ((x.unsqueeze(2) - x.unsqueeze(1)) * sizes.unsqueeze(-1)).clamp(-100, 100)
         return (shifts * pairs.unsqueeze(-1)).sum(2) / pairs.sum(2).clamp(min=1).unsqueeze(-1)
-
-
-def _in_groups(linear: Pairs, pairs: Bool[Tensor, "B N N"]) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-    """On a processor, few jets at a time, so that what is computed of their pairs stays in its cache."""
-    bytes_of_jet = pairs[0].numel() * linear.row.shape[-1] * linear.row.element_size()
-    jets = max(1, CACHE // bytes_of_jet) if pairs.device.type == "cpu" else len(pairs)
-    for part in zip(
-        *(tensor.split(jets) for tensor in (linear.row, linear.column, linear.quantity, pairs)), strict=True
-    ):
-        row, column, quantity, real = part
-        yield row, column, linear.weight, quantity, real

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -11,6 +10,7 @@ def pad(values: Float[Tensor, "M D"], mask: Bool[Tensor, "B N"]) -> Float[Tensor
     """Inverse of ``x[mask]``: rows for the M real particles, 0 where padded.
 
     Example:
+        >>> import torch
         >>> mask = torch.tensor([[True, False], [True, True]])
         >>> pad(torch.tensor([[1.0], [2.0], [3.0]]), mask)[..., 0]
         tensor([[1., 0.],
