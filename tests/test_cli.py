@@ -68,7 +68,6 @@ def test_help_names_every_verb_in_the_order_of_use() -> None:
 def test_help_of_simulate_lists_recipes_and_options_with_defaults() -> None:
     result = run(cli.app, ["simulate", "--help"])
     assert result.exit_code == 0
-    names = [DISTRIBUTIONS.get(name, name) for name in EXTRAS]
     assert all(f" {name} " in result.output for name in names("datasets"))
     for option in describe(Options):
         assert f" {option.name} " in result.output
@@ -146,7 +145,6 @@ def test_list_names_what_there_is() -> None:
     assert result.exit_code == 0
     for kind in ("datasets", "detectors", "variations"):
         assert all(f" {name} " in result.output for name in names(kind))
-    names = [DISTRIBUTIONS.get(name, name) for name in EXTRAS]
     assert all(f" {name} " in result.output for name in (*get_args(Twin), "kin", "kinpid", "full"))
 
 
