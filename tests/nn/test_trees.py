@@ -118,3 +118,11 @@ def test_threshold_between_two_numbers_of_single_precision_separates_them():
 
 def test_there_is_nothing_for_a_gradient_to_change():
     assert not list(Trees(rounds=2, leaves=3, outputs=1).parameters())
+
+
+def test_the_size_counts_thresholds_and_values_of_planted_trees() -> None:
+    trees = Trees(rounds=5, leaves=4, outputs=1)
+    assert trees.size == 0
+    one = {"feature": torch.tensor([0]), "threshold": torch.tensor([0.5], dtype=torch.float64)}
+    trees.plant(0, 2, **one, side=torch.tensor([[1], [-1]]), value=torch.tensor([-1.0, 1.0]))
+    assert trees.size == 3

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from jetkit.errors import JetkitError
 from jetkit.train.finder import find_learning_rate, suggested_rate
+from jetkit.train.run import train
 
 
 def test_rates_rise_to_where_the_loss_breaks_and_the_suggestion_is_below(make: Any, tmp_path: Path) -> None:
@@ -43,3 +45,13 @@ def test_the_suggestion_stays_a_factor_of_ten_below_the_minimum() -> None:
 def test_a_loss_that_was_never_finite_is_one_sentence() -> None:
     with pytest.raises(JetkitError, match="not finite at the lowest rates"):
         suggested_rate([], [])
+
+
+def test_a_training_can_find_its_rate_itself_and_goes_on_with_it(make: Any, tmp_path: Path) -> None:
+    options = make(tmp_path / "run", "pfn", "train_jets=100", "lr=auto", "epochs=1")
+    expected = find_learning_rate(options).suggestion
+    (folder,) = train(options)
+    assert json.loads((folder / "run.json").read_text())["options"]["lr"] == expected
+    before = (folder / "model.safetensors").read_bytes()
+    train(options)
+    assert (folder / "model.safetensors").read_bytes() == before

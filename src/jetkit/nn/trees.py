@@ -51,6 +51,12 @@ class Trees(nn.Module):
         self.register_buffer("value", torch.zeros(outputs, rounds, leaves))
         self.register_buffer("bias", torch.zeros(outputs))
 
+    @property
+    def size(self) -> int:
+        """Thresholds and values of the trees that were planted."""
+        used = self.side != 0
+        return int(used.any(-2).sum() + used.any(-1).sum())
+
     def clear(self) -> None:
         """Fell all trees."""
         for buffer in self.buffers():

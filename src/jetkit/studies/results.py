@@ -39,9 +39,11 @@ def tagger_result(
 
 
 def parameters(path: str | Path) -> int:
-    """Numbers that training sets: trainable parameters, or those in the trees of a boosted model."""
+    """Numbers that training sets: trainable parameters, or thresholds and values of the trees of a boosted model."""
     model = load_model(path)
-    return sum(weight.numel() for weight in model.parameters()) or sum(value.numel() for value in model.buffers())
+    if model.learns_by == "boosting":
+        return int(model.trees.size)
+    return sum(weight.numel() for weight in model.parameters())
 
 
 def command(options: TrainOptions, path: str | Path, seeds: int) -> str:

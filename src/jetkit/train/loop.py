@@ -101,7 +101,7 @@ def _epoch(training: Training, progress: Progress, interrupted: Callable[[], boo
     for cloud in training.train:
         checkpoint.set_random_state(options.seed, fabric.global_rank, progress.step)
         epoch = progress.epoch + progress.steps / steps
-        progress.rate = options.lr * SCHEDULES[options.schedule](epoch, options.epochs)
+        progress.rate = options.rate * SCHEDULES[options.schedule](epoch, options.epochs)
         late = time.monotonic() - saved > options.checkpoint
         parts, stop, save = _step(training, cloud, progress, (interrupted(), late))
         progress.step, progress.steps = progress.step + 1, progress.steps + 1

@@ -39,7 +39,9 @@ class TrainOptions:
     train_jets: Annotated[int | None, _help("jets to train on, of those in the training share", ge=1)] = None
     epochs: Annotated[int, _help("times that every jet is seen", ge=1)] = 20
     batch: Annotated[int, _help("jets in a batch, per process", ge=1)] = 128
-    lr: Annotated[float, _help("highest learning rate", gt=0)] = 1e-3
+    lr: Annotated[
+        Annotated[float, Field(gt=0)] | Literal["auto"], _help("highest learning rate; auto: from a test of 200 steps")
+    ] = 1e-3
     optimiser: Annotated[Literal["adamw", "radam", "ranger"], _help("ranger is RAdam with Lookahead")] = "adamw"
     weight_decay: Annotated[float, _help("of matrices; not of biases, normalisations and tokens", ge=0)] = 0.01
     schedule: Annotated[
@@ -69,6 +71,11 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if not 0 < sum(self.fractions) < 1 + 1e-9 or not self.fractions[0] or not self.fractions[1]:
             raise JetkitError(f"option fractions should be three shares of at most 1 in total, got {self.fractions}")
+
+    @property
+    def rate(self) -> float:
+        """Highest learning rate; 0 while it is still to be found."""
+        return 0.0 if self.lr == "auto" else self.lr
 
     @property
     def folder(self) -> Path:

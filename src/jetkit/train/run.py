@@ -44,11 +44,16 @@ def train(options: TrainOptions, report: Report = lambda done, total, what: None
     """Train a model for each seed; returns the run folders, one a seed.
 
     A folder has ``model.safetensors`` (the best epoch), ``log.jsonl``, ``run.json`` and ``checkpoint.safetensors``. A
-    training that was stopped goes on where it was; one that is finished is left alone.
+    training that was stopped goes on where it was; one that is finished is left alone. With ``lr="auto"`` the learning
+    rate is that of `jetkit.train.finder`, the same each time.
 
     Raises:
         JetkitError: data, options or hyperparameters do not fit, or the loss is not finite.
     """
+    if options.lr == "auto" and entry(options.model).cls.learns_by == "gradient":
+        from jetkit.train.finder import find_learning_rate
+
+        options = replace(options, lr=find_learning_rate(options, report).suggestion)
     folders = []
     for number in range(options.seeds):
         own = replace(options, seed=options.seed + number, seeds=1)
@@ -108,7 +113,7 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
     loader, validation = loaders(parts, options, fabric.global_rank, fabric.world_size)
     model = create(options.model, parts.train.spec(options.features), options.hyperparameters)
     task = Classify(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
-    optimiser = make_optimiser(options.optimiser, task, options.lr, options.weight_decay)
+    optimiser = make_optimiser(options.optimiser, task, options.rate, options.weight_decay)
     wrapped, optimiser = fabric.setup(task, optimiser)
     card = model_card(options, parts)
 
