@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +20,7 @@ import torch
 from benchmarks.toy_jets import write_toy_jets
 from jetkit.config import read_yaml
 from jetkit.data.split import hash_share
-from jetkit.errors import require
+from jetkit.errors import JetkitError, require
 from jetkit.train.files import read_tensors
 from jetkit.train.options import train_options
 from jetkit.train.run import train
@@ -43,7 +44,9 @@ def warm_up(data: Path, rows: int) -> None:
 
     Only a fork touches the data: Parquet's reader starts threads, whose locks a later fork would inherit locked.
     """
-    require("lightning_fabric")
+    for name in ("lightning_fabric", "pandas"):  # pyarrow imports pandas where it is installed
+        with suppress(JetkitError):
+            require(name)
     hash_share(np.arange(3), 0)
     child = os.fork()
     if not child:
@@ -59,7 +62,7 @@ def words_of(case: str, data: Path, out: Path) -> tuple[str, list[str]]:
 
 
 def fork(case: str, data: Path, out: Path, rank: int, port: int, begun: int) -> int:
-    """The process id of a training, which writes a byte to ``begun`` at its first step."""
+    """The process id of a training, of which rank 0 writes a byte to ``begun`` at each step."""
     child = os.fork()
     if child:
         return child
@@ -78,25 +81,26 @@ def fork(case: str, data: Path, out: Path, rank: int, port: int, begun: int) -> 
         os._exit(code)
 
 
-def run(case: str, data: Path, out: Path, kill_after: float | None) -> tuple[bool, float]:
-    """Whether the training ended by itself, and the seconds from its first step; ``None``: it is not killed."""
+def run(case: str, data: Path, out: Path, kill_after: tuple[int, float] | None) -> tuple[bool, int]:
+    """Whether the training ended by itself, and its steps; ``None``: it is not killed, else after (steps, seconds)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     reader, writer = os.pipe()
     children = [fork(case, data, out, rank, port, writer) for rank in range(CASES[case][2])]
     os.close(writer)
-    os.read(reader, 1)
-    start = time.monotonic()
+    steps = 0
+    while (kill_after is None or steps < kill_after[0]) and os.read(reader, 1):
+        steps += 1
     if kill_after is not None:
-        time.sleep(kill_after)
+        time.sleep(kill_after[1])
         for child in children:
             os.kill(child, signal.SIGKILL)
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     os.close(reader)
     if not set(codes) <= {0, -signal.SIGKILL}:
         raise SystemExit(f"{case}: the training failed with exit codes {codes}")
-    return codes == [0] * len(codes), time.monotonic() - start
+    return codes == [0] * len(codes), steps
 
 
 def ending(folder: Path) -> list[object]:
@@ -110,21 +114,22 @@ def ending(folder: Path) -> list[object]:
     return [(folder / "model.safetensors").read_bytes(), log, progress, header["optimiser"], weights]
 
 
-def trial(case: str, data: Path, scratch: Path, kills: int, chance: random.Random) -> tuple[int, int, int, float]:
-    """Kills, killed trainings, those of them that ended like the one left alone, and the seconds of that one."""
-    _, seconds = run(case, data, scratch / "whole", None)
+def trial(case: str, data: Path, scratch: Path, kills: int, chance: random.Random) -> tuple[int, int, int, int]:
+    """Kills, killed trainings, those of them that ended like the one left alone, and the steps of that one."""
+    _, steps = run(case, data, scratch / "whole", None)
     expected, done, trainings, equal = ending(scratch / "whole"), 0, 0, 0
     while done < kills:
         folder, ended, first = scratch / f"killed-{trainings}", False, done
         while not ended:
-            ended, _ = run(case, data, folder, chance.uniform(0, seconds) if done < kills else None)
+            moment = (chance.randint(1, steps // 2), chance.uniform(0, 0.05)) if done < kills else None
+            ended, _ = run(case, data, folder, moment)
             done += not ended
         if done > first:
             trainings += 1
             equal += ending(folder) == expected
             leftovers = [path.name for path in folder.iterdir() if path.name.endswith(".partial")]
             assert not leftovers, leftovers
-    return done, trainings, equal, seconds
+    return done, trainings, equal, steps
 
 
 def main(arguments: list[str]) -> None:
@@ -134,13 +139,13 @@ def main(arguments: list[str]) -> None:
         chosen[name] = read_yaml(text, name)
     torch.set_num_threads(1)
     chance, wrong = random.Random(chosen["seed"]), 0
-    print(f"{'training':18s} {'kills':>6s} {'trainings':>10s} {'identical':>10s} {'seconds alone':>14s}", flush=True)
+    print(f"{'training':18s} {'kills':>6s} {'trainings':>10s} {'identical':>10s} {'steps':>6s}", flush=True)
     with TemporaryDirectory() as scratch:
         data = Path(scratch) / "data"
         warm_up(data, int(chosen["rows"]))
         for case in str(chosen["cases"]).split(","):
             folder = Path(scratch) / case
-            kills, trainings, equal, seconds = trial(case, data, folder, int(chosen["kills"]), chance)
-            print(f"{case:18s} {kills:6d} {trainings:10d} {equal:10d} {seconds:14.1f}", flush=True)
+            kills, trainings, equal, steps = trial(case, data, folder, int(chosen["kills"]), chance)
+            print(f"{case:18s} {kills:6d} {trainings:10d} {equal:10d} {steps:6d}", flush=True)
             wrong += trainings - equal
     sys.exit(1 if wrong else 0)
