@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -37,4 +38,5 @@ def train_(
     options = train_options(model, words or [])
     with step_bar() as report:
         train(options, report)
-    typer.echo(f"the model is in {options.folder}; judge it with: jetkit report {options.folder}")
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(f"the model is in {options.folder}; judge it with: jetkit report {options.folder}")
