@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
+from jetkit.data.atomic import replace_file
 from jetkit.errors import JetkitError
 
 FORMAT = 1
@@ -119,15 +120,9 @@ def write_card(folder: str | os.PathLike[str], card: Card) -> None:
     """
     path = Path(folder) / CARD_NAME
     text = json.dumps(asdict(card), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    partial = path.with_name(f".{CARD_NAME}.{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise JetkitError(f"{path} cannot be written: {error.strerror}") from error
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jetkit.data.atomic import partial_of
 from jetkit.data.card import Shard, sha256_of
 from jetkit.data.columns import COLUMNS, P4_COLUMNS
 from jetkit.data.ragged import Array, Ragged, Values
@@ -36,7 +37,7 @@ def write_shard(
     """
     target = Path(path)
     table = _table(columns, metadata or {}, target)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = partial_of(target)
     try:
         _write(table, partial)
         _check_written(partial, table, target)

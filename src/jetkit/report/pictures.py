@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
+from jetkit.data.atomic import replace_file
 from jetkit.errors import JetkitError
 from jetkit.report.figure import (
     COLOURS,
@@ -170,16 +171,11 @@ def write_bytes(target: Path, content: bytes) -> None:
     Raises:
         JetkitError: the folder cannot be made or written.
     """
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     make_folder(target.parent)
     try:
-        partial.write_bytes(content)
-        partial.replace(target)
+        replace_file(target, content)
     except OSError as error:
         raise JetkitError(f"{target} cannot be written ({error.strerror}): choose another folder") from error
-    finally:
-        if partial.is_file():
-            partial.unlink()
 
 
 def make_folder(folder: Path) -> None:

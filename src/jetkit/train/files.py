@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from jetkit.data.atomic import replace_file
 from jetkit.errors import JetkitError
 
 LONGEST_HEADER = 2**24
@@ -43,17 +44,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         JetkitError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        replace_file(path, content)
     except OSError as error:
         raise JetkitError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -75,15 +68,6 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
         raise JetkitError(f"{path} is damaged (its checksum differs): copy or make it again")
     parsed: dict[str, Any] = json.loads(header)
     return tensors, parsed
-
-
-def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The header of a file, whose tensors are checked as well.
-
-    Raises:
-        JetkitError: as `read_tensors`.
-    """
-    return read_tensors(path)[1]
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
