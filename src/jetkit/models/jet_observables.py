@@ -13,7 +13,7 @@ from jetkit.models.tagger import four_momenta
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.energy_correlators import three_point_ratios
 from jetkit.physics.grooming import soft_drop
-from jetkit.physics.ragged import ragged_from_padded
+from jetkit.physics.ragged import jet_of, ragged_from_padded, ratio, sum_per_jet
 from jetkit.physics.shapes import angularity, jet_charge, momentum_dispersion, multiplicity, width
 from jetkit.physics.subjettiness import n_subjettiness
 
@@ -29,14 +29,11 @@ class Jets(NamedTuple):
 
     p4: Float[np.ndarray, "M 4"]
     offsets: Int[np.ndarray, "bounds"]
-    jet: Int[np.ndarray, "M"]
-    """Number of the jet that a particle is in."""
     features: dict[str, Float[np.ndarray, "M"]]
 
     def sum(self, values: Float[np.ndarray, "M"]) -> Float[np.ndarray, "J"]:
         """Sum over the particles of each jet."""
-        total = np.bincount(self.jet, weights=values, minlength=len(self.offsets) - 1)
-        return total.astype(np.float64, copy=False)  # without any particle they would be integers
+        return sum_per_jet(values, self.offsets)
 
     def momentum(self, chosen: Bool[np.ndarray, "M"] | bool = True) -> Float[np.ndarray, "J 4"]:
         """Summed momentum of the chosen particles of each jet."""
@@ -76,7 +73,7 @@ def jet_observables(cloud: Cloud, spec: CloudSpec) -> dict[str, Float[np.ndarray
     mask = cloud.mask.cpu().numpy()
     p4, offsets = ragged_from_padded(_array(four_momenta(cloud)), mask)
     features = dict(zip(spec.features, _array(cloud.x)[mask].T, strict=True))
-    jets = Jets(p4, offsets, np.repeat(np.arange(len(mask)), np.diff(offsets)), features)
+    jets = Jets(p4, offsets, features)
     return _kinematic(jets) | _identity(jets) | _displacement(jets)
 
 
@@ -99,9 +96,9 @@ def _kinematic(jets: Jets) -> dict[str, Float[np.ndarray, "B"]]:
         "pTD": momentum_dispersion(*particles),
         "width": width(*particles),
         "LHA": angularity(*particles, kappa=1.0, beta=0.5),
-        "tau21": _ratio(tau[:, 1], tau[:, 0]),
-        "tau32": _ratio(tau[:, 2], tau[:, 1]),
-        "tau43": _ratio(tau[:, 3], tau[:, 2]),
+        "tau21": ratio(tau[:, 1], tau[:, 0]),
+        "tau32": ratio(tau[:, 2], tau[:, 1]),
+        "tau43": ratio(tau[:, 3], tau[:, 2]),
         "C2": ratios.C2,
         "D2": ratios.D2,
         "N2": ratios.N2,
@@ -120,7 +117,7 @@ def _identity(jets: Jets) -> dict[str, Float[np.ndarray, "B"]]:
     for species in SPECIES:
         if f"part_{species}" in jets.features:
             flag = jets.features[f"part_{species}"]
-            table |= {species: jets.sum(flag), f"{species}_pt": _ratio(jets.sum(flag * pt), jets.sum(pt))}
+            table |= {species: jets.sum(flag), f"{species}_pt": ratio(jets.sum(flag * pt), jets.sum(pt))}
     return table
 
 
@@ -131,7 +128,7 @@ def _displacement(jets: Jets) -> dict[str, Float[np.ndarray, "B"]]:
         displaced, pt = significance > DISPLACED, fv.pt(jets.p4)
         table = {
             "displaced": jets.sum(displaced),
-            "displaced_pt": _ratio(jets.sum(displaced * pt), jets.sum(pt)),
+            "displaced_pt": ratio(jets.sum(displaced * pt), jets.sum(pt)),
             "displaced_mass": fv.mass(jets.momentum(displaced)),
         }
         largest = _largest(significance, jets, LISTED)
@@ -148,21 +145,13 @@ def _significance(jets: Jets, name: str) -> Float[np.ndarray, "M"]:
     """
     saturated = 1 - np.finfo(np.float32).epsneg
     parameter = np.arctanh(np.abs(jets.features[f"part_{name}"]).clip(max=saturated))
-    return _ratio(parameter, jets.features[f"part_{name}err"])
+    return ratio(parameter, jets.features[f"part_{name}err"])
 
 
 def _largest(values: Float[np.ndarray, "M"], jets: Jets, count: int) -> Float[np.ndarray, "J count"]:
     """The largest values of each jet, from the top; 0 where there are fewer."""
-    ordered = values[np.lexsort((-values, jets.jet))]
+    ordered = values[np.lexsort((-values, jet_of(jets.offsets)))]
     places = jets.offsets[:-1, None] + np.arange(count)
     there = places < jets.offsets[1:, None]
     padded = np.append(ordered, 0.0)
     return padded[np.where(there, places, len(ordered))]
-
-
-def _ratio(numerator: Float[np.ndarray, "n"], denominator: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Quotient, 0 where the denominator is 0."""
-    ratio: Float[np.ndarray, "n"] = np.divide(
-        numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0
-    )
-    return ratio

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from jetkit.errors import JetkitError
 from jetkit.physics.four_vectors import delta_phi
-from jetkit.physics.ragged import ragged
+from jetkit.physics.ragged import jet_of, ragged
 
 
 def jet_images(
@@ -37,7 +37,7 @@ def jet_images(
     if not (pixels > 0 and half_width > 0):
         raise JetkitError(f"pixels and half_width should be positive, got {pixels} and {half_width}")
     p4, offsets = ragged(p4, offsets)
-    jet = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    jet = jet_of(offsets)
     pt = np.hypot(p4[:, 1], p4[:, 2])
     jet, p4, pt = jet[pt > 0], p4[pt > 0], pt[pt > 0]
     z, eta, phi = _centred(p4, pt, jet, len(offsets) - 1)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from jetkit.kernels import kernel
 from jetkit.physics.clustering import cluster
-from jetkit.physics.ragged import mass_of, point, squared_distance, wrapped
+from jetkit.physics.ragged import jet_of, mass_of, point, squared_distance, wrapped
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def secondary_plane(splittings: Declusterings, *, z_cut: float = 0.025) -> Declu
         >>> secondary_plane(lund_declusterings(p4, np.array([0, 4]))).kt.round(2).tolist()
         [0.16]
     """
-    jet = np.repeat(np.arange(len(splittings.offsets) - 1), np.diff(splittings.offsets))
+    jet = jet_of(splittings.offsets)
     passing = np.flatnonzero((splittings.level == 0) & (splittings.z > z_cut))
     _, which = np.unique(jet[passing], return_index=True)
     return _select(splittings, np.isin(splittings.origin, passing[which]))

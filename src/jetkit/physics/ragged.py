@@ -36,6 +36,40 @@ def ragged(
     return p4, offsets
 
 
+def jet_of(offsets: Int[np.ndarray, "bounds"]) -> Int[np.ndarray, "M"]:
+    """The jet that each particle is in.
+
+    Example:
+        >>> jet_of(np.array([0, 1, 3])).tolist()
+        [0, 1, 1]
+    """
+    return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+
+
+def sum_per_jet(x: Float[np.ndarray, "M"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
+    """Sum over the particles of each jet, 0.0 where there are none.
+
+    Example:
+        >>> sum_per_jet(np.array([1.0, 2.0, 3.0]), np.array([0, 1, 3])).tolist()
+        [1.0, 5.0]
+    """
+    total = np.bincount(jet_of(offsets), weights=x, minlength=len(offsets) - 1)
+    return total.astype(np.float64, copy=False)  # without any particle they would be integers
+
+
+def ratio(numerator: Float[np.ndarray, "n"], denominator: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """Quotient, 0 where the denominator is 0.
+
+    Example:
+        >>> ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0])).tolist()
+        [0.5, 0.0]
+    """
+    quotient: Float[np.ndarray, "n"] = np.divide(
+        numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0
+    )
+    return quotient
+
+
 def ragged_from_padded(
     p4: Float[np.ndarray, "J N 4"], mask: Bool[np.ndarray, "J N"]
 ) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarray, "bounds"]]:

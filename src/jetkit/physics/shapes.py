@@ -10,7 +10,15 @@ from jaxtyping import Float, Int
 from jetkit.errors import JetkitError
 from jetkit.kernels import kernel
 from jetkit.physics.clustering import cluster
-from jetkit.physics.ragged import power_of_distance, pt_rapidity_phi, ragged, squared_distance, wrapped
+from jetkit.physics.ragged import (
+    power_of_distance,
+    pt_rapidity_phi,
+    ragged,
+    ratio,
+    squared_distance,
+    sum_per_jet,
+    wrapped,
+)
 
 AXES = ("e_scheme", "wta")
 
@@ -40,7 +48,7 @@ def momentum_dispersion(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "
     """
     p4, offsets = ragged(p4, offsets)
     pt = np.hypot(p4[:, 1], p4[:, 2])
-    return _per_jet_ratio(np.sqrt(_sum_per_jet(pt**2, offsets)), _sum_per_jet(pt, offsets))
+    return ratio(np.sqrt(sum_per_jet(pt**2, offsets)), sum_per_jet(pt, offsets))
 
 
 def angularity(
@@ -114,9 +122,9 @@ def jet_charge(
     p4, offsets = ragged(p4, offsets)
     if np.shape(charge) != (len(p4),):
         raise JetkitError(f"charge should have one entry for each of the {len(p4)} particles, got {np.shape(charge)}")
-    px, py = _sum_per_jet(p4[:, 1], offsets), _sum_per_jet(p4[:, 2], offsets)
-    weighted = _sum_per_jet(charge * np.hypot(p4[:, 1], p4[:, 2]) ** kappa, offsets)
-    return _per_jet_ratio(weighted, np.hypot(px, py) ** kappa)
+    px, py = sum_per_jet(p4[:, 1], offsets), sum_per_jet(p4[:, 2], offsets)
+    weighted = sum_per_jet(charge * np.hypot(p4[:, 1], p4[:, 2]) ** kappa, offsets)
+    return ratio(weighted, np.hypot(px, py) ** kappa)
 
 
 def pull(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J 2"]:
@@ -136,24 +144,12 @@ def pull(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Fl
     return _pulls(pt_rapidity_phi(p4), offsets, _jet_axes(p4, offsets, "e_scheme"))
 
 
-def _sum_per_jet(x: Float[np.ndarray, "M"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
-    jet = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return np.bincount(jet, weights=x, minlength=len(offsets) - 1).astype(np.float64, copy=False)  # int if empty
-
-
-def _per_jet_ratio(numerator: Float[np.ndarray, "J"], denominator: Float[np.ndarray, "J"]) -> Float[np.ndarray, "J"]:
-    ratio: Float[np.ndarray, "J"] = np.divide(
-        numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0
-    )
-    return ratio
-
-
 def _jet_axes(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], axis: str) -> Float[np.ndarray, "J 3"]:
     """pT, rapidity and azimuth of the axis of every jet."""
     if axis not in AXES:
         raise JetkitError(f"axis should be one of {', '.join(AXES)}, got {axis!r}")
     if axis == "e_scheme":
-        return pt_rapidity_phi(np.stack([_sum_per_jet(component, offsets) for component in p4.T], axis=1))
+        return pt_rapidity_phi(np.stack([sum_per_jet(component, offsets) for component in p4.T], axis=1))
     trees = cluster(p4, offsets, winner_takes_all=True)
     axes = np.zeros((len(offsets) - 1, 3))
     filled = np.diff(offsets) > 0
