@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from jetkit.data.ragged import Array, Ragged, concatenate
 from jetkit.data.source import Source, read_source
 from jetkit.errors import JetkitError
-from jetkit.kernels import kernel
+from jetkit.kernels import kernel, scrambled
 
 
 def hash_share(ids: Int[np.ndarray, " rows"], seed: int) -> Float[np.ndarray, " rows"]:
@@ -48,14 +48,11 @@ def row_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
 
 @kernel
 def _splitmix64(ids: Array, seed: Any) -> Array:
-    golden, first, second = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+    golden = np.uint64(0x9E3779B97F4A7C15)
     share = np.empty(len(ids))
     for i in range(len(ids)):
         z = seed
         for part in (np.uint64(0), ids[i]):  # the seed is mixed before the number comes in
-            z = (z ^ part) + golden
-            z = (z ^ (z >> np.uint64(30))) * first
-            z = (z ^ (z >> np.uint64(27))) * second
-            z = z ^ (z >> np.uint64(31))
+            z = scrambled((z ^ part) + golden)
         share[i] = (z >> np.uint64(11)) * 2.0**-53
     return share

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 
 from jetkit.errors import JetkitError
 from jetkit.evaluate.ranking import ROUNDING, Ranking, checked_efficiency
-from jetkit.kernels import kernel
+from jetkit.kernels import kernel, scrambled
 
 _POISSON = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(20)])
 _POISSON[-1] = 1.0
@@ -80,10 +80,7 @@ def _key(seed: int, replica: int) -> Any:
 @kernel
 def _count(jet: Any, key: Any, poisson: Float[np.ndarray, " k"], start: Int[np.ndarray, " 4096"]) -> Any:
     """Poisson count of one jet, from splitmix64 of its row."""
-    z = key + (jet + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
+    z = scrambled(key + (jet + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
     share = (z >> np.uint64(11)) * 2.0**-53
     count = start[z >> np.uint64(52)]
     while share >= poisson[count]:

@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from jetkit.errors import JetkitError
+from jetkit.kernels import scrambled
 from jetkit.train.ema import Average
 from jetkit.train.files import read_tensors, write_tensors
 
@@ -141,8 +143,5 @@ def mix(*numbers: int) -> int:
     """
     z = 0
     for number in numbers:
-        z = ((z ^ number) + 0x9E3779B97F4A7C15) % 2**64
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
-        z = z ^ (z >> 31)
+        z = int(scrambled(np.uint64(((z ^ number) + 0x9E3779B97F4A7C15) % 2**64)))
     return z >> 1
