@@ -104,17 +104,32 @@ def parse(cls: type[T], words: Sequence[str], where: str, preset: Mapping[str, o
         >>> parse(Options, ["jets=1e6", "out=no"], "top-landscape")
         Options(jets=1000000, out='no')
     """
-    known = _fields(cls)
-    values: dict[str, object] = {}
+    known, values = _fields(cls), dict(preset)
+    for key, text in pairs(words, f"options of {where} are written key=value").items():
+        as_text = key in known and _takes_text(known[key].annotation) and text != "null"
+        values[key] = text if as_text else read_yaml(text, f"option {_shorten(key)}")
+    return build(cls, values, where)
+
+
+def pairs(words: Sequence[str], rule: str, prefix: str = "") -> dict[str, str]:
+    """Key → text of ``key=text`` words; ``prefix`` is what the user wrote before each.
+
+    Raises:
+        ConfigError: a word without ``=`` (the message ends with ``rule``), or a key given twice.
+
+    Example:
+        >>> pairs(["jets=20"], "options are written key=value")
+        {'jets': '20'}
+    """
+    found: dict[str, str] = {}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key:
-            raise ConfigError(f"cannot read {_shown(word)}: options of {where} are written key=value")
-        if key in values:
-            raise ConfigError(f"option {_shorten(key)} is given twice")
-        as_text = key in known and _takes_text(known[key].annotation) and text != "null"
-        values[key] = text if as_text else read_yaml(text, f"option {_shorten(key)}")
-    return build(cls, {**preset, **values}, where)
+            raise ConfigError(f"cannot read {_shown(prefix + word)}: {rule}")
+        if key in found:
+            raise ConfigError(f"option {_shorten(prefix + key)} is given twice")
+        found[key] = text
+    return found
 
 
 def read_yaml(text: str, where: str) -> Any:

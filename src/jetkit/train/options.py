@@ -10,14 +10,15 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 import jetkit.models  # noqa: F401 - registers the models
-from jetkit.config import ConfigError, build, load, names, parse, read_yaml
+from jetkit.config import ConfigError, build, load, names, pairs, parse, read_yaml
 from jetkit.errors import JetkitError
 from jetkit.registry import hyperparameters
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _help(text: str, **bounds: Any) -> Any:
+def option(text: str, **bounds: Any) -> Any:
+    """What an option means, for its help page, and its bounds."""
     return Field(description=text, **bounds)
 
 
@@ -25,48 +26,51 @@ def _help(text: str, **bounds: Any) -> Any:
 class TrainOptions:
     """What to train, on what, and how."""
 
-    model: Annotated[str, _help("registered name of a tagger; see `jetkit list`")]
-    data: Annotated[str, _help("folder of a dataset, or Parquet files")]
-    hyperparameters: Annotated[dict[str, Any], _help("of the model; written model.NAME=VALUE")] = Field(
+    model: Annotated[str, option("registered name of a tagger; see `jetkit list`")]
+    data: Annotated[str, option("folder of a dataset, or Parquet files")]
+    hyperparameters: Annotated[dict[str, Any], option("of the model; written model.NAME=VALUE")] = Field(
         default_factory=dict
     )
-    out: Annotated[str, _help("run folder to write; default: runs/MODEL")] = ""
-    features: Annotated[Literal["kin", "kinpid", "full"], _help("features of a particle")] = "kin"
-    length: Annotated[int, _help("most particles of a jet", ge=1)] = 128
+    out: Annotated[str, option("run folder to write; default: runs/MODEL")] = ""
+    features: Annotated[Literal["kin", "kinpid", "full"], option("features of a particle")] = "kin"
+    length: Annotated[int, option("most particles of a jet", ge=1)] = 128
     fractions: Annotated[
-        tuple[Share, Share, Share], _help("shares of the dataset for training, validation and test")
+        tuple[Share, Share, Share], option("shares of the dataset for training, validation and test")
     ] = (0.8, 0.1, 0.1)
-    train_jets: Annotated[int | None, _help("jets to train on, of those in the training share", ge=1)] = None
-    epochs: Annotated[int, _help("times that every jet is seen", ge=1)] = 20
-    batch: Annotated[int, _help("jets in a batch, per process", ge=1)] = 128
+    train_jets: Annotated[int | None, option("jets to train on, of those in the training share", ge=1)] = None
+    epochs: Annotated[int, option("times that every jet is seen", ge=1)] = 20
+    batch: Annotated[int, option("jets in a batch, per process", ge=1)] = 128
     lr: Annotated[
-        Annotated[float, Field(gt=0)] | Literal["auto"], _help("highest learning rate; auto: from a test of 200 steps")
+        Annotated[float, Field(gt=0)] | Literal["auto"],
+        option("highest learning rate; auto: from a test of 200 steps"),
     ] = 1e-3
-    optimiser: Annotated[Literal["adamw", "radam", "ranger"], _help("ranger is RAdam with Lookahead")] = "adamw"
-    weight_decay: Annotated[float, _help("of matrices; not of biases, normalisations and tokens", ge=0)] = 0.01
+    optimiser: Annotated[Literal["adamw", "radam", "ranger"], option("ranger is RAdam with Lookahead")] = "adamw"
+    weight_decay: Annotated[float, option("of matrices; not of biases, normalisations and tokens", ge=0)] = 0.01
     schedule: Annotated[
-        Literal["constant", "one-cycle", "flat-decay", "cosine", "warm-restarts"], _help("of the learning rate")
+        Literal["constant", "one-cycle", "flat-decay", "cosine", "warm-restarts"],
+        option("of the learning rate"),
     ] = "one-cycle"
-    clip: Annotated[float | None, _help("largest norm of the gradient", gt=0)] = None
-    ema: Annotated[float | None, _help("decay a step of the averaged weights, such as 0.999", gt=0, lt=1)] = None
-    patience: Annotated[int | None, _help("stop after so many epochs without a better one", ge=1)] = None
-    select: Annotated[Literal["accuracy", "loss"], _help("what makes an epoch the best")] = "accuracy"
-    smoothing: Annotated[float, _help("label smoothing", ge=0, lt=1)] = 0.0
+    clip: Annotated[float | None, option("largest norm of the gradient", gt=0)] = None
+    ema: Annotated[float | None, option("decay a step of the averaged weights, such as 0.999", gt=0, lt=1)] = None
+    patience: Annotated[int | None, option("stop after so many epochs without a better one", ge=1)] = None
+    select: Annotated[Literal["accuracy", "loss"], option("what makes an epoch the best")] = "accuracy"
+    smoothing: Annotated[float, option("label smoothing", ge=0, lt=1)] = 0.0
     reweight: Annotated[
         Literal["none", "classes", "kinematics"],
-        _help("classes: equal sums of weights; kinematics: equal spectra of jet pT and soft-drop mass, too"),
+        option("classes: equal sums of weights; kinematics: equal spectra of jet pT and soft-drop mass, too"),
     ] = "none"
-    labels: Annotated[Literal["true", "shuffled"], _help("shuffled: a control, which must not learn")] = "true"
+    labels: Annotated[Literal["true", "shuffled"], option("shuffled: a control, which must not learn")] = "true"
     precision: Annotated[
-        Literal["32-true", "bf16-mixed", "16-mixed", "64-true"], _help("of numbers; bf16-mixed is often twice as fast")
+        Literal["32-true", "bf16-mixed", "16-mixed", "64-true"],
+        option("of numbers; bf16-mixed needs less memory and may be faster"),
     ] = "32-true"
-    accelerator: Annotated[str, _help("cpu, gpu, mps, tpu or auto")] = "auto"
-    devices: Annotated[int, _help("processes on this machine, one a device", ge=1)] = 1
-    nodes: Annotated[int, _help("machines", ge=1)] = 1
-    threads: Annotated[int | None, _help("of each process; default: the cores of the machine", ge=1)] = None
-    seed: Annotated[int, _help("fixes weights, order of jets and dropout", ge=0)] = 1
-    seeds: Annotated[int, _help("train so many models, with seed, seed + 1, …", ge=1)] = 1
-    checkpoint: Annotated[float, _help("seconds between checkpoints", gt=0)] = 60.0
+    accelerator: Annotated[str, option("cpu, gpu, mps, tpu or auto")] = "auto"
+    devices: Annotated[int, option("processes on this machine, one a device", ge=1)] = 1
+    nodes: Annotated[int, option("machines", ge=1)] = 1
+    threads: Annotated[int | None, option("of each process; default: the cores of the machine", ge=1)] = None
+    seed: Annotated[int, option("fixes weights, order of jets and dropout", ge=0)] = 1
+    seeds: Annotated[int, option("train so many models, with seed, seed + 1, …", ge=1)] = 1
+    checkpoint: Annotated[float, option("seconds between checkpoints", gt=0)] = 60.0
 
     def __post_init__(self) -> None:
         if not 0 < sum(self.fractions) < 1 + 1e-9 or not self.fractions[0] or not self.fractions[1]:
@@ -105,28 +109,12 @@ def train_options(name: str, words: Sequence[str]) -> TrainOptions:
     if not isinstance(own, dict):
         raise ConfigError(f"hyperparameters of {name} should be a mapping of names to values")
     given = [word.removeprefix("model.") for word in words if word.startswith("model.")]
-    own = own | _hyperparameters(given)
+    for key, text in pairs(given, "hyperparameters are written model.NAME=VALUE", "model.").items():
+        own[key] = read_yaml(text, f"option model.{key}")
     rest = [word for word in words if not word.startswith("model.")]
     options = parse(TrainOptions, rest, where, values | {"hyperparameters": own})
     hyperparameters(options.model, own)
     return options
-
-
-def _hyperparameters(words: Sequence[str]) -> dict[str, Any]:
-    """Values of ``NAME=VALUE`` words.
-
-    Raises:
-        ConfigError: a word without ``=``, a name given twice, or a value that is not YAML.
-    """
-    own: dict[str, Any] = {}
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"cannot read 'model.{word}': hyperparameters are written model.NAME=VALUE")
-        if key in own:
-            raise ConfigError(f"option model.{key} is given twice")
-        own[key] = read_yaml(text, f"option model.{key}")
-    return own
 
 
 def rebuilt(values: dict[str, Any]) -> TrainOptions:
