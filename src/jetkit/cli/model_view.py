@@ -15,11 +15,11 @@ def show_model(path: str) -> None:
     """
     from jetkit.registry import entry
     from jetkit.studies.results import parameters
-    from jetkit.train.model_file import read_card
+    from jetkit.train.model_file import read_model
 
-    card = read_card(path)
+    model, card = read_model(path)
     console = Console(highlight=False, markup=False)
-    console.print(f"{card.model}: {parameters(path):,} parameters, {len(card.classes)} classes")
+    console.print(f"{card.model}: {parameters(model):,} parameters, {len(card.classes)} classes")
     console.print(f"  paper: {entry(card.model, card.kind).paper}")
     sections: dict[str, dict[Any, Any]] = {
         "hyperparameters": card.hyperparameters,

@@ -19,7 +19,7 @@ from jetkit.evaluate.summary import Evaluation, evaluate
 from jetkit.train.data_parts import data_hash, split_data
 from jetkit.train.files import weights_hash, write_bytes
 from jetkit.train.model_file import annotate
-from jetkit.train.options import TrainOptions, rebuilt
+from jetkit.train.options import TrainOptions, option, rebuilt
 from jetkit.train.run import MODEL
 from jetkit.train.scores import Scores, load_scores, save_scores, score
 from jetkit.train.shuffled_labels import random_labels
@@ -29,25 +29,24 @@ EVALUATION = "evaluation.json"
 Report = Callable[[int, int, str], None]
 
 
-def _help(text: str, **bounds: Any) -> Any:
-    return Field(description=text, **bounds)
-
-
 @checked_dataclass(frozen=True)
 class EvaluateOptions:
     """On which jets, and which numbers."""
 
-    data: Annotated[str, _help("another dataset than that of the training")] = ""
-    part: Annotated[Literal["test", "val", "train", "all"], _help("part of the dataset; all: only with data=")] = "test"
+    data: Annotated[str, option("another dataset than that of the training")] = ""
+    part: Annotated[Literal["test", "val", "train", "all"], option("part of the dataset; all: only with data=")] = (
+        "test"
+    )
     comparisons: Annotated[
-        tuple[str, ...] | None, _help("such as [Hbb vs QCD, Tbqq+Tbl vs QCD]; default: each class against the first")
+        tuple[str, ...] | None,
+        option("such as [Hbb vs QCD, Tbqq+Tbl vs QCD]; default: each class against the first"),
     ] = None
     efficiencies: Annotated[
-        tuple[Annotated[float, Field(gt=0, le=1)], ...], _help("signal efficiencies of 1/ε_B")
+        tuple[Annotated[float, Field(gt=0, le=1)], ...], option("signal efficiencies of 1/ε_B")
     ] = (0.3, 0.5)  # fmt: skip
-    batch: Annotated[int, _help("jets scored at once", ge=1)] = 128
-    replicas: Annotated[int, _help("of the bootstrap", ge=2)] = 200
-    seed: Annotated[int, _help("of the bootstrap", ge=0)] = 0
+    batch: Annotated[int, option("jets scored at once", ge=1)] = 128
+    replicas: Annotated[int, option("of the bootstrap", ge=2)] = 200
+    seed: Annotated[int, option("of the bootstrap", ge=0)] = 0
 
     def __post_init__(self) -> None:
         if self.part == "all" and not self.data:
@@ -154,14 +153,13 @@ def _scores(folder: Path, dataset: Dataset, options: EvaluateOptions, report: Re
     path = folder / SCORES
     if path.is_file():
         stored = load_scores(path)
-        same_model = stored.card.get("weights_sha256") == weights_hash(folder / MODEL)
-        if same_model and stored.card.get("selection") == list(dataset.history) and _same_data(stored, dataset):
+        same = {
+            "weights_sha256": weights_hash(folder / MODEL),
+            "data_sha256": data_hash(dataset),
+            "selection": list(dataset.history),
+        }
+        if same.items() <= stored.card.items():
             return stored
     scores = score(folder / MODEL, dataset, batch=options.batch, report=report)
     save_scores(path, scores)
     return scores
-
-
-def _same_data(stored: Scores, dataset: Dataset) -> bool:
-
-    return bool(stored.card.get("data_sha256") == data_hash(dataset))

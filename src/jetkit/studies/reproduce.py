@@ -8,19 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from jetkit.config import build, load
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
 from jetkit.evaluate.number import Number
+from jetkit.report.tagger_page import write_page
 from jetkit.simulate import simulate
 from jetkit.simulate.options import Options as SimulateOptions
 from jetkit.studies.evaluation import Report
-from jetkit.studies.report import ReportOptions, write_report
 from jetkit.studies.results import tagger_result
-from jetkit.train.options import TrainOptions
+from jetkit.train.options import TrainOptions, option
 from jetkit.train.run import train
 
 MARGIN = 1.05
@@ -51,24 +50,20 @@ class ReproductionCard:
     tolerance: dict[Literal["accuracy", "auc"], float]
 
 
-def _help(text: str, **bounds: Any) -> Any:
-    return Field(description=text, **bounds)
-
-
 @checked_dataclass(frozen=True)
 class ReproduceOptions:
     """How much of the published training to do, and where."""
 
-    budget: Annotated[float, _help("share of the published epochs", gt=0, le=1)] = 1.0
-    data: Annotated[str, _help("folder of a dataset; default: simulate one")] = ""
-    test_jets: Annotated[int, _help("jets to test on", ge=100)] = 40_000
-    validation_jets: Annotated[int, _help("jets to choose the best epoch by", ge=100)] = 4_000
-    out: Annotated[str, _help("folder to write; default: reproduce/NAME")] = ""
-    precision: Annotated[Literal["32-true", "bf16-mixed", "16-mixed"], _help("of numbers")] = "32-true"
-    threads: Annotated[int | None, _help("of the training", ge=1)] = None
-    workers: Annotated[int, _help("processes that simulate", ge=1)] = os.cpu_count() or 1
-    seed: Annotated[int, _help("of the simulation and the first training", ge=0)] = 1
-    seeds: Annotated[int, _help("train so many models", ge=1)] = 1
+    budget: Annotated[float, option("share of the published epochs", gt=0, le=1)] = 1.0
+    data: Annotated[str, option("folder of a dataset; default: simulate one")] = ""
+    test_jets: Annotated[int, option("jets to test on", ge=100)] = 40_000
+    validation_jets: Annotated[int, option("jets to choose the best epoch by", ge=100)] = 4_000
+    out: Annotated[str, option("folder to write; default: reproduce/NAME")] = ""
+    precision: Annotated[Literal["32-true", "bf16-mixed", "16-mixed"], option("of numbers")] = "32-true"
+    threads: Annotated[int | None, option("of the training", ge=1)] = None
+    workers: Annotated[int, option("processes that simulate", ge=1)] = os.cpu_count() or 1
+    seed: Annotated[int, option("of the simulation and the first training", ge=0)] = 1
+    seeds: Annotated[int, option("train so many models", ge=1)] = 1
 
 
 @dataclass(frozen=True)
@@ -128,8 +123,7 @@ def reproduce(
         )
         for quantity, value in card.expected.items()
     ]
-    page = write_report([out / "run"], ReportOptions(out=str(out / "report")), report)
-    return Reproduction(card, epochs, lines, page)
+    return Reproduction(card, epochs, lines, write_page([result], out / "report"))
 
 
 def verdict(found: Number, published: float, tolerance: float, budget: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from jetkit.registry import entry
 from jetkit.report.tagger_result import TaggerResult, Training
 from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders
-from jetkit.train.model_file import load_model, read_card
+from jetkit.train.model_file import read_model
 from jetkit.train.options import TrainOptions
 from jetkit.train.run import MODEL
 
@@ -25,12 +25,12 @@ def tagger_result(
     """
     runs = [evaluate_run(folder, options, report) for folder in run_folders(path)]
     first = runs[0]
-    card = read_card(first.folder / MODEL)
+    model, card = read_model(first.folder / MODEL)
     return TaggerResult(
         name=Path(path).name,
         model=card.model,
         paper=entry(card.model).paper,
-        parameters=parameters(first.folder / MODEL),
+        parameters=parameters(model),
         trainings=tuple(_training(run) for run in runs),
         options=_shown(first.options),
         command=command(first.options, path, len(runs)),
@@ -38,9 +38,8 @@ def tagger_result(
     )
 
 
-def parameters(path: str | Path) -> int:
+def parameters(model: Any) -> int:
     """Numbers that training sets: trainable parameters, or thresholds and values of the trees of a boosted model."""
-    model = load_model(path)
     if model.learns_by == "boosting":
         return int(model.trees.size)
     return sum(weight.numel() for weight in model.parameters())

@@ -79,11 +79,20 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         Traceback (most recent call last):
         jetkit.errors.JetkitError: cannot read runs/part/model.safetensors: No such file or directory
     """
+    return read_model(path)[0]
+
+
+def read_model(path: str | os.PathLike[str]) -> tuple[Any, ModelCard]:
+    """The model in a file, ready to evaluate, and its header.
+
+    Raises:
+        JetkitError: as `load_model`.
+    """
     tensors, header = read_tensors(path)
     card = _card(header, path)
     model = _empty(card, len(tensors), path)
     _fill(model, tensors, path)
-    return model.eval()
+    return model.eval(), card
 
 
 def read_card(path: str | os.PathLike[str]) -> ModelCard:

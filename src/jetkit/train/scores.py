@@ -18,7 +18,7 @@ from jetkit.data.dataset import Dataset
 from jetkit.errors import JetkitError
 from jetkit.train.data_parts import data_hash
 from jetkit.train.files import read_tensors, weights_hash, write_tensors
-from jetkit.train.model_file import load_model, read_card
+from jetkit.train.model_file import read_model
 
 FORMAT = "jetkit scores"
 QUANTITIES = ("jet_pt", "jet_eta", "jet_mass", "jet_sdmass", "jet_nparticles")
@@ -52,7 +52,7 @@ def score(
     Raises:
         JetkitError: the model cannot be read, or the data have other classes or lack its features.
     """
-    model, card = load_model(model_path), read_card(model_path)
+    model, card = read_model(model_path)
     if list(dataset.classes) != card.classes:
         raise JetkitError(
             f"{model_path} knows the classes {', '.join(card.classes)}, "
