@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from jetkit.nn import minkowski
-from jetkit.nn.minkowski import ClampedLorentzBlock, LorentzBlock, PairNorm, Pairs, minkowski_products, minkowski_square
+from jetkit.nn import messages
+from jetkit.nn.messages import Pairs
+from jetkit.nn.minkowski import ClampedLorentzBlock, LorentzBlock, PairNorm, minkowski_products, minkowski_square
 from jetkit.physics.four_vectors import boost
 
 
@@ -96,7 +97,7 @@ def test_jets_in_small_groups_give_the_same(mask, monkeypatch) -> None:
     block, data = block_of(LorentzBlock), inputs(mask)
     with torch.no_grad():
         together = block(*data)
-        monkeypatch.setattr(minkowski, "CACHE", 1)
+        monkeypatch.setattr(messages, "CACHE", 1)
         torch.testing.assert_close(block(*data), together, rtol=1e-13, atol=1e-13)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from jetkit.nn.packing import masked_mean, masked_sum, pad
-from jetkit.nn.precision import full_precision, outer_precision
+from jetkit.nn.precision import full_precision, product_dtype
 
 MASK = torch.tensor([[True, False, True], [False, False, False], [True, True, True]])
 VALUES = torch.arange(18.0).reshape(3, 3, 2) + 1
@@ -20,14 +20,10 @@ def test_means_and_sums_are_over_real_particles() -> None:
     assert masked_mean(VALUES, MASK).tolist() == [[3.0, 4.0], [0.0, 0.0], [15.0, 16.0]]
 
 
-def test_within_full_precision_the_outer_one_can_be_restored() -> None:
+def test_within_full_precision_the_outer_one_is_known() -> None:
     x = torch.ones(2, 2)
     with torch.autocast("cpu", torch.bfloat16):
-        outer = outer_precision(x)
+        half = product_dtype(x)
         with full_precision(x):
-            full = x @ x
-            with outer:
-                half = x @ x
-    assert (full.dtype, half.dtype) == (torch.float32, torch.bfloat16)
-    with outer_precision(x):
-        assert (x @ x).dtype == torch.float32
+            assert (x @ x).dtype == product_dtype(x) == torch.float32
+    assert (half, product_dtype(x), product_dtype(x.double())) == (torch.bfloat16, torch.float32, torch.float64)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.nn.grouping import length_groups, ungroup
+from jetkit.nn.messages import Message, Pairs, Size, gated_messages
 from jetkit.nn.packing import pad
-from jetkit.nn.precision import full_precision, outer_precision
-
-CACHE = 2**20
-"""Bytes of a processor's cache that one tensor of pairs should fill."""
+from jetkit.nn.precision import full_precision, product_dtype
 
 
 def signed_log(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -37,15 +32,6 @@ def minkowski_products(p4: Float[Tensor, "B N 4"]) -> Float[Tensor, "B N N"]:
     """⟨p_i, p_j⟩ of all pairs."""
     lowered = torch.cat([p4[..., :1], -p4[..., 1:]], -1)
     return p4 @ lowered.mT
-
-
-class Pairs(NamedTuple):
-    """Linear function of a pair, a_i + b_j + Σ_f w_f q_ijf, in its parts; A channels."""
-
-    row: Float[Tensor, "B N A"]
-    column: Float[Tensor, "B N A"]
-    weight: Float[Tensor, "f A"]
-    quantity: Float[Tensor, "B N N f"]
 
 
 class PairNorm(nn.BatchNorm1d):
@@ -139,12 +125,12 @@ class LorentzBlock(nn.Module):
     ) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N 4"]]:
         """New h (0 where padded) and x."""
         pairs = mask.unsqueeze(1) & mask.unsqueeze(2) & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
-        outer = outer_precision(x)
+        dtype = product_dtype(x)
         with full_precision(x):
             linear = self.edge_norm(self._linear(h.to(x.dtype), x), pairs)
-            collected, sizes = self._collect_all(linear, mask, pairs, outer)
+            collected, sizes = gated_messages(linear, *self._messages(), pairs, dtype)
             if hasattr(self, "move_in"):
-                x = x + self.c * self.mean_shift(x, sizes.to(x.dtype), pairs)
+                x = x + self.c * self.mean_shift(x, sizes, pairs)
         changed = self.node_in(torch.cat([h, collected, s], -1)[mask])
         changed = self.node_out(F.relu(self.node_norm(changed)))
         return h + pad(changed, mask), x
@@ -157,36 +143,12 @@ class LorentzBlock(nn.Module):
         of_row, of_column, of_quantity = torch.split(self.edge_in.weight, [width, width, 2], dim=1)
         return Pairs(h @ of_row.T, h @ of_column.T, of_quantity.T, quantity)
 
-    def _collect_all(
-        self, linear: Pairs, mask: Bool[Tensor, "B N"], pairs: Bool[Tensor, "B N N"], precision: torch.autocast
-    ) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N N"]]:
-        """Few jets at a time, so that what is computed of their pairs stays in the processor's cache."""
-        width, size = linear.row.shape[-1], linear.row.element_size()
-        groups, found = [], []
-        for rows, n in length_groups(mask, width, size, CACHE):
-            quantity = linear.quantity[rows, :n, :n]
-            part = Pairs(linear.row[rows, :n], linear.column[rows, :n], linear.weight, quantity)
-            found.append(self._collect(part, pairs[rows, :n, :n], precision))
-            groups.append(rows)
-        collected, sizes = zip(*found, strict=True)
-        length = mask.shape[1]
-        return ungroup(collected, groups, length), ungroup(sizes, groups, length, axes=2)
-
-    def _collect(
-        self, linear: Pairs, pairs: Bool[Tensor, "B N N"], precision: torch.autocast
-    ) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B N N"]]:
-        """Σ_j m_ij, and φ_x(m_ij), whose first layer is linear, so that the gate comes after it."""
-        edges = linear.quantity @ linear.weight
-        edges += linear.row.unsqueeze(2)
-        edges += linear.column.unsqueeze(1)
-        with precision:
-            m = self.edge_out(edges.relu_()).relu_()
-            gate = torch.sigmoid(self.gate(m)) * pairs.unsqueeze(-1)
-            collected = (gate.mT @ m).squeeze(2)
-            if not hasattr(self, "move_in"):
-                return collected, gate.squeeze(-1)
-            hidden = torch.addcmul(self.move_in.bias.to(m.dtype), F.linear(m, self.move_in.weight), gate).relu_()
-            return collected, self.move_out(hidden).squeeze(-1)
+    def _messages(self) -> tuple[Message, Size | None]:
+        """What follows the first layer of φ_e; and φ_x, which is linear at first, so that the gate may come before."""
+        message = Message(self.edge_out.weight, self.edge_out.bias, self.gate.weight, self.gate.bias)
+        if not hasattr(self, "move_in"):
+            return message, None
+        return message, Size(self.move_in.weight, self.move_in.bias, self.move_out.weight)
 
     def mean_shift(
         self, x: Float[Tensor, "B N 4"], sizes: Float[Tensor, "B N N"], pairs: Bool[Tensor, "B N N"]

@@ -24,7 +24,13 @@ def full_precision(like: Tensor) -> torch.autocast:
     return torch.autocast(like.device.type, enabled=False)
 
 
-def outer_precision(like: Tensor) -> torch.autocast:
-    """Context with the precision that rules now, to return to it within `full_precision`."""
+def product_dtype(like: Tensor) -> torch.dtype:
+    """Precision that matrix products of ``like`` have here: that of a training in half precision, or its own.
+
+    Example:
+        >>> with torch.autocast("cpu", torch.bfloat16):
+        ...     product_dtype(torch.ones(2, 2))
+        torch.bfloat16
+    """
     kind = like.device.type
-    return torch.autocast(kind, torch.get_autocast_dtype(kind), enabled=torch.is_autocast_enabled(kind))
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else like.dtype
