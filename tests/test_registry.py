@@ -67,6 +67,22 @@ def test_wrong_hyperparameters_are_refused(values, message) -> None:
         registry.create("part", SPEC, values)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("part", {"heads": 7}, "width should be a multiple of heads, got 128 and 7"),
+        ("part", {"depth": -1}, "depth of the tagger part should be positive, got -1"),
+        ("pfn", {"phi": []}, r"the tagger pfn cannot be made with phi=\[\]: "),
+        ("pfn", {"phi": [0]}, r"phi of the tagger pfn should be positive, got \(0,\)"),
+        ("particle-net", {"k": 0}, "particle-net needs k >= 1 neighbours, got 0"),
+        ("lorentz-net", {"dropout": 3}, "the tagger lorentz-net cannot be made with dropout=3: .* between 0 and 1"),
+    ],
+)
+def test_sizes_that_make_no_network_are_refused(name, values, message) -> None:
+    with pytest.raises(JetkitError, match=message):
+        registry.create(name, SPEC, values)
+
+
 def test_a_list_serves_as_a_tuple_and_an_integer_as_a_float() -> None:
     values = registry.hyperparameters("part", {"pair_widths": [8], "dropout": 0})
     assert (values["pair_widths"], values["dropout"]) == ((8,), 0.0)

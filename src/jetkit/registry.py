@@ -112,7 +112,8 @@ def create(name: str, spec: Any, values: Mapping[str, Any] = MappingProxyType({}
     """An instance of a registered class for a CloudSpec.
 
     Raises:
-        JetkitError: an unknown name, an unknown or wrong hyperparameter, or a spec that the class cannot serve.
+        JetkitError: an unknown name, an unknown or wrong hyperparameter, sizes that do not go together, or a spec that
+            the class cannot serve.
 
     Example:
         >>> import jetkit.models
@@ -121,4 +122,13 @@ def create(name: str, spec: Any, values: Mapping[str, Any] = MappingProxyType({}
         >>> sum(weight.numel() for weight in model.parameters())
         82358
     """
-    return entry(name, kind).cls(spec, **hyperparameters(name, values, kind))
+    cls, checked = entry(name, kind).cls, hyperparameters(name, values, kind)
+    for key, value in checked.items():
+        sizes = [number for number in (value if isinstance(value, tuple) else (value,)) if type(number) is int]
+        if min(sizes, default=1) < (1 if isinstance(value, tuple) else 0):
+            raise JetkitError(f"{key} of the {kind} {name} should be positive, got {value}")
+    try:
+        return cls(spec, **checked)
+    except (ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError) as error:
+        given = ", ".join(f"{key}={value}" for key, value in values.items()) or "its defaults"
+        raise JetkitError(f"the {kind} {name} cannot be made with {given}: {error}") from error

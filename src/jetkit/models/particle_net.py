@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.errors import JetkitError
 from jetkit.models.tagger import Tagger, columns
 from jetkit.nn.edge_convolution import EdgeConvolution, nearest_neighbours
 from jetkit.nn.mlp import mlp
@@ -51,6 +52,8 @@ class ParticleNet(Tagger):
         dropout: float = 0.1,
     ) -> None:
         super().__init__(spec)
+        if k < 1:
+            raise JetkitError(f"particle-net needs k >= 1 neighbours, got {k}")
         self._direction = columns(spec, "part_deta", "part_dphi")
         self.k = k
         self.norm = nn.BatchNorm1d(len(spec.features))

@@ -112,6 +112,10 @@ def train_options(name: str, words: Sequence[str]) -> TrainOptions:
     for key, text in pairs(given, "hyperparameters are written model.NAME=VALUE", "model.").items():
         own[key] = read_yaml(text, f"option model.{key}")
     rest = [word for word in words if not word.startswith("model.")]
+    known = hyperparameters(str(values.get("model", name)), {})
+    for key in (word.partition("=")[0] for word in rest):
+        if key in known and key not in TrainOptions.__dataclass_fields__:
+            raise ConfigError(f"{key} is a hyperparameter of {name}; write model.{key}=VALUE")
     options = parse(TrainOptions, rest, where, values | {"hyperparameters": own})
     hyperparameters(options.model, own)
     return options
