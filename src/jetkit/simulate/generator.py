@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from jetkit.errors import JetkitError, require
+from jetkit.physics.ragged import jet_of
 from jetkit.simulate.options import Twin
 from jetkit.simulate.particles import Floats, Ints, Particles, row_limits
 from jetkit.simulate.seeds import derive_seed
@@ -53,7 +54,7 @@ class Record:
     @property
     def event(self) -> Ints:
         """The event that each entry belongs to."""
-        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        return jet_of(self.offsets)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Particles:
     @property
     def event(self) -> Ints:
         """(M,) the event that each particle belongs to."""
-        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        return jet_of(self.offsets)
 
     def keep(self, selected: Bools) -> Particles:
         """Only the selected rows; the events stay, possibly empty."""

@@ -10,6 +10,7 @@ import numpy as np
 from jetkit.data.ragged import Ragged, Values, concatenate, take_rows
 from jetkit.physics import four_vectors
 from jetkit.physics.grooming import soft_drop
+from jetkit.physics.ragged import jet_of
 from jetkit.physics.subjettiness import n_subjettiness
 from jetkit.simulate.detector_card import DetectorCard
 from jetkit.simulate.jets import Axes, Jets, nearest
@@ -25,7 +26,7 @@ MOMENTUM = (("px", 1), ("py", 2), ("pz", 3), ("energy", 0))
 def harder_first(jets: Jets, particles: Particles, most: int = 0) -> Jets:
     """The same jets with constituents by falling pT, at most ``most`` of them each (0: all)."""
     pt = four_vectors.pt(particles.p4[jets.rows])
-    jet = np.repeat(np.arange(len(jets)), np.diff(jets.offsets))
+    jet = jet_of(jets.offsets)
     order = np.lexsort((-pt, jet))
     place = np.arange(len(order)) - jets.offsets[jet]
     chosen = place < (most or len(order) + 1)
@@ -135,7 +136,7 @@ def take(rows: Rows, chosen: Ints) -> Rows:
 
 
 def _about_axis(jets: Jets, p4: Floats) -> tuple[Floats, Floats]:
-    jet = np.repeat(np.arange(len(jets)), np.diff(jets.offsets))
+    jet = jet_of(jets.offsets)
     sign = np.where(jets.eta > 0, 1.0, -1.0)
     deta = sign[jet] * (four_vectors.eta(p4) - jets.eta[jet])
     return deta, four_vectors.delta_phi(four_vectors.phi(p4), jets.phi[jet])
