@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jetkit.data.blocks import REASONS
+from jetkit.data.usable import REASONS
 from jetkit.data.dataset import open_dataset
 from jetkit.data.parquet import write_shard
 from jetkit.errors import JetkitError

@@ -13,21 +13,9 @@ from jetkit.data.columns import P4_COLUMNS
 from jetkit.data.features import all_finite, feature_columns, particle_features
 from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Array, Ragged, Values, take_rows
+from jetkit.data.usable import REASONS, judge_particles
 from jetkit.errors import JetkitError
 from jetkit.kernels import kernel
-
-REASONS = (
-    "usable",
-    "particle lists of unequal lengths",
-    "no particles",
-    "a momentum with NaN or infinity",
-    "a particle with E <= 0",
-    "a particle with pT = 0",
-    "a label that is not a class",
-    "a jet column with NaN or infinity",
-    "a feature with NaN or infinity",
-)
-"""Why a row is left out; the index is the code used below, 0 for rows that are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +77,7 @@ class BlockReader:
         flat, offsets = self._cut(flat, offsets)
         p4 = _p4_table(flat)
         counts = np.diff(offsets)
-        _judge_particles(p4, offsets, reasons)
+        judge_particles(p4, offsets, reasons)
         label, jet, weight = self._jet_columns(flat, reasons)
         if self.features is None:
             x = np.empty((0, p4.shape[1]), np.float32)
@@ -196,27 +184,6 @@ def _emptied(column: Ragged, rows: Array) -> Ragged:
 def _p4_table(flat: Mapping[str, Array]) -> Float[np.ndarray, "4 total"]:
     with np.errstate(over="ignore"):
         return np.stack([flat[name].astype(np.float32, copy=False) for name in P4_COLUMNS])
-
-
-@kernel
-def _judge_particles(p4: Array, offsets: Array, reasons: Array) -> None:
-    """Mark rows without particles, and those with a particle that no feature is defined for."""
-    for i in range(len(reasons)):
-        if reasons[i] != 0:
-            continue
-        if offsets[i] == offsets[i + 1]:
-            reasons[i] = 2
-        for j in range(offsets[i], offsets[i + 1]):
-            E, px, py, pz = p4[0, j], p4[1, j], p4[2, j], p4[3, j]
-            if not (np.isfinite(E) and np.isfinite(px) and np.isfinite(py) and np.isfinite(pz)):
-                reasons[i] = 3
-                break
-            if E <= 0:
-                reasons[i] = 4
-                break
-            if px == 0 and py == 0:
-                reasons[i] = 5
-                break
 
 
 def _judge_features(x: Array, offsets: Array, reasons: Array) -> None:

@@ -11,6 +11,7 @@ from jetkit.data.ragged import Ragged, Values, concatenate, take_rows
 from jetkit.physics import four_vectors
 from jetkit.physics.grooming import soft_drop
 from jetkit.physics.ragged import jet_of
+from jetkit.physics.relative import about_axis
 from jetkit.physics.subjettiness import n_subjettiness
 from jetkit.simulate.detector_card import DetectorCard
 from jetkit.simulate.jets import Axes, Jets, nearest
@@ -64,7 +65,7 @@ def particle_rows(jets: Jets, particles: Particles, card: DetectorCard | None) -
     deta = sign(η_jet) (η − η_jet) with sign(0) = −1, as in the public files.
     """
     p4, pid, charge = particles.p4[jets.rows], particles.pid[jets.rows], particles.charge[jets.rows]
-    deta, dphi = _about_axis(jets, p4)
+    deta, dphi = about_axis(p4, jets.offsets, jets.eta, jets.phi)
     kind = np.abs(pid)
     lepton = (kind == 11) | (kind == 13)
     rows: Rows = {
@@ -93,7 +94,7 @@ def generator_rows(jets: Jets, generated: Jets, particles: Particles, recipe: Je
     found = np.flatnonzero(partner >= 0)
     matched = harder_first(generated.keep(partner[found]), particles)
     p4, vertex = particles.p4[matched.rows], particles.vertex[matched.rows]
-    deta, dphi = _about_axis(matched, p4)
+    deta, dphi = about_axis(p4, matched.offsets, matched.eta, matched.phi)
     lists = {"jet_deta": deta, "jet_dphi": dphi, "pid": particles.pid[matched.rows]}
     lists |= {axis: vertex[:, k] for k, axis in enumerate("xyz")}
     lists |= {name: p4[:, k] for name, k in MOMENTUM}
@@ -133,13 +134,6 @@ def join(parts: Sequence[Rows]) -> Rows:
 def take(rows: Rows, chosen: Ints) -> Rows:
     """These rows, in this order."""
     return {name: take_rows(column, chosen) for name, column in rows.items()}
-
-
-def _about_axis(jets: Jets, p4: Floats) -> tuple[Floats, Floats]:
-    jet = jet_of(jets.offsets)
-    sign = np.where(jets.eta > 0, 1.0, -1.0)
-    deta = sign[jet] * (four_vectors.eta(p4) - jets.eta[jet])
-    return deta, four_vectors.delta_phi(four_vectors.phi(p4), jets.phi[jet])
 
 
 def _momenta(prefix: str, jets: Jets, p4: Floats) -> Rows:

@@ -14,12 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jetkit.config import ConfigError
-from jetkit.data.card import CARD_NAME, Card, Shard, read_card, sha256_of, write_card
-from jetkit.data.columns import COLUMNS
-from jetkit.data.parquet import ShardReader
+from jetkit.data.building import account, claim, finished
+from jetkit.data.card import Card, Shard, write_card
 from jetkit.errors import JetkitError, require
 from jetkit.simulate import generator
 from jetkit.simulate.detector_card import DetectorCard, load_card
@@ -47,21 +44,24 @@ def simulate(recipe: str | Path, options: Options, progress: Progress | None = N
 
     Example:
         >>> import tempfile
+        >>> from jetkit.data.card import read_card
         >>> folder = simulate("quark-gluon", Options(jets=4, out=tempfile.mkdtemp(), workers=1))
         >>> read_card(folder).counts
         {'gluon': 2, 'quark': 2}
     """
     tasks, card = plan(recipe, options)
     folder = Path(options.out or f"data/{card.name}")
-    _claim(folder, card)
-    done = {shard.name: shard for shard in _finished(folder, tasks)}
+    claim(folder, card)
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+    names = [task.name for task in tasks]
+    done = {shard.name: shard for shard in finished(folder, names, tasks[0].fingerprint)}
     todo = [task for task in tasks if task.name not in done]
     ahead = sum(task.jets for task in tasks if task.name in done)
     total = sum(task.jets for task in tasks)
     for shard in _run(todo, folder, options, lambda kept: progress(ahead + kept, total) if progress else None):
         done[shard.name] = shard
         write_card(folder, card.with_shards(list(done.values()), complete=False))
-    counts, columns = _account(folder, tasks)
+    counts, columns = account(folder, names)
     final = replace(card, skipped=counts, columns=columns)
     write_card(folder, final.with_shards(list(done.values()), complete=True))
     return folder
@@ -133,70 +133,6 @@ def _card(
         differences=[*recipe.differences, *(detector.differences if detector else [])],
         citation=recipe.citation,
     )
-
-
-def _claim(folder: Path, card: Card) -> None:
-    """Make the folder ours, or see that it already holds a part of this very dataset."""
-    if (folder / CARD_NAME).exists():
-        old = read_card(folder)
-        if (old.recipe, old.generator) != (card.recipe, card.generator):
-            raise JetkitError(
-                f"{folder} holds another dataset ({old.name}, seed {old.seed}); choose another out=FOLDER"
-            )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise JetkitError(f"{folder} exists and is not a dataset; choose another out=FOLDER or empty it")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JetkitError(f"cannot make the folder {folder}: {error.strerror}; choose another out=FOLDER") from error
-    write_card(folder, card)
-
-
-def _finished(folder: Path, tasks: list[Task]) -> Iterator[Shard]:
-    """Shards that are there, whole and unchanged; all leftovers of an interrupted run are removed."""
-    listed = {shard.name: shard for shard in read_card(folder).shards}
-    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
-    for leftover in folder.glob(".*.partial"):
-        leftover.unlink()
-    for task in tasks:
-        path = folder / task.name
-        if not path.exists():
-            continue
-        known = listed.get(task.name)
-        if known is None and _is_whole(path, task):
-            yield _describe(path)
-        elif known is not None and path.stat().st_size == known.bytes and sha256_of(path) == known.sha256:
-            yield known
-        else:
-            path.unlink()
-
-
-def _is_whole(path: Path, task: Task) -> bool:
-    """Whether a file that no card lists yet is this task's, readable to the last row."""
-    try:
-        with ShardReader(path) as reader:
-            reader.read(list(reader.columns))
-            return reader.metadata.get("jetkit") == task.fingerprint
-    except JetkitError:
-        return False
-
-
-def _describe(path: Path) -> Shard:
-    with ShardReader(path) as reader:
-        labels = np.asarray(reader.read(["jet_label"])["jet_label"])
-        return Shard(path.name, reader.rows, path.stat().st_size, sha256_of(path), np.bincount(labels).tolist())
-
-
-def _account(folder: Path, tasks: list[Task]) -> tuple[dict[str, int], dict[str, dict[str, str]]]:
-    """What became of the events, and the columns with type, unit and meaning, from the shards themselves."""
-    counts: Counter[str] = Counter()
-    columns: dict[str, dict[str, str]] = {}
-    for task in tasks:
-        with ShardReader(folder / task.name) as reader:
-            counts.update(json.loads(reader.metadata["counts"]))
-            columns |= {name: COLUMNS[name]._asdict() for name in reader.columns}
-    return dict(counts), columns
 
 
 def _run(tasks: list[Task], folder: Path, options: Options, report: Callable[[int], None]) -> Iterator[Shard]:
