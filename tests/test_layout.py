@@ -16,8 +16,8 @@ BELOW = {
     "registry": set(),
     "physics": set(),
     "nn": {"physics"},
-    "data": {"physics"},
-    "simulate": {"data", "physics"},
+    "data": {"physics", "registry"},
+    "simulate": {"data", "physics", "registry"},
     "models": {"nn", "physics", "data", "registry"},
     "tasks": {"models", "nn", "physics", "data", "registry"},
     "train": {"tasks", "models", "nn", "physics", "data", "registry"},
@@ -41,6 +41,7 @@ ONE_FILE = {
     "numba",
     "uproot",
     "h5py",
+    "hdf5plugin",
     "sklearn",
     "lightning_fabric",
 }

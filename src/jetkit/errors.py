@@ -16,6 +16,7 @@ EXTRAS = {
     "distributed": "simulate",
     "fastjet": "simulate",
     "h5py": "readers",
+    "hdf5plugin": "readers",
     "jinja2": "report",
     "lightning_fabric": "train",
     "matplotlib": "report",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,6 +32,8 @@ Criterion = Callable[[Mapping[str, Any]], Array]
 """A named function from columns to a truth value per row."""
 
 SPLITS = ("train", "val", "test")
+FORMAT = re.compile(r"[a-z][a-z0-9-]+")
+"""Names of readers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,14 +184,21 @@ class Dataset:
 
 
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
-    """Open a folder with or without a card, one Parquet file, or a glob of them.
+    """Open a folder with or without a card, one Parquet file, a glob of them, or ``"FORMAT:FILES"`` of other programs.
 
-    Without a card the classes are those of JetClass-II where its columns are found, else numbers.
+    Without a card the classes are those of JetClass-II where its columns are found, else numbers. Foreign files are
+    read into memory; larger ones are better converted once, with ``jetkit convert``.
 
     Raises:
         JetkitError: nothing is there, a file differs in size from its card, or a file is damaged.
     """
     place = Path(path)
+    format, colon, foreign = str(path).partition(":")
+    if colon and not place.exists() and FORMAT.fullmatch(format):
+        from jetkit.data.convert import in_memory
+
+        card, shards = in_memory(format, foreign)
+        return Dataset(card, tuple(open_source(shard) for shard in shards))
     if (place / CARD_NAME).exists():
         card = read_card(place)
         for shard in card.shards:

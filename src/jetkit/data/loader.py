@@ -16,7 +16,7 @@ import torch
 from jetkit.data.batching import Batching, Piece, rows_in, windows_of
 from jetkit.data.blocks import Block, BlockReader, merge
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.data.parquet import ShardReader
+from jetkit.data.parquet import Memory, ShardReader
 from jetkit.data.ragged import Array
 from jetkit.data.source import Source, shared_columns
 from jetkit.errors import JetkitError
@@ -57,7 +57,7 @@ class Loader:
         self.skipped: Counter[str] = Counter()
         """Reason → rows left out so far in this epoch, or in the one just finished."""
         self._epoch, self._window, self._batch = options.epoch, 0, 0
-        self._open: OrderedDict[Path, ShardReader] = OrderedDict()
+        self._open: OrderedDict[Path | Memory, ShardReader] = OrderedDict()
 
     @property
     def epoch(self) -> int:
@@ -184,7 +184,7 @@ class Loader:
             targets=targets,
         )
 
-    def _shard(self, path: Path) -> ShardReader:
+    def _shard(self, path: Path | Memory) -> ShardReader:
         """An open file; the one unused for longest is closed when there are too many."""
         shard = self._open.pop(path, None) or ShardReader(path)
         self._open[path] = shard

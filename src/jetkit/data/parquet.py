@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +52,30 @@ def write_shard(
     return shard
 
 
+class Memory(NamedTuple):
+    """A Parquet file that was never written to a disk."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def shard_in_memory(name: str, columns: Mapping[str, Array | tuple[Array, Array]]) -> tuple[Memory, Shard]:
+    """What `write_shard` would write, and its description.
+
+    Raises:
+        JetkitError: as `write_shard`.
+    """
+    sink = pa.BufferOutputStream()
+    table = _table(columns, {}, Path(name))
+    _write_table(table, sink)
+    content = sink.getvalue().to_pybytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return Memory(name, content), Shard(name, table.num_rows, len(content), digest, _count_classes(columns))
+
+
 class ShardReader:
     """One Parquet file, open for reading row groups; use it in a ``with`` statement.
 
@@ -58,14 +83,16 @@ class ShardReader:
         JetkitError: the file is absent, empty, cut short or not Parquet.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise JetkitError(f"{self.path} does not exist")
-        if self.path.stat().st_size == 0:
-            raise JetkitError(f"{self.path} is empty: copy or make it again")
+    def __init__(self, path: str | os.PathLike[str] | Memory) -> None:
+        self.path = path if isinstance(path, Memory) else Path(path)
+        if isinstance(self.path, Path):
+            if not self.path.is_file():
+                raise JetkitError(f"{self.path} does not exist")
+            if self.path.stat().st_size == 0:
+                raise JetkitError(f"{self.path} is empty: copy or make it again")
+        place = self.path if isinstance(self.path, Path) else pa.BufferReader(self.path.content)
         with _reading(self.path):
-            self._file = pq.ParquetFile(self.path, page_checksum_verification=True, pre_buffer=False)
+            self._file = pq.ParquetFile(place, page_checksum_verification=True, pre_buffer=False)
             self._schema = self._file.schema_arrow
             footer = self._file.metadata
             self.group_rows = [int(footer.row_group(group).num_rows) for group in range(footer.num_row_groups)]
@@ -121,7 +148,7 @@ def _length(values: Values) -> int:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Path | Memory) -> Iterator[None]:
     """Turn whatever pyarrow raises on a damaged file into one sentence."""
     try:
         yield
@@ -137,7 +164,7 @@ def _is_list(kind: Any) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def _check_type(kind: Any, name: str, path: Path) -> None:
+def _check_type(kind: Any, name: str, path: Path | Memory) -> None:
     """Refuse text, dates, dictionaries, structures and lists of lists."""
     value = kind.value_type if _is_list(kind) else kind
     if not (pa.types.is_integer(value) or pa.types.is_floating(value) or pa.types.is_boolean(value)):
@@ -228,20 +255,24 @@ def _cast(name: str, values: Array, path: Path) -> Array:
 
 
 def _write(table: Any, path: Path) -> None:
-    floats = [_leaf(field) for field in table.schema if pa.types.is_floating(_value_type(field.type))]
     with path.open("wb") as file:
-        pq.write_table(
-            table,
-            file,
-            row_group_size=ROW_GROUP,
-            compression="lz4",  # read half as fast again as zstd, for a fifth more bytes
-            use_dictionary=False,
-            use_byte_stream_split=floats,  # groups the exponents of floats: smaller and faster
-            write_page_checksum=True,
-            use_compliant_nested_type=False,  # items of lists are called as in the public files
-        )
+        _write_table(table, file)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _write_table(table: Any, file: Any) -> None:
+    floats = [_leaf(field) for field in table.schema if pa.types.is_floating(_value_type(field.type))]
+    pq.write_table(
+        table,
+        file,
+        row_group_size=ROW_GROUP,
+        compression="lz4",  # read half as fast again as zstd, for a fifth more bytes
+        use_dictionary=False,
+        use_byte_stream_split=floats,  # groups the exponents of floats: smaller and faster
+        write_page_checksum=True,
+        use_compliant_nested_type=False,  # items of lists are called as in the public files
+    )
 
 
 def _value_type(kind: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from jetkit.data.parquet import ShardReader
+from jetkit.data.parquet import Memory, ShardReader
 from jetkit.data.ragged import Array, Values, take_rows
 
 
@@ -17,7 +17,7 @@ from jetkit.data.ragged import Array, Values, take_rows
 class Source:
     """One file of a dataset and the rows of it that are meant (None: all)."""
 
-    path: Path
+    path: Path | Memory
     group_rows: tuple[int, ...]
     columns: Mapping[str, str]
     rows: Int[np.ndarray, " rows"] | None = None
@@ -27,11 +27,16 @@ class Source:
         """Rows meant, in rising order."""
         return np.arange(sum(self.group_rows)) if self.rows is None else self.rows
 
+    @property
+    def bytes(self) -> int:
+        """Size of the file."""
+        return self.path.stat().st_size if isinstance(self.path, Path) else len(self.path.content)
+
     def __len__(self) -> int:
         return sum(self.group_rows) if self.rows is None else len(self.rows)
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path | Memory) -> Source:
     """All rows of a file.
 
     Raises:

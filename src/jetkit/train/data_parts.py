@@ -48,5 +48,5 @@ def split_data(options: TrainOptions) -> Parts:
 def data_hash(dataset: Dataset) -> str:
     """Hash of a dataset: of the checksums in its card, or of names and sizes where there is none."""
     shards = [[shard.name, shard.sha256] for shard in dataset.card.shards]
-    plain = [[source.path.name, source.path.stat().st_size] for source in dataset.sources]
+    plain = [[source.path.name, source.bytes] for source in dataset.sources]
     return hashlib.sha256(json.dumps(shards or plain).encode()).hexdigest()

@@ -1,0 +1,64 @@
+"""``jetkit convert FORMAT FILES…``: make a dataset of files that other programs wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from jetkit.cli.console import options_table, progress_bar, two_columns
+from jetkit.cli.grammar import refuse_option, verb
+from jetkit.config import pairs, parse, read_yaml
+
+
+def _tables() -> list[Table]:
+    import jetkit.data.readers  # noqa: F401 - registers the readers
+    from jetkit.config import describe
+    from jetkit.data.convert import ConvertOptions
+    from jetkit.registry import entries, schema
+
+    readers = entries("reader")
+    rows = ((entry.name, (entry.cls.__doc__ or "").split("\n")[0]) for entry in readers)
+    tables = [options_table(ConvertOptions), two_columns("formats", rows)]
+    for entry in readers:
+        options = [(option.name, f"{option.help} ({option.default})") for option in describe(schema(entry.cls))]
+        if options:
+            tables.append(two_columns(f"further options of {entry.name}", options))
+    return tables
+
+
+@verb("convert", _tables)
+def convert_(
+    format: Annotated[str, typer.Argument(help="a format of the list below", metavar="FORMAT")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="files, folders, patterns, and options", metavar="FILES… key=value", show_default=False),
+    ] = None,
+) -> None:
+    """Make a dataset of public or an experiment's files; goes on where it stopped."""
+    refuse_option(format, "convert", "FORMAT")
+    from jetkit.data.convert import ConvertOptions, convert
+
+    own = ConvertOptions.__dataclass_fields__
+    files = [word for word in words or [] if "=" not in word or Path(word).exists()]
+    given = [word for word in words or [] if word not in files]
+    options = parse(
+        ConvertOptions, [word for word in given if word.partition("=")[0] in own], f"jetkit convert {format}"
+    )
+    rest = pairs([word for word in given if word.partition("=")[0] not in own], "options are written NAME=VALUE")
+    values: dict[str, Any] = {name: read_yaml(text, f"option {name}") for name, text in rest.items()}
+    with progress_bar("entries") as progress:
+        folder = convert(format, files, options, values, progress)
+    typer.echo("\n".join([*_account(folder), f"look at them with: jetkit show {folder}"]))
+
+
+def _account(folder: Path) -> list[str]:
+    """What became of the files, in words."""
+    from jetkit.data.card import read_card
+
+    card = read_card(folder)
+    lines = [f"{card.rows:,} rows of {len(card.recipe['files'])} files are in {folder}"]
+    lines += [f"left out: {count:,} ({reason})" for reason, count in card.skipped.items() if count]
+    return lines + [note for note in card.notes if note.startswith("unknown branches")]

@@ -1,0 +1,228 @@
+"""From other people's files to a dataset: plan the shards, write them, go on where an interrupted run stopped."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+import jetkit.data.readers  # noqa: F401 - registers the readers
+from jetkit.data.building import account, claim, finished
+from jetkit.data.card import Card, Shard, sha256_of, write_card
+from jetkit.data.columns import COLUMNS
+from jetkit.data.parquet import Memory, shard_in_memory, write_shard
+from jetkit.data.readers.complete import complete
+from jetkit.data.readers.reader import Reader, Rows
+from jetkit.errors import JetkitError
+from jetkit.registry import create, entry, hyperparameters
+
+Progress = Callable[[int, int], None]
+LARGEST_IN_MEMORY = 2**31
+"""Bytes of foreign files that are opened without a conversion."""
+EVENTS_A_FILE = 2**32
+"""Room for event numbers; event_id = file · 2³² + entry, where the file has none of its own."""
+
+
+@checked_dataclass(frozen=True)
+class ConvertOptions:
+    """Where to, in what pieces, on how many processes."""
+
+    out: Annotated[str, Field(description="folder to write; default: data/FORMAT")] = ""
+    workers: Annotated[int, Field(ge=1, description="local processes")] = 1
+    shard: Annotated[int, Field(gt=0, description="entries of a file that make a shard")] = 10_000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some entries of one foreign file: what a shard is made of."""
+
+    format: str
+    path: Path
+    values: tuple[tuple[str, Any], ...]
+    number: int
+    start: int
+    stop: int
+    fingerprint: str = ""
+
+    @property
+    def name(self) -> str:
+        """File name of the shard."""
+        return f"{self.number:04d}-{self.start:09d}.parquet"
+
+
+def convert(
+    format: str,
+    files: Sequence[str | Path],
+    options: ConvertOptions | None = None,
+    values: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Make a dataset of foreign files, or finish one that was interrupted: the outcome is the same to the bit.
+
+    Every jet of the files is in a shard or counted under a reason in the card; unknown branches are listed there.
+
+    Args:
+        format: name of a reader; see ``jetkit convert --help``
+        files: files, folders or patterns
+        options: where to and how
+        values: options of the reader
+        progress: called with (entries done, entries in all)
+
+    Returns:
+        The folder of the dataset.
+
+    Raises:
+        JetkitError: an unknown format, no files, a file that is damaged or of another format, a folder that holds
+            something else, a full disk.
+    """
+    options = options or ConvertOptions()
+    pieces, card = plan(format, files, options, values or {})
+    folder = Path(options.out or f"data/{format}")
+    claim(folder, card)
+    names = [piece.name for piece in pieces]
+    done = {shard.name: shard for shard in finished(folder, names, pieces[0].fingerprint)}
+    total = sum(piece.stop - piece.start for piece in pieces)
+    ahead = sum(piece.stop - piece.start for piece in pieces if piece.name in done)
+    for piece, shard in _run([piece for piece in pieces if piece.name not in done], folder, options.workers):
+        done[shard.name] = shard
+        ahead += piece.stop - piece.start
+        write_card(folder, card.with_shards(list(done.values()), complete=False))
+        if progress:
+            progress(ahead, total)
+    skipped, columns = account(folder, names, COLUMNS | entry(format, "reader").cls.columns)
+    final = replace(card, skipped=skipped, columns=columns)
+    write_card(folder, final.with_shards(list(done.values()), complete=True))
+    return folder
+
+
+def plan(
+    format: str, files: Sequence[str | Path], options: ConvertOptions, values: Mapping[str, Any]
+) -> tuple[list[Piece], Card]:
+    """The shards to make and the card that will describe them; nothing is written, every file is opened once."""
+    cls: type[Reader] = entry(format, "reader").cls
+    chosen = hyperparameters(format, values, "reader")
+    paths = _found(files, cls.suffixes)
+    sources, pieces, unknown, classes = [], [], Counter[str](), None
+    for number, path in enumerate(paths):
+        with create(format, path, values, "reader") as reader:
+            if classes not in (None, reader.classes):
+                raise JetkitError(f"{path} has other classes than {paths[0]}: convert them into datasets of their own")
+            classes = reader.classes
+            unknown.update(reader.unknown)
+            sources.append({"name": path.name, "sha256": sha256_of(path), "entries": reader.entries})
+            steps = range(0, reader.entries, options.shard)
+            ends = [min(start + options.shard, reader.entries) for start in steps]
+        key = (format, path, tuple(sorted(chosen.items())), number)
+        pieces += [Piece(*key, start, stop) for start, stop in zip(steps, ends, strict=True)]
+    if not pieces:
+        raise JetkitError(f"the files have no entries: {', '.join(str(path) for path in paths[:3])}")
+    recipe = {"format": format, "options": chosen, "files": sources, "shard": options.shard}
+    versions = {"jetkit": version("jetkit"), cls.program: version(cls.program)}
+    card = Card(
+        format,
+        classes=list(classes or ()),
+        recipe=json.loads(json.dumps(recipe)),
+        generator=versions,
+        notes=[(cls.__doc__ or format).split("\n")[0], *_notes(cls, unknown)],
+        citation=[entry(format, "reader").paper],
+    )
+    fingerprint = hashlib.sha256(json.dumps([card.recipe, versions], sort_keys=True).encode()).hexdigest()
+    return [replace(piece, fingerprint=fingerprint) for piece in pieces], card
+
+
+def in_memory(format: str, files: str) -> tuple[Card, list[Memory]]:
+    """Card and shards of foreign files, without writing anything.
+
+    Raises:
+        JetkitError: as `convert`; or the files have more than 2 GiB.
+    """
+    size = sum(path.stat().st_size for path in _found([files], entry(format, "reader").cls.suffixes))
+    if size > LARGEST_IN_MEMORY:
+        raise JetkitError(f"{files} has {size / 2**30:.1f} GiB: first jetkit convert {format} {files} out=FOLDER")
+    pieces, card = plan(format, [files], ConvertOptions(), {})
+    known = COLUMNS | entry(format, "reader").cls.columns
+    made, skipped, columns = [], Counter[str](), dict[str, dict[str, str]]()
+    for piece in pieces:
+        rows, left = read_piece(piece)
+        made.append(shard_in_memory(f"{format}:{piece.path} from entry {piece.start}", rows))
+        skipped += left
+        columns |= {name: known[name]._asdict() for name in rows}
+    full = replace(card, skipped=dict(skipped), columns=columns)
+    return full.with_shards([shard for _, shard in made], complete=True), [memory for memory, _ in made]
+
+
+def read_piece(piece: Piece) -> tuple[Rows, Counter[str]]:
+    """Jets of some entries, and how many were left out for which reason."""
+    reader = _opened(piece.format, piece.path, piece.values)
+    before = Counter(reader.skipped)
+    first = piece.number * EVENTS_A_FILE + piece.start
+    rows, skipped = complete(reader.read(piece.start, piece.stop), first, reader.objects)
+    return rows, skipped + (reader.skipped - before)
+
+
+def _run(pieces: Sequence[Piece], folder: Path, workers: int) -> Iterator[tuple[Piece, Shard]]:
+    """Make shards, in this process or in several, and yield them as they are finished."""
+    if workers == 1 or len(pieces) < 2:
+        for piece in pieces:
+            yield piece, _make(piece, folder)
+        return
+    with ProcessPoolExecutor(min(workers, len(pieces)), mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(_make, piece, folder): piece for piece in pieces}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _make(piece: Piece, folder: Path) -> Shard:
+    rows, skipped = read_piece(piece)
+    metadata = {"jetkit": piece.fingerprint, "counts": json.dumps(skipped, sort_keys=True)}
+    return write_shard(folder / piece.name, rows, metadata)
+
+
+@lru_cache(maxsize=1)
+def _opened(format: str, path: Path, values: tuple[tuple[str, Any], ...]) -> Reader:
+    """The reader of the last file, since the pieces of a file follow each other."""
+    reader: Reader = create(format, path, dict(values), "reader")
+    return reader
+
+
+def _found(files: Sequence[str | Path], suffixes: Sequence[str]) -> list[Path]:
+    """Files that are meant, each once and in the order given; the files of a folder or pattern by name.
+
+    Raises:
+        JetkitError: a name stands for nothing.
+    """
+    found: list[Path] = []
+    for name in files:
+        place = Path(name)
+        if place.is_dir():
+            here = sorted(path for path in place.rglob("*") if path.name.lower().endswith(tuple(suffixes)))
+        else:
+            here = [place] if place.exists() else sorted(Path(hit) for hit in glob.glob(str(name), recursive=True))  # noqa: PTH207
+        if not here:
+            raise JetkitError(f"{name} is no file, no folder with {' or '.join(suffixes)} files and no pattern of such")
+        found += here
+    if not found:
+        raise JetkitError("no files are given; name files, folders or patterns such as 'train/*.root'")
+    return list(dict.fromkeys(found))
+
+
+def _notes(cls: type[Reader], unknown: Mapping[str, int]) -> Iterator[str]:
+    if cls.dropped:
+        yield "left out: " + ", ".join(f"{name} ({why})" for name, why in sorted(cls.dropped.items()))
+    if unknown:
+        yield f"unknown branches, left out: {', '.join(sorted(unknown))}"
