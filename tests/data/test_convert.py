@@ -172,7 +172,7 @@ def test_a_jet_of_ten_thousand_particles_is_kept(make: Any) -> None:
     columns = {
         name: Ragged(*column) if isinstance(column, tuple) else column for name, column in make([10_000, 1]).items()
     }
-    rows, skipped = complete(columns, 0)
+    rows, skipped = complete(columns)
     assert not skipped
     assert np.asarray(rows["jet_nparticles"]).tolist() == [10_000, 1]
 
@@ -180,10 +180,9 @@ def test_a_jet_of_ten_thousand_particles_is_kept(make: Any) -> None:
 def test_what_follows_from_the_particles_is_added_and_nothing_else_is_changed() -> None:
     offsets = np.array([0, 2])
     p4 = {"part_energy": [5.0, 13.0], "part_px": [3.0, 0.0], "part_py": [0.0, 5.0], "part_pz": [4.0, 12.0]}
-    rows, _ = complete({name: Ragged(np.array(values, ">f8"), offsets) for name, values in p4.items()}, 7)
+    rows, _ = complete({name: Ragged(np.array(values, ">f8"), offsets) for name, values in p4.items()})
     assert rows["jet_pt"] == pytest.approx(np.hypot(3, 5))
     assert rows["jet_mass"] == pytest.approx(np.sqrt(18**2 - 9 - 25 - 256), rel=1e-6)
-    assert np.asarray(rows["event_id"]).tolist() == [7]
     assert _flat(rows["part_px"]).dtype == np.float32
     eta = np.arcsinh(np.array([4 / 3, 12 / 5]))
     np.testing.assert_allclose(_flat(rows["part_deta"]), eta - np.arcsinh(16 / np.hypot(3, 5)), rtol=1e-6)

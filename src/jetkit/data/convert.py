@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 LARGEST_IN_MEMORY = 2**31
 """Bytes of foreign files that are opened without a conversion."""
 EVENTS_A_FILE = 2**32
-"""Room for event numbers; event_id = file · 2³² + entry, where the file has none of its own."""
+"""Room for event numbers; event_id = file · 2³² + entry, where the file has no number of its own."""
 
 
 @checked_dataclass(frozen=True)
@@ -159,24 +159,29 @@ def in_memory(format: str, files: str) -> tuple[Card, list[Memory]]:
         made.append(shard_in_memory(f"{format}:{piece.path} from entry {piece.start}", rows))
         skipped += left
         columns |= {name: known[name]._asdict() for name in rows}
+    _close()
     full = replace(card, skipped=dict(skipped), columns=columns)
     return full.with_shards([shard for _, shard in made], complete=True), [memory for memory, _ in made]
 
 
 def read_piece(piece: Piece) -> tuple[Rows, Counter[str]]:
     """Jets of some entries, and how many were left out for which reason."""
-    reader = _opened(piece.format, piece.path, piece.values)
+    reader = _opened(piece)
     before = Counter(reader.skipped)
-    first = piece.number * EVENTS_A_FILE + piece.start
-    rows, skipped = complete(reader.read(piece.start, piece.stop), first, reader.objects)
+    rows = reader.read(piece.start, piece.stop)
+    entry = np.asarray(rows.pop("entry", np.arange(piece.start, piece.stop)))
+    rows, skipped = complete({"event_id": entry + piece.number * EVENTS_A_FILE} | rows, reader.objects)
     return rows, skipped + (reader.skipped - before)
 
 
 def _run(pieces: Sequence[Piece], folder: Path, workers: int) -> Iterator[tuple[Piece, Shard]]:
     """Make shards, in this process or in several, and yield them as they are finished."""
     if workers == 1 or len(pieces) < 2:
-        for piece in pieces:
-            yield piece, _make(piece, folder)
+        try:
+            for piece in pieces:
+                yield piece, _make(piece, folder)
+        finally:
+            _close()
         return
     with ProcessPoolExecutor(min(workers, len(pieces)), mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(_make, piece, folder): piece for piece in pieces}
@@ -193,11 +198,21 @@ def _make(piece: Piece, folder: Path) -> Shard:
     return write_shard(folder / piece.name, rows, metadata)
 
 
-@lru_cache(maxsize=1)
-def _opened(format: str, path: Path, values: tuple[tuple[str, Any], ...]) -> Reader:
-    """The reader of the last file, since the pieces of a file follow each other."""
-    reader: Reader = create(format, path, dict(values), "reader")
-    return reader
+_OPEN: dict[tuple[str, Path, str], Reader] = {}
+"""The reader of the last file, since the pieces of a file follow each other."""
+
+
+def _opened(piece: Piece) -> Reader:
+    key = (piece.format, piece.path, repr(piece.values))
+    if key not in _OPEN:
+        _close()
+        _OPEN[key] = create(piece.format, piece.path, dict(piece.values), "reader")
+    return _OPEN[key]
+
+
+def _close() -> None:
+    while _OPEN:
+        _OPEN.popitem()[1].close()
 
 
 def _found(files: Sequence[str | Path], suffixes: Sequence[str]) -> list[Path]:

@@ -17,12 +17,12 @@ from jetkit.physics.ragged import sum_per_jet
 from jetkit.physics.relative import about_axis
 
 
-def complete(rows: Rows, first: int, objects: str = "part") -> tuple[Rows, Counter[str]]:
+def complete(rows: Rows, objects: str = "part") -> tuple[Rows, Counter[str]]:
     """Usable jets with the columns that follow from their particles, and the others by reason.
 
     Added where absent: momentum, mass and multiplicity of the jet from the sum of its particles, part_deta and
-    part_dphi, and ``event_id`` counted from ``first``. Columns of ``COLUMNS`` get the type given there; nothing else
-    is changed. Where the ``objects`` are no particles (``hit``, ``cell``), nothing but ``event_id`` is added.
+    part_dphi. Columns of ``COLUMNS`` get the type given there; nothing else is changed. Where the ``objects`` are no
+    particles (``hit``, ``cell``), nothing is added.
 
     Raises:
         JetkitError: no momenta, columns of unequal length, or a column of a wrong type.
@@ -32,7 +32,6 @@ def complete(rows: Rows, first: int, objects: str = "part") -> tuple[Rows, Count
         raise JetkitError(f"the reader gives no {', '.join(absent)}, and without momenta there are no jets")
     rows = {name: _typed(name, column) for name, column in rows.items()}
     size = _size(rows)
-    rows.setdefault("event_id", first + np.arange(size))
     reasons = _judge(rows, size, objects)
     skipped = Counter({REASONS[code]: count for code, count in Counter(reasons[reasons > 0].tolist()).items()})
     usable = np.flatnonzero(reasons == 0)

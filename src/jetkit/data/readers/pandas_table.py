@@ -72,7 +72,8 @@ class PandasTable(Table):
         for field in dtype.names or ():
             width = int(np.prod(dtype[field].shape))
             attribute = self._file[dataset].attrs.get(f"{field}_kind")
-            names = listed(bytes(attribute), self.path) if isinstance(attribute, bytes) else [field]
+            pickled = isinstance(attribute, bytes) and field != "index"  # the kind of the index is plain text
+            names = listed(bytes(attribute), self.path) if pickled else [field]
             names = [field] if width == 1 and len(names) != 1 else names
             if len(names) != width:
                 raise JetkitError(f"{self.path}: block {field} has {width} columns but {len(names)} names")

@@ -54,6 +54,9 @@ class Reader(ABC):
     def read(self, start: int, stop: int) -> Rows:
         """Jets of the entries from ``start`` to ``stop``; equal arguments give equal jets.
 
+        The number of the event is ``event_id`` where the file has one that no other event has, else ``entry``, that of
+        the entry in this file, which may be left out where each entry is a row.
+
         Raises:
             JetkitError: the file is damaged there.
         """
