@@ -21,6 +21,7 @@ EXTRAS = {
     "lightning_fabric": "train",
     "matplotlib": "report",
     "mplhep": "report",
+    "pyhepmc": "readers",
     "pythia8mc": "simulate",
     "sklearn": "train",
     "uproot": "readers",

@@ -27,7 +27,7 @@ class Chain:
     """The stages for one class of jets, and what became of the events.
 
     Args:
-        generator: where events come from.
+        generator: where events come from; None where they are handed to `process`.
         streams: seeds of the detector.
         recipe: the class.
         jets: jet finding and cuts.
@@ -35,7 +35,7 @@ class Chain:
         label: index of the class.
     """
 
-    generator: Generator
+    generator: Generator | None
     streams: Streams
     recipe: ClassRecipe
     jets: JetRecipe
@@ -45,6 +45,7 @@ class Chain:
 
     def batches(self) -> Iterator[Rows]:
         """Kept jets without end, a batch of events at a time; possibly none."""
+        assert self.generator is not None
         for events in self.generator.batches(BATCH):
             self.counts["events"] += len(events.number) + events.vetoed
             if self.jets.parton_window:

@@ -129,7 +129,24 @@ class Generator:
         self._window = window
         if not self._pythia.init():
             raise JetkitError("Pythia cannot start with these settings; its own lines above name the one to mend")
-        self._charges: dict[int, int] = {}
+        self._charge = Charges(self._pythia)
+
+    def skip(self, events: int) -> None:
+        """Leave out the first events of the file that Pythia reads."""
+        self._pythia.LHAeventSkip(events)
+
+    def take(self, tries: int, first: int | None = None) -> Events | None:
+        """The events of so many tries, numbered from ``first`` (None: on from the last); None if none is there.
+
+        Those that Pythia gives up on are left out, and those after the end of the file that it reads.
+        """
+        if first is not None:
+            self._course.begin(first)
+        batch = self._pythia.nextBatch(tries, "skip")
+        numbers = self._course.take_finished()
+        if len(batch) == 0 or len(numbers) != len(batch):
+            return None
+        return self._unpack(batch, np.array(numbers, dtype=np.int64), self._course.take_vetoed())
 
     def batches(self, size: int) -> Iterator[Events]:
         """Events without end, of about ``size`` tries at a time; those that Pythia gives up on are left out.
@@ -138,17 +155,13 @@ class Generator:
             JetkitError: Pythia gives up on every event, or none comes into the window.
         """
         self._course.begin()
-        lost = vetoed = 0
+        lost = 0
         while lost < PATIENCE:
-            batch = self._pythia.nextBatch(size, "skip")
-            numbers = self._course.take_finished()
-            vetoed += self._course.take_vetoed()
-            if len(batch) == 0 or len(numbers) != len(batch):
-                lost += 1
-                continue
-            yield self._unpack(batch, np.array(numbers, dtype=np.int64), vetoed)
-            lost = vetoed = 0
-        raise JetkitError(self._impossible(PATIENCE * size, vetoed))
+            events = self.take(size)
+            lost = 0 if events else lost + 1
+            if events:
+                yield events
+        raise JetkitError(self._impossible(PATIENCE * size, self._course.take_vetoed()))
 
     def _impossible(self, tries: int, vetoed: int) -> str:
         if self._window is None or vetoed < tries // 2:
@@ -174,12 +187,26 @@ class Generator:
         particles = Particles(p4[final], pid[final], charge, vertex, row_limits(counts), nothing)
         return Events(particles, Record(pid, status, daughters, p4, offsets), numbers, vetoed)
 
-    def _charge(self, pid: Ints) -> Ints:
+
+class Charges:
+    """Electric charges by PDG code, in units of the proton's, from Pythia's table (0 for a code that is not there).
+
+    Example:
+        >>> Charges()(np.array([211, -11, 22])).tolist()
+        [1, 1, 0]
+    """
+
+    def __init__(self, pythia: Any = None) -> None:
+        self._table = (pythia or require("pythia8mc").Pythia("", False)).particleData
+        self._known: dict[int, int] = {}
+
+    def __call__(self, pid: Ints) -> Ints:
+        """Charge of each particle."""
         kinds, place = np.unique(pid, return_inverse=True)
         for kind in kinds.tolist():
-            if kind not in self._charges:
-                self._charges[kind] = round(self._pythia.particleData.charge(kind))
-        return np.array([self._charges[kind] for kind in kinds.tolist()], dtype=np.int64)[place]
+            if kind not in self._known:
+                self._known[kind] = round(self._table.charge(kind))
+        return np.array([self._known[kind] for kind in kinds.tolist()], dtype=np.int64)[place]
 
 
 def version() -> str:
@@ -209,8 +236,9 @@ class Course:
         self._event = self._vetoed = 0
         self._finished: list[int] = []
 
-    def begin(self, stage: str = "process") -> None:
-        """Draw from the stream of a stage of this event."""
+    def begin(self, event: int | None = None, stage: str = "process") -> None:
+        """Draw from the stream of a stage of this event, or of another one, from which is then counted on."""
+        self._event = self._event if event is None else event
         self._random.init(self._streams.of(stage, self._event))
 
     def finish(self) -> None:
@@ -247,7 +275,7 @@ def _reseeding_hooks(pythia: Any, course: Course, window: PartonWindow | None) -
             return True
 
         def doVetoProcessLevel(self, process: Any) -> bool:
-            course.begin("shower")
+            course.begin(stage="shower")
             return False
 
         def canVetoPT(self) -> bool:
@@ -267,7 +295,7 @@ def _reseeding_hooks(pythia: Any, course: Course, window: PartonWindow | None) -
 
         def doVetoPartonLevel(self, event: Any) -> bool:
             if hadrons:
-                course.begin("hadrons")
+                course.begin(stage="hadrons")
             else:
                 course.finish()
             return False

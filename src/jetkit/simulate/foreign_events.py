@@ -1,0 +1,213 @@
+"""Events of other generators: HepMC and Les Houches files through the detector and jet finding of the simulator."""
+
+from __future__ import annotations
+
+import gzip
+from abc import abstractmethod
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jetkit.data.readers.files import check_file, reading
+from jetkit.data.readers.reader import Reader, Rows
+from jetkit.errors import JetkitError, require
+from jetkit.registry import register
+from jetkit.simulate.chain import BATCH, Chain
+from jetkit.simulate.detector_card import load_card
+from jetkit.simulate.generator import Charges, Events, Generator, Record, Streams
+from jetkit.simulate.particles import Ints, Particles, row_limits
+from jetkit.simulate.recipe import ClassRecipe, JetRecipe
+from jetkit.simulate.rows import join
+
+FINAL = 1
+"""Status of a stable particle in HepMC."""
+NO_RECORD = Record(*(np.empty(0, np.int64),) * 2, np.empty((0, 2), np.int64), np.empty((0, 4)), np.zeros(1, np.int64))
+
+
+class EventFile(Reader):
+    """Generated events in, jets out; the detector draws from streams of its own for every event."""
+
+    def __init__(self, path: Path, entries: int, label: str, jets: JetRecipe, detector: str, seed: int) -> None:
+        super().__init__(path)
+        self.entries, self.classes = entries, (label,) if label else ()
+        card = None if detector == "none" else load_card(detector)
+        recipe = ClassRecipe(name=label, variants=[[]])
+        self.streams = Streams(seed)
+        self._chain = Chain(None, self.streams, recipe, jets, card, 0 if label else -1)
+        self._next = 0
+
+    @abstractmethod
+    def skip(self, start: int) -> None:
+        """Make event ``start`` the next one."""
+
+    @abstractmethod
+    def take(self, count: int) -> Events:
+        """The next events."""
+
+    def read(self, start: int, stop: int) -> Rows:
+        """Jets of some events; events without a jet in the cuts are counted."""
+        if start != self._next:
+            with reading(self.path, "events"):
+                self.skip(start)
+        self._next = start
+        parts = []
+        for first in range(start, stop, BATCH):
+            with reading(self.path, "events"):
+                events = self.take(min(BATCH, stop - first))
+            parts.append(self._chain.process(events))
+            jets = len(np.unique(np.asarray(parts[-1]["event_id"])))
+            self.skipped["an event without a jet in the cuts"] += len(events.number) - jets
+        rows = join(parts)
+        return rows | {"entry": rows.pop("event_id")}
+
+
+@register(
+    "hepmc",
+    kind="reader",
+    paper="The HepMC3 event record library for Monte Carlo event generators, 2019, arXiv:1912.08005",
+)
+class HepMC(EventFile):
+    """HepMC files (2 or 3, also .gz) of any generator: stable particles through a detector card, clustered into jets.
+
+    Args:
+        label: name of the class of all these jets (none: no label)
+        detector: a detector card; none: particle level
+        radius: R of the anti-kT jets
+        pt: smallest and largest pT of a jet in GeV
+        abs_eta: largest absolute η of a jet
+        leading: only the hardest so many jets of an event (0: all)
+        seed: of the detector's random numbers
+    """
+
+    suffixes = (".hepmc", ".hepmc.gz", ".hepmc2", ".hepmc2.gz", ".hepmc3", ".hepmc3.gz")
+    program = "pyhepmc"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        label: str = "",
+        detector: str = "atlas",
+        radius: float = 0.8,
+        pt: tuple[float, float] = (20.0, 1e5),
+        abs_eta: float = 2.5,
+        leading: int = 0,
+        seed: int = 1,
+    ) -> None:
+        check_file(path, "HepMC")
+        jets = JetRecipe(radius=radius, pt=pt, abs_eta=abs_eta, leading=leading)
+        super().__init__(path, _count(path, b"E "), label, jets, detector, seed)
+        if not self.entries:
+            raise JetkitError(f"{path} has no HepMC event")
+        self._charge = Charges()
+        self._file: Any = None
+        self.skip(0)
+
+    def skip(self, start: int) -> None:
+        """Make event ``start`` the next one."""
+        self.close()
+        self._file = require("pyhepmc").open(str(self.path))
+        self._events: Iterator[Any] = iter(self._file)
+        if sum(1 for _ in islice(self._events, start)) < start:
+            raise JetkitError(f"{self.path} ends before event {start}")
+
+    def take(self, count: int) -> Events:
+        """The next events."""
+        first, found = self._next, [self._final(event) for event in islice(self._events, count)]
+        if len(found) < count:
+            raise JetkitError(f"{self.path} is cut short: it ends inside event {first + len(found)}")
+        pid, p4, vertex = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        offsets = row_limits(np.array([len(one[0]) for one in found]))
+        self._next += count
+        nothing = np.zeros((len(pid), 4))
+        particles = Particles(p4, pid, self._charge(pid), vertex, offsets, nothing)
+        return Events(particles, NO_RECORD, first + np.arange(count))
+
+    def _final(self, event: Any) -> tuple[Ints, np.ndarray, np.ndarray]:
+        """Code, momentum (GeV) and production vertex (mm) of the stable particles of one event."""
+        hepmc = require("pyhepmc")
+        event.set_units(hepmc.Units.GEV, hepmc.Units.MM)
+        found = event.numpy.particles
+        final = np.flatnonzero(found.status == FINAL)
+        p4 = np.stack([found.e, found.px, found.py, found.pz], axis=1)[final]
+        data = hepmc.GenEventData()
+        event.write_data(data)
+        born = np.zeros(len(found.pid) + 1, np.int64)  # of each particle, counted from 1, the vertex, 0: none
+        links = np.stack([data.links1, data.links2])
+        links = links[:, (links[0] < 0) & (links[1] > 0)]
+        born[links[1]] = -links[0]
+        places = event.numpy.vertices
+        position = np.zeros((len(places.x) + 1, 3))
+        position[1:] = np.stack([places.x, places.y, places.z], axis=1)
+        return found.pid[final].astype(np.int64), p4, position[born[final + 1]]
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file:
+            self._file.close()
+
+
+@register("lhe", kind="reader", paper="A standard format for Les Houches Event Files, 2006, hep-ph/0609017")
+class LesHouches(EventFile):
+    """Les Houches files (.lhe, .lhe.gz) of matrix elements: shower and hadrons by Pythia 8, a detector card, jets.
+
+    Args:
+        label: name of the class of all these jets (none: no label)
+        detector: a detector card; none: particle level
+        radius: R of the anti-kT jets
+        pt: smallest and largest pT of a jet in GeV
+        abs_eta: largest absolute η of a jet
+        leading: only the hardest so many jets of an event (0: all)
+        seed: of shower, hadronisation and detector
+        settings: lines for Pythia, as "PartonLevel:MPI = off"
+    """
+
+    suffixes = (".lhe", ".lhe.gz")
+    program = "pythia8mc"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        label: str = "",
+        detector: str = "atlas",
+        radius: float = 0.8,
+        pt: tuple[float, float] = (20.0, 1e5),
+        abs_eta: float = 2.5,
+        leading: int = 0,
+        seed: int = 1,
+        settings: tuple[str, ...] = (),
+    ) -> None:
+        check_file(path, "LHE")
+        jets = JetRecipe(radius=radius, pt=pt, abs_eta=abs_eta, leading=leading)
+        super().__init__(path, _count(path, b"<event"), label, jets, detector, seed)
+        if not self.entries:
+            raise JetkitError(f"{path} has no Les Houches event")
+        self._settings = ("Beams:frameType = 4", f"Beams:LHEF = {path}", *settings)
+        self.skip(0)
+
+    def skip(self, start: int) -> None:
+        """Make event ``start`` the next one."""
+        self._generator = Generator(self._settings, self.streams)
+        self._generator.skip(start)
+
+    def take(self, count: int) -> Events:
+        """The next events."""
+        events = self._generator.take(count, first=self._next)
+        if events is None:
+            raise JetkitError(f"Pythia gives up on all events of {self.path} from {self._next}; its lines say why")
+        self._next += count
+        self.skipped["an event that Pythia gave up"] += count - len(events.number)
+        return events
+
+    def close(self) -> None:
+        """Nothing is open between two reads."""
+
+
+def _count(path: Path, start: bytes) -> int:
+    """Number of lines that begin with ``start``."""
+    with reading(path, "events"), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return sum(line.startswith(start) for line in file)
