@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jetkit.data.usable import REASONS
 from jetkit.data.dataset import open_dataset
 from jetkit.data.parquet import write_shard
+from jetkit.data.usable import REASONS
 from jetkit.errors import JetkitError
 
 Jets = Callable[..., dict[str, Any]]

@@ -170,7 +170,8 @@ def read_piece(piece: Piece) -> tuple[Rows, Counter[str]]:
     before = Counter(reader.skipped)
     rows = reader.read(piece.start, piece.stop)
     entry = np.asarray(rows.pop("entry", np.arange(piece.start, piece.stop)))
-    rows, skipped = complete({"event_id": entry + piece.number * EVENTS_A_FILE} | rows, reader.objects)
+    rows.setdefault("event_id", entry + piece.number * EVENTS_A_FILE)
+    rows, skipped = complete(rows, reader.objects)
     return rows, skipped + (reader.skipped - before)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from jetkit.data.ragged import Array, Ragged, Values
 from jetkit.data.readers.files import check_file, reading
@@ -15,6 +17,9 @@ from jetkit.errors import JetkitError, require
 
 class Tree:
     """One tree of a ROOT file, open for reading.
+
+    A branch that is split is known by its parts, under their own names: ``Jet.PT``, not ``Jet/Jet.PT``. The lengths of
+    lists (``nJet``) can be read, but are not among the ``names``, since the lists tell them.
 
     Raises:
         JetkitError: the file is absent, cut short or not ROOT, or has no such tree.
@@ -26,6 +31,9 @@ class Tree:
         self.path = path
         with reading(path, "ROOT"):
             self._file = uproot.open(path, object_cache=None, array_cache=None)
+            size, end = path.stat().st_size, int(self._file.file.fEND)
+            if size < end:
+                raise ValueError(f"it is cut short: {size} of {end} bytes")
             trees = [
                 key for key, kind in self._file.classnames(cycle=False).items() if "Tree" in kind or "Tuple" in kind
             ]
@@ -34,25 +42,101 @@ class Tree:
                 raise JetkitError(f"{path} has no tree {name!r}: {found}")
             self._tree = self._file[name]
             self.entries = int(self._tree.num_entries)
-            self.names = [str(branch) for branch in self._tree.keys(recursive=True)]
+            self._branches = _leaves(self._tree)
+            lengths = _lengths(self._branches)
+            self.names = [name for name in self._branches if name not in lengths]
+            self._uuid = self._file.file.uuid.bytes
 
     def read(self, branches: Sequence[str], start: int, stop: int) -> dict[str, Values]:
         """Branches of some entries: flat arrays, or `Ragged` for a list per entry.
 
         Raises:
-            JetkitError: the file is damaged, or a branch is neither numbers nor lists of numbers.
+            JetkitError: the file is damaged, or a branch is absent or neither numbers nor lists of numbers.
         """
+        return {name: self._read(name, start, stop) for name in branches}
+
+    def ragged(self, branches: Sequence[str], start: int, stop: int) -> dict[str, Ragged]:
+        """Branches of some entries that hold lists of numbers.
+
+        Raises:
+            JetkitError: the file is damaged, or a branch is absent or anything else.
+        """
+        found = self.read(branches, start, stop)
+        lists = {name: column for name, column in found.items() if isinstance(column, Ragged)}
+        if len(lists) < len(found):
+            raise JetkitError(f"{self.path}: branch {min(found.keys() - lists.keys())} should hold a list per entry")
+        return lists
+
+    def lists(self, branch: str, start: int, stop: int, field: str = "") -> tuple[Ragged, Array]:
+        """A branch of lists of lists: the inner lists of all entries, and the bounds of the entries among them.
+
+        Args:
+            branch: its name
+            start: first entry
+            stop: entry after the last
+            field: which part of the innermost records is meant; none: they are numbers
+
+        Raises:
+            JetkitError: the file is damaged, or a branch is absent or has no lists of lists.
+        """
+        awkward = require("awkward")
         with reading(self.path, "ROOT"):
-            found = self._tree.arrays(list(branches), entry_start=start, entry_stop=stop, library="ak", how=dict)
-            return {name: _values(found[name], name) for name in branches}
+            found = self._array(branch, start, stop)
+            found = awkward.from_regular(found[field] if field else found, axis=None)
+            if found.ndim != 3:
+                raise JetkitError(f"branch {branch} holds no lists of lists")
+            counts = awkward.to_numpy(awkward.num(found, axis=1))
+            inner = _values(awkward.flatten(found, axis=1), branch)
+        assert isinstance(inner, Ragged)
+        return inner, np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+    def events(self, start: int, stop: int) -> Int[np.ndarray, " entries"]:
+        """Numbers of entries that no other file has: 31 bits of the file's own identity · 2³² + entry."""
+        file = int.from_bytes(hashlib.sha256(self._uuid).digest()[:4], "big") >> 1
+        return (file << 32) + np.arange(start, stop, dtype=np.int64)
+
+    def _read(self, name: str, start: int, stop: int) -> Values:
+        with reading(self.path, "ROOT"):
+            return _values(self._array(name, start, stop), name)
+
+    def _array(self, name: str, start: int, stop: int) -> Any:
+        if name not in self._branches:
+            raise JetkitError(f"{self.path} has no branch {name}; it has {', '.join(sorted(self.names)[:12])}")
+        return self._branches[name].array(entry_start=start, entry_stop=stop, library="ak")
 
     def close(self) -> None:
         """Let the file go."""
         self._file.close()
 
 
+def unread(names: Iterable[str], used: Collection[str], at: str) -> list[str]:
+    """Branches that are not used; those of a collection of which nothing is used count as one.
+
+    Example:
+        >>> unread(["HLT_Mu8", "HLT_Ele8", "Jet_pt", "Jet_area", "run"], ["Jet_pt"], "_")
+        ['HLT_*', 'Jet_area', 'run']
+    """
+    opened = {name.split(at)[0] for name in used}
+    left = [(name, name.split(at)[0]) for name in names if name not in used]
+    return sorted({name if name == first or first in opened else f"{first}{at}*" for name, first in left})
+
+
+def beside(columns: Sequence[Ragged]) -> Ragged:
+    """The lists of several branches one after the other, entry by entry.
+
+    Example:
+        >>> one, two = Ragged(np.array([1, 2]), np.array([0, 1, 2])), Ragged(np.array([3]), np.array([0, 1, 1]))
+        >>> beside([one, two]).values, beside([one, two]).offsets
+        (array([1, 3, 2]), array([0, 2, 3]))
+    """
+    entry = np.concatenate([np.repeat(np.arange(len(column.counts)), column.counts) for column in columns])
+    offsets = np.concatenate([[0], np.cumsum(np.sum([column.counts for column in columns], axis=0))])
+    values = np.concatenate([column.values for column in columns])
+    return Ragged(values[np.argsort(entry, kind="stable")], offsets)
+
+
 def write_tree(path: Path, name: str, columns: Mapping[str, Values]) -> None:
-    """Write one tree; a list per entry becomes a variable-length branch, as in files written by ROOT.
+    """Write one tree (TTree); a list per entry becomes a variable-length branch, with its length as another branch.
 
     Raises:
         JetkitError: the file cannot be written.
@@ -61,9 +145,23 @@ def write_tree(path: Path, name: str, columns: Mapping[str, Values]) -> None:
     arrays = {key: _awkward(awkward, values) for key, values in columns.items()}
     try:
         with uproot.recreate(path) as file:
-            file[name] = arrays
+            tree = file.mktree(name, {key: _type(values) for key, values in arrays.items()})
+            tree.extend(arrays)
     except OSError as error:
         raise JetkitError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _leaves(tree: Any) -> dict[str, Any]:
+    """Name → branch that is not split; the fields of an RNTuple."""
+    if not hasattr(tree, "branches"):
+        return {str(name): tree[name] for name in tree.keys(recursive=False)}
+    return {str(branch.name): branch for branch in tree.itervalues(recursive=True) if not branch.branches}
+
+
+def _lengths(branches: Mapping[str, Any]) -> set[str]:
+    """Names of the branches that hold nothing but the lengths of the lists of others."""
+    counts = {name: getattr(branch, "count_branch", None) for name, branch in branches.items()}
+    return {str(count.name) for count in counts.values() if count is not None and counts.get(count.name) is None}
 
 
 def _values(array: Any, name: str) -> Values:
@@ -84,3 +182,8 @@ def _awkward(awkward: Any, values: Values) -> Any:
         return values
     content = awkward.contents.NumpyArray(np.ascontiguousarray(values.values))
     return awkward.Array(awkward.contents.ListOffsetArray(awkward.index.Index64(values.offsets), content))
+
+
+def _type(values: Any) -> Any:
+    """What uproot calls the type of a branch."""
+    return values.dtype if isinstance(values, np.ndarray) else values.type.content
