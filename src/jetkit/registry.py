@@ -24,7 +24,7 @@ class Entry:
 
     name: str
     kind: str
-    """What it is: tagger."""
+    """What it is: tagger, reader."""
     cls: type[Any]
     paper: str
     """Title, year and arXiv number."""
@@ -34,6 +34,11 @@ class Entry:
     """Changes that must alter the output, by the paper's own word."""
     tiny: Mapping[str, Any]
     """Hyperparameters of a small version, for tests."""
+
+    @property
+    def summary(self) -> str:
+        """First line of the class's docstring, as plain text."""
+        return (self.cls.__doc__ or self.name).split("\n")[0].replace("``", "")
 
 
 _ENTRIES: dict[tuple[str, str], Entry] = {}

@@ -17,13 +17,15 @@ TWINS = {
 
 @verb("list")
 def list_() -> None:
-    """List recipes, detectors, variations, twins, feature sets and models."""
+    """List recipes, formats, detectors, variations, twins, feature sets and models."""
     import jetkit.models  # noqa: F401 - registers the models
+    import jetkit.simulate.foreign_events  # noqa: F401 - registers the readers
     from jetkit.data.features import FEATURE_SETS
     from jetkit.registry import entries
 
     console = Console()
     console.print(two_columns("models", ((entry.name, entry.paper) for entry in entries())))
+    console.print(two_columns("formats", ((entry.name, entry.summary) for entry in entries("reader"))))
     for kind in ("datasets", "runs", "cards", "detectors", "variations"):
         console.print(recipes_table(kind))
     console.print(two_columns("twins", TWINS.items()))

@@ -14,13 +14,13 @@ from jetkit.config import pairs, parse, read_yaml
 
 
 def _tables() -> list[Table]:
-    import jetkit.data.readers  # noqa: F401 - registers the readers
+    import jetkit.simulate.foreign_events  # noqa: F401 - registers readers of events
     from jetkit.config import describe
     from jetkit.data.convert import ConvertOptions
     from jetkit.registry import entries, schema
 
     readers = entries("reader")
-    rows = ((entry.name, (entry.cls.__doc__ or "").split("\n")[0]) for entry in readers)
+    rows = ((entry.name, entry.summary) for entry in readers)
     tables = [options_table(ConvertOptions), two_columns("formats", rows)]
     for entry in readers:
         options = [(option.name, f"{option.help} ({option.default})") for option in describe(schema(entry.cls))]
@@ -39,6 +39,7 @@ def convert_(
 ) -> None:
     """Make a dataset of public or an experiment's files; goes on where it stopped."""
     refuse_option(format, "convert", "FORMAT")
+    import jetkit.simulate.foreign_events  # noqa: F401 - registers readers of events
     from jetkit.data.convert import ConvertOptions, convert
 
     own = ConvertOptions.__dataclass_fields__

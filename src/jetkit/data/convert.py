@@ -48,7 +48,7 @@ class ConvertOptions:
 class Piece:
     """Some entries of one foreign file: what a shard is made of."""
 
-    format: str
+    reader: type[Reader]
     path: Path
     values: tuple[tuple[str, Any], ...]
     number: int
@@ -124,7 +124,7 @@ def plan(
             sources.append({"name": path.name, "sha256": sha256_of(path), "entries": reader.entries})
             steps = range(0, reader.entries, options.shard)
             ends = [min(start + options.shard, reader.entries) for start in steps]
-        key = (format, path, tuple(sorted(chosen.items())), number)
+        key = (cls, path, tuple(sorted(chosen.items())), number)
         pieces += [Piece(*key, start, stop) for start, stop in zip(steps, ends, strict=True)]
     if not pieces:
         raise JetkitError(f"the files have no entries: {', '.join(str(path) for path in paths[:3])}")
@@ -135,7 +135,7 @@ def plan(
         classes=list(classes or ()),
         recipe=json.loads(json.dumps(recipe)),
         generator=versions,
-        notes=[(cls.__doc__ or format).split("\n")[0], *_notes(cls, unknown)],
+        notes=[entry(format, "reader").summary, *_notes(cls, unknown)],
         citation=[entry(format, "reader").paper],
     )
     fingerprint = hashlib.sha256(json.dumps([card.recipe, versions], sort_keys=True).encode()).hexdigest()
@@ -199,15 +199,15 @@ def _make(piece: Piece, folder: Path) -> Shard:
     return write_shard(folder / piece.name, rows, metadata)
 
 
-_OPEN: dict[tuple[str, Path, str], Reader] = {}
+_OPEN: dict[tuple[type[Reader], Path, str], Reader] = {}
 """The reader of the last file, since the pieces of a file follow each other."""
 
 
 def _opened(piece: Piece) -> Reader:
-    key = (piece.format, piece.path, repr(piece.values))
+    key = (piece.reader, piece.path, repr(piece.values))
     if key not in _OPEN:
         _close()
-        _OPEN[key] = create(piece.format, piece.path, dict(piece.values), "reader")
+        _OPEN[key] = piece.reader(piece.path, **dict(piece.values))
     return _OPEN[key]
 
 

@@ -1,9 +1,15 @@
 """Readers of foreign files, one format a file; importing this registers them all."""
 
 from jetkit.data.readers import (
+    atlas_physlite,
     calo_challenge,
     cathode,
+    cms_nanoaod,
+    cms_pfnano,
+    delphes,
+    edm4hep,
     jetclass,
+    jetclass2,
     jetnet,
     lhco,
     open_data_detector,
@@ -11,12 +17,19 @@ from jetkit.data.readers import (
     spanet,
     top_tagging,
     track_ml,
+    weaver,
 )
 
 __all__ = [
+    "atlas_physlite",
     "calo_challenge",
     "cathode",
+    "cms_nanoaod",
+    "cms_pfnano",
+    "delphes",
+    "edm4hep",
     "jetclass",
+    "jetclass2",
     "jetnet",
     "lhco",
     "open_data_detector",
@@ -24,4 +37,5 @@ __all__ = [
     "spanet",
     "top_tagging",
     "track_ml",
+    "weaver",
 ]
