@@ -5,20 +5,18 @@ from __future__ import annotations
 import ctypes
 import sys
 
-LARGEST = 32 * 2**20
-"""Bytes up to which glibc takes memory from its heap; it allows no more."""
-
 
 def keep_freed_memory() -> None:
     """Let glibc keep freed memory instead of handing it back to the kernel, which clears each page before it returns.
 
-    Half of a training step of LorentzNet was spent on that (measured in ``benchmarks/NOTES.md``). The process holds on
-    to the most memory that it ever used. Does nothing where there is no glibc.
+    Half of the time of ParticleNet's scores, and of a training step of LorentzNet, was spent on that (measured in
+    ``benchmarks/NOTES.md``). The process holds on to the most memory that it ever used. Does nothing where there is no
+    glibc.
     """
     if sys.platform != "linux":
         return
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):
-        trim_threshold, mmap_threshold = -1, -3
-        library.mallopt(mmap_threshold, LARGEST)
+        trim_threshold, mmap_max = -1, -4
+        library.mallopt(mmap_max, 0)  # every tensor comes from the heap, however large
         library.mallopt(trim_threshold, 2**31 - 1)

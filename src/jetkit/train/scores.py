@@ -18,6 +18,7 @@ from jetkit.data.dataset import Dataset
 from jetkit.errors import JetkitError
 from jetkit.train.data_parts import data_hash
 from jetkit.train.files import read_tensors, weights_hash, write_tensors
+from jetkit.train.memory import keep_freed_memory
 from jetkit.train.model_file import read_model
 
 FORMAT = "jetkit scores"
@@ -52,6 +53,7 @@ def score(
     Raises:
         JetkitError: the model cannot be read, or the data have other classes or lack its features.
     """
+    keep_freed_memory()
     model, card = read_model(model_path)
     if list(dataset.classes) != card.classes:
         raise JetkitError(
