@@ -18,7 +18,7 @@ TWINS = {
 @verb("list")
 def list_() -> None:
     """List recipes, formats, detectors, variations, twins, feature sets and models."""
-    import jetkit.models  # noqa: F401 - registers the models
+    import jetkit.models
     import jetkit.simulate.foreign_events  # noqa: F401 - registers the readers
     from jetkit.data.features import FEATURE_SETS
     from jetkit.registry import entries
