@@ -8,6 +8,7 @@ NAMES = {
     "memory": "resident memory while simulating and while streaming",
     "detector": "our detector on the generated particles of two published Delphes files",
     "moments": "moments of simulated jets beside published ones",
+    "converting": "JetClass ROOT files into a dataset, beside weaver-core reading them",
     "loading": "our loader beside weaver-core's on the same jets",
     "observables": "our observables beside the bare fastjet calls",
     "resume": "trainings killed at random moments and resumed, beside the same ones left alone",
