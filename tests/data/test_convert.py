@@ -186,3 +186,21 @@ def test_what_follows_from_the_particles_is_added_and_nothing_else_is_changed() 
     assert _flat(rows["part_px"]).dtype == np.float32
     eta = np.arcsinh(np.array([4 / 3, 12 / 5]))
     np.testing.assert_allclose(_flat(rows["part_deta"]), eta - np.arcsinh(16 / np.hypot(3, 5)), rtol=1e-6)
+
+
+def test_a_changed_companion_makes_another_dataset(tmp_path: Path, make: Any) -> None:
+    columns = make([2, 3])
+    flags = {f"is_{index}": columns["jet_label"] == index for index in (0, 1)}
+    columns = {name: Ragged(*column) if isinstance(column, tuple) else column for name, column in columns.items()}
+    write_tree(tmp_path / "a.root", "tree", columns | flags)
+    mapping = tmp_path / "map.yaml"
+    lines = "columns: {part_px: part_px, part_py: part_py, part_pz: part_pz, part_energy: part_energy}\n"
+    mapping.write_text(lines + "label: {branches: [is_0, is_1]}\n")
+    values = {"mapping": str(mapping)}
+    assert read_card(convert("weaver", [tmp_path / "a.root"], options(tmp_path / "out"), values)).classes == [
+        "is_0",
+        "is_1",
+    ]
+    mapping.write_text(lines + "label: {branches: [is_0, is_1]}\nclasses: [QCD, top]\n")
+    with pytest.raises(JetkitError, match="holds another dataset"):
+        convert("weaver", [tmp_path / "a.root"], options(tmp_path / "out"), values)

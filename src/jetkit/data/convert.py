@@ -115,6 +115,7 @@ def plan(
     chosen = hyperparameters(format, values, "reader")
     paths = _found(files, cls.suffixes)
     sources, pieces, unknown, classes = [], [], Counter[str](), None
+    beside: dict[str, str] = {}
     for number, path in enumerate(paths):
         with create(format, path, values, "reader") as reader:
             if classes not in (None, reader.classes):
@@ -122,13 +123,14 @@ def plan(
             classes = reader.classes
             unknown.update(reader.unknown)
             sources.append({"name": path.name, "sha256": sha256_of(path), "entries": reader.entries})
+            beside.update({companion.name: sha256_of(companion) for companion in reader.companions})
             steps = range(0, reader.entries, options.shard)
             ends = [min(start + options.shard, reader.entries) for start in steps]
         key = (cls, path, tuple(sorted(chosen.items())), number)
         pieces += [Piece(*key, start, stop) for start, stop in zip(steps, ends, strict=True)]
     if not pieces:
         raise JetkitError(f"the files have no entries: {', '.join(str(path) for path in paths[:3])}")
-    recipe = {"format": format, "options": chosen, "files": sources, "shard": options.shard}
+    recipe = {"format": format, "options": chosen, "files": sources, "beside": beside, "shard": options.shard}
     versions = {"jetkit": version("jetkit"), cls.program: version(cls.program)}
     card = Card(
         format,

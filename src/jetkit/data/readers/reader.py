@@ -28,6 +28,7 @@ class Reader(ABC):
         names: all branches that the file has
         classes: names of the classes; the index is ``jet_label``
         skipped: reason → jets or entries left out in `read`
+        companions: further files that `read` looks into; the card has their checksums too
     """
 
     suffixes: ClassVar[tuple[str, ...]]
@@ -49,6 +50,7 @@ class Reader(ABC):
         self.names: Collection[str] = ()
         self.classes: tuple[str, ...] = ()
         self.skipped: Counter[str] = Counter()
+        self.companions: tuple[Path, ...] = ()
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Rows:

@@ -63,6 +63,7 @@ class SPANet(Reader):
         self._table = Table(path)
         self.names = self._table.names
         recipe = load("events", event) if event else {}
+        self.companions = (Path(event),) if event else ()
         self._inputs = self._sequential(recipe)
         masks = [self._table.shape(f"INPUTS/{name}/MASK") for name in self._inputs]
         self.entries, self._features = masks[0][0], self._common()

@@ -94,6 +94,7 @@ class TrackML(Reader):
             raise JetkitError(f"{path} is no file of hits: name eventN-hits.csv or the folder that holds it")
         wanted = ["hits", *(["truth", "particles"] if truth else []), *(["cells"] if cells else [])]
         self._stem, self._paths = stem, {kind: _beside(path, f"{stem}-{kind}.csv") for kind in wanted}
+        self.companions = tuple(self._paths.values())
         for kind, place in self._paths.items():
             if kind != "hits" and not place.exists():
                 option = "cells" if kind == "cells" else "truth"

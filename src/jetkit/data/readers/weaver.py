@@ -62,6 +62,7 @@ class Weaver(Reader):
     def __init__(self, path: Path, *, mapping: str = "") -> None:
         super().__init__(path)
         self._layout = read_layout(mapping)
+        self.companions = (Path(mapping),)
         self._table = open_table(path, self._layout.tree)
         label = self._layout.label
         self._used = [*self._layout.columns.values(), *label.branches, *([label.branch] if label.branch else [])]
