@@ -21,7 +21,8 @@ class Training:
 
     Attributes:
         folder: of the run.
-        log: one mapping an epoch: epoch, step, lr, seconds, train {cross_entropy}, validation {loss, accuracy}.
+        log: one mapping an epoch: epoch, step, lr, seconds since the start, train {cross_entropy}, validation {loss,
+            accuracy}.
         jets: quantity → value per jet: jet_pt, jet_mass, jet_sdmass in GeV, jet_nparticles, where present.
         seconds: that the training took.
         score_seconds: that scoring the test jets took; None where nobody measured it.

@@ -241,11 +241,11 @@ def _plain(value: float | None) -> str:
 def _history(training: Training) -> tuple[Cell, ...]:
     losses = [(loss, line) for line in training.log if (loss := validation(line, "loss")) is not None]
     best = min(losses, key=lambda pair: pair[0], default=None)
-    times = [float(line["seconds"]) for line in training.log if line.get("seconds") is not None]
+    each = [float(line["seconds"]) / int(line["epoch"]) for line in training.log if line.get("seconds") is not None]
     return (
         Cell(str(len(training.log)) if training.log else NONE),
         Cell(NONE) if best is None else Cell(f"{best[0]:.4f}", f"in epoch {best[1].get('epoch', NONE)}"),
-        Cell(duration(sum(times) / len(times)) if times else NONE),
+        Cell(duration(each[-1]) if each else NONE),
         Cell(duration(training.seconds)),
     )
 
