@@ -20,10 +20,11 @@ from jetkit.train.run import train
 
 TAGGERS: dict[str, Sequence[str]] = {
     "observables-bdt": (),
-    "pfn": ("epochs=15",),
+    "pfn": ("epochs=6",),
     "part": (
-        "epochs=3", "batch=128", "lr=2e-3", "optimiser=adamw", "schedule=one-cycle", "precision=bf16-mixed",
-        "model.width=64", "model.depth=3", "model.class_depth=1", "model.pair_widths=[32]", "model.dropout=0",
+        "epochs=1", "batch=64", "lr=2e-3", "optimiser=adamw", "schedule=one-cycle", "length=64",
+        "model.width=64", "model.heads=4", "model.depth=2", "model.class_depth=1", "model.pair_widths=[16]",
+        "model.dropout=0",
     ),
 }  # fmt: skip
 """Model → options that make it fit into a few minutes; the ParT is a small one."""
