@@ -1,6 +1,7 @@
 # `make demo` and `make test` do all the set-up on a fresh checkout.
 PYTHON ?= python3
 VENV := .venv
+PYTEST ?= -n 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
