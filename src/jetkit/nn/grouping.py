@@ -41,9 +41,9 @@ def length_groups(
 
 
 def ungroup(
-    parts: Sequence[Shaped[Tensor, "G ..."]], rows: Sequence[Int[Tensor, " G"]], length: int, axes: int = 1
+    parts: Sequence[Shaped[Tensor, "G ..."]], rows: Sequence[Int[Tensor, " G"]], length: int
 ) -> Shaped[Tensor, "B ..."]:
-    """Results of the groups in the order of the batch; the first ``axes`` axes after the jets' are padded with 0.
+    """Results of the groups in the order of the batch; the axis after the jets' is padded with 0.
 
     Example:
         >>> parts = [torch.tensor([[3.0, 4.0]]), torch.tensor([[5.0]])]
@@ -51,9 +51,5 @@ def ungroup(
         tensor([[5., 0.],
                 [3., 4.]])
     """
-    padded = []
-    for part in parts:
-        missing = length - part.shape[1]
-        after = (0, 0) * (part.ndim - 1 - axes) + (0, missing) * axes
-        padded.append(F.pad(part, after))
+    padded = [F.pad(part, (0, 0) * (part.ndim - 2) + (0, length - part.shape[1])) for part in parts]
     return torch.cat(padded)[torch.cat(list(rows)).argsort()]
