@@ -90,14 +90,24 @@ def entry(name: str, kind: str = "tagger") -> Entry:
 
 
 def schema(cls: type[Any]) -> type[Any]:
-    """The keyword-only signature of a class as a checked dataclass; help texts come from the Args of its docstring."""
-    hints = get_type_hints(cls.__init__)
-    texts = dict(re.findall(r"^\s+(\w+): (.+)$", (cls.__doc__ or "").partition("Args:")[2], re.MULTILINE))
+    """The keyword-only signature of a class as a checked dataclass; help texts come from the Args of its docstring.
+
+    Where the class takes ``**options``, those of its parent are meant.
+    """
     fields: dict[str, Any] = {"__annotations__": {}}
-    for name, parameter in inspect.signature(cls).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            fields["__annotations__"][name] = hints[name]
-            fields[name] = Field(default=parameter.default, description=texts.get(name))
+    texts: dict[str, str] = {}
+    for owner in cls.__mro__:
+        arguments = (owner.__doc__ or "").partition("Args:")[2]
+        texts = dict(re.findall(r"^\s+(\w+): (.+)$", arguments, re.MULTILINE)) | texts
+        if "__init__" not in vars(owner):
+            continue
+        hints, parameters = get_type_hints(vars(owner)["__init__"]), inspect.signature(owner).parameters
+        for name, parameter in parameters.items():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                fields["__annotations__"][name] = hints[name]
+                fields[name] = Field(default=parameter.default, description=texts.get(name))
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values()):
+            break
     made: type[Any] = checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))(type(cls.__name__, (), fields))
     return made
 

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,14 +28,43 @@ NO_RECORD = Record(*(np.empty(0, np.int64),) * 2, np.empty((0, 2), np.int64), np
 
 
 class EventFile(Reader):
-    """Generated events in, jets out; the detector draws from streams of its own for every event."""
+    """Generated events in, jets out; the detector draws from streams of its own for every event.
 
-    def __init__(self, path: Path, entries: int, label: str, jets: JetRecipe, detector: str, seed: int) -> None:
+    Args:
+        label: name of the class of all these jets (none: no label)
+        detector: a detector card; none: particle level
+        radius: R of the anti-kT jets
+        pt: smallest and largest pT of a jet in GeV
+        abs_eta: largest absolute η of a jet
+        leading: only the hardest so many jets of an event (0: all)
+        seed: of all that is drawn: by the detector, and by the shower where there is one
+    """
+
+    kind: ClassVar[str]
+    begins: ClassVar[bytes]
+    """How the first line of an event begins."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        label: str = "",
+        detector: str = "atlas",
+        radius: float = 0.8,
+        pt: tuple[float, float] = (20.0, 1e5),
+        abs_eta: float = 2.5,
+        leading: int = 0,
+        seed: int = 1,
+    ) -> None:
+        check_file(path, self.kind)
         super().__init__(path)
-        self.entries, self.classes = entries, (label,) if label else ()
+        self.entries, self.classes = _count(path, self.begins), (label,) if label else ()
+        if not self.entries:
+            raise JetkitError(f"{path} has no {self.kind} event")
+        jets = JetRecipe(radius=radius, pt=pt, abs_eta=abs_eta, leading=leading)
         card = None if detector == "none" else load_card(detector)
-        recipe = ClassRecipe(name=label, variants=[[]])
         self.streams = Streams(seed)
+        recipe = ClassRecipe(name=label, variants=[[]])
         self._chain = Chain(None, self.streams, recipe, jets, card, 0 if label else -1)
         self._next = 0
 
@@ -72,36 +101,16 @@ class EventFile(Reader):
 class HepMC(EventFile):
     """HepMC files (2 or 3, also .gz) of any generator: stable particles through a detector card, clustered into jets.
 
-    Args:
-        label: name of the class of all these jets (none: no label)
-        detector: a detector card; none: particle level
-        radius: R of the anti-kT jets
-        pt: smallest and largest pT of a jet in GeV
-        abs_eta: largest absolute η of a jet
-        leading: only the hardest so many jets of an event (0: all)
-        seed: of the detector's random numbers
+    The options are those of `EventFile`.
     """
 
     suffixes = (".hepmc", ".hepmc.gz", ".hepmc2", ".hepmc2.gz", ".hepmc3", ".hepmc3.gz")
     program = "pyhepmc"
+    kind = "HepMC"
+    begins = b"E "
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        label: str = "",
-        detector: str = "atlas",
-        radius: float = 0.8,
-        pt: tuple[float, float] = (20.0, 1e5),
-        abs_eta: float = 2.5,
-        leading: int = 0,
-        seed: int = 1,
-    ) -> None:
-        check_file(path, "HepMC")
-        jets = JetRecipe(radius=radius, pt=pt, abs_eta=abs_eta, leading=leading)
-        super().__init__(path, _count(path, b"E "), label, jets, detector, seed)
-        if not self.entries:
-            raise JetkitError(f"{path} has no HepMC event")
+    def __init__(self, path: Path, **options: Any) -> None:
+        super().__init__(path, **options)
         self._charge = Charges()
         self._file: Any = None
         self.skip(0)
@@ -155,37 +164,16 @@ class LesHouches(EventFile):
     """Les Houches files (.lhe, .lhe.gz) of matrix elements: shower and hadrons by Pythia 8, a detector card, jets.
 
     Args:
-        label: name of the class of all these jets (none: no label)
-        detector: a detector card; none: particle level
-        radius: R of the anti-kT jets
-        pt: smallest and largest pT of a jet in GeV
-        abs_eta: largest absolute η of a jet
-        leading: only the hardest so many jets of an event (0: all)
-        seed: of shower, hadronisation and detector
         settings: lines for Pythia, as "PartonLevel:MPI = off"
     """
 
     suffixes = (".lhe", ".lhe.gz")
     program = "pythia8mc"
+    kind = "Les Houches"
+    begins = b"<event"
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        label: str = "",
-        detector: str = "atlas",
-        radius: float = 0.8,
-        pt: tuple[float, float] = (20.0, 1e5),
-        abs_eta: float = 2.5,
-        leading: int = 0,
-        seed: int = 1,
-        settings: tuple[str, ...] = (),
-    ) -> None:
-        check_file(path, "LHE")
-        jets = JetRecipe(radius=radius, pt=pt, abs_eta=abs_eta, leading=leading)
-        super().__init__(path, _count(path, b"<event"), label, jets, detector, seed)
-        if not self.entries:
-            raise JetkitError(f"{path} has no Les Houches event")
+    def __init__(self, path: Path, *, settings: tuple[str, ...] = (), **options: Any) -> None:
+        super().__init__(path, **options)
         self._settings = ("Beams:frameType = 4", f"Beams:LHEF = {path}", *settings)
         self.skip(0)
 
