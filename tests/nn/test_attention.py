@@ -58,7 +58,7 @@ def test_padded_keys_are_not_seen(tokens, bias) -> None:
     changed = tokens.clone()
     changed[1, 3:] = 99.0
     torch.testing.assert_close(block(changed, bias)[1, :3], block(tokens, bias)[1, :3], rtol=0, atol=1e-12)
-    open_to_all = bias.nan_to_num(neginf=0.0)
+    open_to_all = bias.where(bias > -1e9, 0)
     assert not torch.allclose(block(changed, open_to_all)[1, :3], block(tokens, open_to_all)[1, :3])
 
 
@@ -82,3 +82,14 @@ def test_dropout_acts_in_training_only(tokens) -> None:
 def test_a_width_that_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(JetkitError, match="width should be a multiple of heads, got 8 and 3"):
         Attention(8, 3, 0.0)
+
+
+def test_dropout_of_attention_is_right_on_average_and_empty_jets_give_numbers(tokens) -> None:
+    torch.manual_seed(4)
+    mask = torch.arange(5) < torch.tensor([[3], [0]])
+    bias = padding_bias(mask, torch.float64)
+    attention = Attention(8, 4, 0.2).double()
+    many = torch.stack([attention(tokens, tokens, bias).detach() for _ in range(4000)])
+    assert many.isfinite().all()
+    pull = (many.mean(0) - attention.eval()(tokens, tokens, bias).detach()) / (many.std(0) / 4000**0.5)
+    assert float(pull.abs().max()) < 6

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jetkit.errors import JetkitError
+from jetkit.nn.dropout import Dropout
 
 
 class Attention(nn.Module):
@@ -23,14 +26,15 @@ class Attention(nn.Module):
         super().__init__()
         if width % heads:
             raise JetkitError(f"width should be a multiple of heads, got {width} and {heads}")
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
+        self.dropout = Dropout(dropout)
         self.project = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
     def forward(
         self, query: Float[Tensor, "B Q D"], key: Float[Tensor, "B K D"], bias: Float[Tensor, "B #heads #Q K"]
     ) -> Float[Tensor, "B Q D"]:
-        """Values of ``key`` seen by ``query``; the bias is −∞ where a key is padded."""
+        """Values of ``key`` seen by ``query``; the bias is very low where a key is padded (:func:`padding_bias`)."""
         if query is key:
             q, k, v = self.project(query).chunk(3, dim=-1)
         else:
@@ -39,8 +43,12 @@ class Attention(nn.Module):
             q = F.linear(query, weight[:width], offset[:width])
             k, v = F.linear(key, weight[width:], offset[width:]).chunk(2, dim=-1)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v))  # (B, heads, ·, D/heads)
-        dropout = self.dropout if self.training else 0.0
-        seen = F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype), dropout)
+        bias = bias.to(q.dtype)
+        if self.training and self.dropout.p:
+            weight = torch.softmax((q / math.sqrt(q.shape[-1])) @ k.mT + bias, -1)
+            seen = self.dropout(weight) @ v
+        else:
+            seen = F.scaled_dot_product_attention(q, k, v, bias)
         out: Tensor = self.out(seen.transpose(1, 2).flatten(2))
         return out
 
@@ -68,7 +76,7 @@ class Block(nn.Module):
         self.widen = nn.Linear(width, 4 * width)
         self.norm_wide = nn.LayerNorm(4 * width)
         self.narrow = nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head_scale = nn.Parameter(torch.ones(heads))
         self.residual_scale = nn.Parameter(torch.ones(width))
 
@@ -96,10 +104,11 @@ class Block(nn.Module):
 
 
 def padding_bias(mask: Bool[Tensor, "B N"], dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
-    """0 where a key is real, −∞ where it is padded.
+    """0 where a key is real, half of the lowest number where it is padded: weight 0, but no NaN in a jet without keys.
 
     Example:
         >>> padding_bias(torch.tensor([[True, False]]), torch.float32)
-        tensor([[[[0., -inf]]]])
+        tensor([[[[ 0.0000e+00, -1.7014e+38]]]])
     """
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, -torch.inf)[:, None, None]
+    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+    return bias.masked_fill_(~mask, torch.finfo(dtype).min / 2)[:, None, None]
