@@ -77,7 +77,7 @@ class BlockReader:
         flat, offsets = self._cut(flat, offsets)
         p4 = _p4_table(flat)
         counts = np.diff(offsets)
-        judge_particles(p4, offsets, reasons)
+        judge_particles(p4[0], p4[1], p4[2], p4[3], offsets, reasons)
         label, jet, weight = self._jet_columns(flat, reasons)
         if self.features is None:
             x = np.empty((0, p4.shape[1]), np.float32)

@@ -270,6 +270,7 @@ def _write_table(table: Any, file: Any) -> None:
         compression="lz4",  # read half as fast again as zstd, for a fifth more bytes
         use_dictionary=False,
         use_byte_stream_split=floats,  # groups the exponents of floats: smaller and faster
+        write_statistics=[field.name for field in table.schema if not _is_list(field.type)],
         write_page_checksum=True,
         use_compliant_nested_type=False,  # items of lists are called as in the public files
     )

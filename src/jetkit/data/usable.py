@@ -22,21 +22,20 @@ REASONS = (
 
 
 @kernel
-def judge_particles(p4: Array, offsets: Array, reasons: Array) -> None:
-    """Mark rows without particles, and those with a particle that no feature is defined for; p4 is (4, total)."""
+def judge_particles(energy: Array, px: Array, py: Array, pz: Array, offsets: Array, reasons: Array) -> None:
+    """Mark rows without particles, and those with a particle that no feature is defined for."""
     for i in range(len(reasons)):
         if reasons[i] != 0:
             continue
         if offsets[i] == offsets[i + 1]:
             reasons[i] = 2
         for j in range(offsets[i], offsets[i + 1]):
-            E, px, py, pz = p4[0, j], p4[1, j], p4[2, j], p4[3, j]
-            if not (np.isfinite(E) and np.isfinite(px) and np.isfinite(py) and np.isfinite(pz)):
+            if not (np.isfinite(energy[j]) and np.isfinite(px[j]) and np.isfinite(py[j]) and np.isfinite(pz[j])):
                 reasons[i] = 3
                 break
-            if E <= 0:
+            if energy[j] <= 0:
                 reasons[i] = 4
                 break
-            if px == 0 and py == 0:
+            if px[j] == 0 and py[j] == 0:
                 reasons[i] = 5
                 break

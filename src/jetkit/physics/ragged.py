@@ -53,8 +53,17 @@ def sum_per_jet(x: Float[np.ndarray, "M"], offsets: Int[np.ndarray, "bounds"]) -
         >>> sum_per_jet(np.array([1.0, 2.0, 3.0]), np.array([0, 1, 3])).tolist()
         [1.0, 5.0]
     """
-    total = np.bincount(jet_of(offsets), weights=x, minlength=len(offsets) - 1)
-    return total.astype(np.float64, copy=False)  # without any particle they would be integers
+    total = np.empty(len(offsets) - 1)
+    _sum_per_jet(x, offsets, total)
+    return total
+
+
+@kernel
+def _sum_per_jet(x: Float[np.ndarray, "M"], offsets: Int[np.ndarray, "bounds"], total: Float[np.ndarray, "J"]) -> None:
+    for j in range(len(total)):
+        total[j] = 0.0
+        for i in range(offsets[j], offsets[j + 1]):
+            total[j] += x[i]
 
 
 def ratio(numerator: Float[np.ndarray, "n"], denominator: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:

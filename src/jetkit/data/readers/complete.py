@@ -82,9 +82,9 @@ def _judge(rows: Rows, size: int, objects: str) -> Array:
     if objects == "part":
         momenta = [_lists(take_rows(rows[name], even)) for name in P4_COLUMNS]
         with np.errstate(over="ignore"):
-            p4 = np.stack([column.values.astype(np.float32) for column in momenta])
+            energy, px, py, pz = (column.values.astype(np.float32, copy=False) for column in momenta)
         found = np.zeros(len(even), np.uint8)
-        judge_particles(p4, momenta[0].offsets, found)
+        judge_particles(energy, px, py, pz, momenta[0].offsets, found)
         reasons[even] = found
     return reasons
 

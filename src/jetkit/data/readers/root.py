@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,30 @@ from jetkit.data.ragged import Array, Ragged, Values
 from jetkit.data.readers.files import check_file, reading
 from jetkit.errors import JetkitError, require
 
+BASKET = 10_000
+"""Entries that are compressed together in files that we write."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Entries of a branch that are decoded but not yet asked for: the rest of its last basket."""
+
+    start: int
+    stop: int
+    array: Any
+
+    def extended(self, branch: Any, stop: int) -> _Held:
+        """With the entries that follow, read from the file."""
+        if self.array is not None and stop == self.stop:
+            return self
+        more = branch.array(entry_start=self.stop, entry_stop=stop, library="ak")
+        return _Held(self.start, stop, more if self.start == self.stop else _joined(self.array, more))
+
 
 class Tree:
     """One tree of a ROOT file, open for reading.
+
+    Entries are best read in order: each basket, the compressed unit of a branch, is then decoded once.
 
     A branch that is split is known by its parts, under their own names: ``Jet.PT``, not ``Jet/Jet.PT``. The lengths of
     lists (``nJet``) can be read, but are not among the ``names``, since the lists tell them.
@@ -27,10 +50,11 @@ class Tree:
 
     def __init__(self, path: Path, name: str) -> None:
         uproot = require("uproot")
+        _use_isal(uproot)
         check_file(path, "ROOT")
         self.path = path
         with reading(path, "ROOT"):
-            self._file = uproot.open(path, object_cache=None, array_cache=None)
+            self._file = uproot.open(path, object_cache=None, array_cache=None, handler=uproot.MemmapSource)
             size, end = path.stat().st_size, int(self._file.file.fEND)
             if size < end:
                 raise ValueError(f"it is cut short: {size} of {end} bytes")
@@ -46,6 +70,7 @@ class Tree:
             lengths = _lengths(self._branches)
             self.names = [name for name in self._branches if name not in lengths]
             self._uuid = self._file.file.uuid.bytes
+            self._held: dict[str, _Held] = {}
 
     def read(self, branches: Sequence[str], start: int, stop: int) -> dict[str, Values]:
         """Branches of some entries: flat arrays, or `Ragged` for a list per entry.
@@ -102,7 +127,14 @@ class Tree:
     def _array(self, name: str, start: int, stop: int) -> Any:
         if name not in self._branches:
             raise JetkitError(f"{self.path} has no branch {name}; it has {', '.join(sorted(self.names)[:12])}")
-        return self._branches[name].array(entry_start=start, entry_stop=stop, library="ak")
+        held = self._held.pop(name, None)
+        if held is None or not held.start <= start <= held.stop:
+            held = _Held(start, start, None)
+        edges = getattr(self._branches[name], "entry_offsets", None)  # where its baskets begin
+        end = stop if edges is None else int(edges[np.searchsorted(edges, stop)])
+        held = held.extended(self._branches[name], max(end, held.stop))
+        self._held[name] = _Held(stop, held.stop, held.array[stop - held.start :])
+        return held.array[start - held.start : stop - held.start]
 
     def close(self) -> None:
         """Let the file go."""
@@ -146,9 +178,20 @@ def write_tree(path: Path, name: str, columns: Mapping[str, Values]) -> None:
     try:
         with uproot.recreate(path) as file:
             tree = file.mktree(name, {key: _type(values) for key, values in arrays.items()})
-            tree.extend(arrays)
+            for start in range(0, len(next(iter(arrays.values()), ())), BASKET):
+                tree.extend({key: values[start : start + BASKET] for key, values in arrays.items()})
     except OSError as error:
         raise JetkitError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _use_isal(uproot: Any) -> None:
+    """Decompress zlib with Intel's ISA-L: the same bytes in about half the time.
+
+    uproot has a switch for it, but none that is public for reading; where it is gone, Python's zlib does the work.
+    """
+    zlib: Any = getattr(uproot.compression, "_decompress_ZLIB", None)
+    if hasattr(zlib, "library") and find_spec("isal"):
+        zlib.library = "isal"
 
 
 def _leaves(tree: Any) -> dict[str, Any]:
@@ -175,6 +218,11 @@ def _values(array: Any, name: str) -> Values:
     packed = awkward.to_packed(awkward.from_regular(array, axis=1)).layout
     offsets = np.asarray(packed.to_ListOffsetArray64(True).offsets, dtype=np.int64)
     return Ragged(np.asarray(awkward.to_numpy(packed.content)), offsets)
+
+
+def _joined(one: Any, two: Any) -> Any:
+    """Entries of a branch after each other."""
+    return require("awkward").concatenate([one, two])
 
 
 def _awkward(awkward: Any, values: Values) -> Any:
