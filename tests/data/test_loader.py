@@ -226,3 +226,11 @@ def test_memory_does_not_grow_with_the_number_of_windows(dataset: Dataset) -> No
 
     peak(1)
     assert peak(4) < 1.2 * peak(1)
+
+
+def test_columns_of_particles_can_be_features_beside_momenta(dataset) -> None:
+    raw = next(iter(dataset.batches(features=["part_energy", "part_charge"], shuffle=False, batch=5)))
+    full = next(iter(dataset.batches(features="full", shuffle=False, batch=5)))
+    assert torch.equal(raw.x[..., 0], raw.p4[..., 0])
+    assert torch.equal(raw.x[..., 1], full.x[..., 5])
+    assert torch.equal(raw.p4, full.p4)

@@ -23,10 +23,10 @@ class Batching:
 
     batch: int = 128
     """Most jets in a batch; batches of a window differ by at most one jet."""
-    features: str = "full"
-    """Feature set: kin, kinpid or full."""
+    features: str | tuple[str, ...] = "full"
+    """Feature set: kin, kinpid or full; or columns of particles, hits or cells, which are taken as they are."""
     length: int = 128
-    """Most particles of a jet: those of largest pT are kept, in stored order."""
+    """Most particles of a jet: those of largest pT are kept, in stored order. Objects without momenta are all kept."""
     shuffle: bool = True
     """False: stored order."""
     seed: int = 0
@@ -51,8 +51,8 @@ class Batching:
     """Of ``world_size`` processes each gets other rows and an equal number of batches."""
 
     def __post_init__(self) -> None:
-        for name in ("jet_features", "targets"):
-            if getattr(self, name) is not None:
+        for name in ("features", "jet_features", "targets"):
+            if getattr(self, name) is not None and not isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, least in {"batch": 1, "length": 1, "window": 1, "world_size": 1, "epoch": 0, "seed": 0}.items():
             if getattr(self, name) < least:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jetkit.data.columns import P4_COLUMNS
-from jetkit.data.features import all_finite, feature_columns, particle_features
+from jetkit.data.features import Features, all_finite, feature_columns, objects_of, particle_features
 from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Array, Ragged, Values, take_rows
 from jetkit.data.usable import REASONS, judge_particles
@@ -25,12 +25,13 @@ class Block:
     starts: Int[np.ndarray, " jets"]
     counts: Int[np.ndarray, " jets"]
     x: Float[np.ndarray, "F total"]
-    p4: Float[np.ndarray, "4 total"]
+    p4: Float[np.ndarray, "4 total"] | Float[np.ndarray, "0 total"]
+    """Without rows where the objects have no momenta."""
     jet: Float[np.ndarray, "jets G"]
     label: Int[np.ndarray, " jets"]
     weight: Float[np.ndarray, " jets"]
     targets: Mapping[str, Array]
-    """A value per jet, or for ``part_…`` per particle."""
+    """A value per jet, or for ``part_…`` per particle (for hits ``hit_…`` per hit)."""
     rows: Int[np.ndarray, " jets"]
     """Place of each jet among the rows that were asked for."""
     skipped: Mapping[str, int]
@@ -49,7 +50,7 @@ class BlockReader:
         available: Sequence[str],
         classes: Sequence[str],
         *,
-        features: str | None = None,
+        features: Features | None = None,
         length: int | None = None,
         jet_features: Sequence[str] = (),
         targets: Sequence[str] = (),
@@ -58,11 +59,15 @@ class BlockReader:
         self.features, self.length, self.classes, self.weight = features, length, len(classes), weight
         self.jet_features, self.targets = tuple(jet_features), tuple(targets)
         self.labelled = "jet_label" in available
-        named = [*self.jet_features, *self.targets, *([weight] if weight else []), *P4_COLUMNS]
+        self.objects = objects_of(features)
+        columns = isinstance(features, Sequence) and not isinstance(features, str)
+        self.momenta = not columns or (self.objects == "part" and set(P4_COLUMNS) <= set(available))
+        momenta = P4_COLUMNS if self.momenta else ()
+        named = [*self.jet_features, *self.targets, *([weight] if weight else []), *momenta]
         absent = [name for name in named if name not in available]
         if absent:
             raise JetkitError(f"the dataset has no column {', '.join(absent)}: it has {', '.join(available)}")
-        needed = list(P4_COLUMNS) if features is None else feature_columns(features, available)
+        needed = [] if features is None else feature_columns(features, available)
         self.columns = list(dict.fromkeys([*needed, *named, *(["jet_label"] if self.labelled else [])]))
 
     def read(self, shard: ShardReader, group: int, rows: Int[np.ndarray, " rows"]) -> Block:
@@ -73,11 +78,14 @@ class BlockReader:
         """
         columns = {name: take_rows(column, rows) for name, column in shard.read(self.columns, [group]).items()}
         reasons = np.zeros(len(rows), np.uint8)
-        flat, offsets = _flatten(columns, reasons, shard)
-        flat, offsets = self._cut(flat, offsets)
-        p4 = _p4_table(flat)
+        flat, offsets = _flatten(columns, self.objects, reasons, shard)
+        p4 = np.empty((0, offsets[-1]), np.float32)
+        if self.momenta:
+            flat, offsets = self._cut(flat, offsets)
+            p4 = _p4_table(flat)
+            judge_particles(p4[0], p4[1], p4[2], p4[3], offsets, reasons)
         counts = np.diff(offsets)
-        judge_particles(p4[0], p4[1], p4[2], p4[3], offsets, reasons)
+        reasons[(reasons == 0) & (counts == 0)] = REASONS.index("no particles")
         label, jet, weight = self._jet_columns(flat, reasons)
         if self.features is None:
             x = np.empty((0, p4.shape[1]), np.float32)
@@ -85,16 +93,20 @@ class BlockReader:
             x = particle_features(flat, counts, self.features)
             _judge_features(x, offsets, reasons)
         keep = np.flatnonzero(reasons == 0)
-        targets = {name: flat[name] if name.startswith("part_") else flat[name][keep] for name in self.targets}
+        targets = {name: flat[name] if self.is_list(name) else flat[name][keep] for name in self.targets}
         skipped = {REASONS[code]: count for code, count in sorted(Counter(reasons[reasons > 0].tolist()).items())}
         return Block(offsets[keep], counts[keep], x, p4, jet[keep], label[keep], weight[keep], targets, keep, skipped)
+
+    def is_list(self, name: str) -> bool:
+        """Whether a column has a value per particle, and not one per jet."""
+        return name.startswith(f"{self.objects}_")
 
     def _cut(self, flat: dict[str, Array], offsets: Array) -> tuple[dict[str, Array], Array]:
         """Leave the ``length`` particles of largest pT, in stored order, of every longer jet."""
         if self.length is None or len(offsets) < 2 or np.diff(offsets).max() <= self.length:
             return flat, offsets
         keep = _leading(flat["part_px"], flat["part_py"], offsets, self.length)
-        cut = {name: values[keep] if name.startswith("part_") else values for name, values in flat.items()}
+        cut = {name: values[keep] if self.is_list(name) else values for name, values in flat.items()}
         return cut, np.concatenate([[0], np.cumsum(np.minimum(np.diff(offsets), self.length))])
 
     def _jet_columns(self, flat: Mapping[str, Array], reasons: Array) -> tuple[Array, Array, Array]:
@@ -156,14 +168,16 @@ def _transpose(table: Array, out: Array) -> None:
             out[j, k] = table[k, j]
 
 
-def _flatten(columns: Mapping[str, Values], reasons: Array, shard: ShardReader) -> tuple[dict[str, Array], Array]:
+def _flatten(
+    columns: Mapping[str, Values], objects: str, reasons: Array, shard: ShardReader
+) -> tuple[dict[str, Array], Array]:
     """Flat arrays, and the offsets that all particle columns share; rows where lengths differ lose their particles."""
     for name, column in columns.items():
-        if isinstance(column, Ragged) != name.startswith("part_"):
-            kind = "a list" if name.startswith("part_") else "one number"
+        if isinstance(column, Ragged) != name.startswith(f"{objects}_"):
+            kind = "a list" if name.startswith(f"{objects}_") else "one number"
             raise JetkitError(f"{shard.path}: column {name} should hold {kind} per row to be used in a Cloud")
     lists = {name: column for name, column in columns.items() if isinstance(column, Ragged)}
-    counts = lists[P4_COLUMNS[0]].counts
+    counts = next(iter(lists.values())).counts
     unequal = np.zeros(len(reasons), bool)
     for column in lists.values():
         unequal |= column.counts != counts
@@ -171,7 +185,7 @@ def _flatten(columns: Mapping[str, Values], reasons: Array, shard: ShardReader) 
     if unequal.any():
         lists = {name: _emptied(column, unequal) for name, column in lists.items()}
     flat = {name: column for name, column in columns.items() if not isinstance(column, Ragged)}
-    offsets = lists[P4_COLUMNS[0]].offsets.astype(np.int64)
+    offsets = next(iter(lists.values())).offsets.astype(np.int64)
     return flat | {name: column.values for name, column in lists.items()}, offsets
 
 

@@ -19,7 +19,7 @@ from jetkit.data.blocks import BlockReader
 from jetkit.data.card import CARD_NAME, Card, read_card
 from jetkit.data.cloud import CloudSpec
 from jetkit.data.columns import COLUMNS, Column
-from jetkit.data.features import FEATURE_SETS, JET_FEATURES, feature_columns, feature_units
+from jetkit.data.features import JET_FEATURES, Features, feature_columns, feature_names, feature_units
 from jetkit.data.labels import JETCLASS_II
 from jetkit.data.loader import Loader
 from jetkit.data.parquet import ShardReader
@@ -150,7 +150,7 @@ class Dataset:
         return {name: take_rows(column, inverse) for name, column in whole.items()}
 
     def spec(
-        self, features: str = "full", jet_features: Sequence[str] | None = None, targets: Sequence[str] = ()
+        self, features: Features = "full", jet_features: Sequence[str] | None = None, targets: Sequence[str] = ()
     ) -> CloudSpec:
         """Names and units of what ``batches`` yields for the same arguments.
 
@@ -159,9 +159,10 @@ class Dataset:
         """
         feature_columns(features, self.columns)
         jets = self.jet_features if jet_features is None else tuple(jet_features)
-        units = feature_units(features, jets) | {name: COLUMNS[name].unit for name in targets if name in COLUMNS}
-        names = tuple(feature.name for feature in FEATURE_SETS[features])
-        return CloudSpec(names, jets, self.classes, tuple(targets), units)
+        known = {name: column.unit for name, column in COLUMNS.items()}
+        known |= {name: column["unit"] for name, column in self.card.columns.items() if "unit" in column}
+        units = feature_units(features, known) | {name: known[name] for name in (*jets, *targets) if name in known}
+        return CloudSpec(feature_names(features), jets, self.classes, tuple(targets), units)
 
     @property
     def jet_features(self) -> tuple[str, ...]:

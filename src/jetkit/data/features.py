@@ -1,17 +1,19 @@
 """Features of particles: the three sets of the JetClass taggers, computed on flat arrays before padding.
 
+In place of a set, columns may be named, which are taken as they are: those of hits, of cells or of particles.
+
 Source: H. Qu, C. Li, S. Qian, "Particle Transformer for Jet Tagging" (2022), arXiv:2202.03772, table 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from jetkit.data.columns import COLUMNS, P4_COLUMNS
+from jetkit.data.columns import P4_COLUMNS
 from jetkit.data.ragged import Array
 from jetkit.errors import JetkitError
 from jetkit.kernels import kernel
@@ -76,7 +78,29 @@ JET_FEATURES = ("jet_pt", "jet_eta", "jet_phi", "jet_energy", "jet_mass", "jet_s
 """Features of the jet that a Cloud carries when the dataset has them."""
 
 
-def feature_columns(features: str, available: Iterable[str], where: str = "the dataset") -> list[str]:
+Features = str | Sequence[str]
+"""Name of a feature set, or columns of the objects of one kind."""
+
+
+def objects_of(features: Features | None) -> str:
+    """How the columns of the objects begin that the features are of: ``part`` for all feature sets.
+
+    Raises:
+        JetkitError: columns of objects of several kinds, or none.
+
+    Example:
+        >>> objects_of("kin"), objects_of(["cell_x", "cell_energy"])
+        ('part', 'cell')
+    """
+    if features is None or isinstance(features, str):
+        return "part"
+    kinds = sorted({name.split("_")[0] for name in features})
+    if len(kinds) != 1:
+        raise JetkitError(f"features should be columns of objects of one kind, got {', '.join(kinds) or 'none'}")
+    return kinds[0]
+
+
+def feature_columns(features: Features, available: Iterable[str], where: str = "the dataset") -> list[str]:
     """Columns to read for a feature set, of those available.
 
     Raises:
@@ -86,25 +110,36 @@ def feature_columns(features: str, available: Iterable[str], where: str = "the d
         >>> feature_columns("kin", ["part_energy", "part_px", "part_py", "part_pz", "jet_pt"])
         ['part_energy', 'part_px', 'part_py', 'part_pz', 'jet_pt']
     """
+    have = set(available)
+    if not isinstance(features, str):
+        absent = [name for name in features if name not in have]
+        if absent:
+            raise JetkitError(f"{where} has no column {', '.join(absent)}: it has {', '.join(sorted(have))}")
+        return list(features)
     if features not in FEATURE_SETS:
         raise JetkitError(f"unknown feature set {features!r}: choose one of {', '.join(FEATURE_SETS)}")
-    have = set(available)
     missing = [name for name in _required(features) if name not in have]
     if missing:
         able = [name for name in FEATURE_SETS if have.issuperset(_required(name))]
-        mend = f"features={able[-1]!r} would work" if able else "no feature set would work"
+        mend = f"features={able[-1]!r} would work" if able else "no feature set would work; name columns in a list"
         raise JetkitError(f"{where} lacks {', '.join(missing)} for the feature set {features!r}: {mend}")
     return [*_required(features), *(name for name in _USED_IF_PRESENT if name in have)]
 
 
-def feature_units(features: str, jet_features: Iterable[str] = ()) -> dict[str, str]:
-    """Unit, or formula and standardisation, of each feature."""
-    units = {feature.name: feature.unit for feature in FEATURE_SETS[features]}
-    return units | {name: COLUMNS[name].unit for name in jet_features if name in COLUMNS}
+def feature_names(features: Features) -> tuple[str, ...]:
+    """Names of the features in order."""
+    return tuple(feature.name for feature in FEATURE_SETS[features]) if isinstance(features, str) else tuple(features)
+
+
+def feature_units(features: Features, units: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Unit, or formula and standardisation, of each feature; ``units`` are those of the columns."""
+    if isinstance(features, str):
+        return {feature.name: feature.unit for feature in FEATURE_SETS[features]}
+    return {name: units[name] for name in features if units and name in units}
 
 
 def particle_features(
-    columns: Mapping[str, Array], counts: Int[np.ndarray, " jets"], features: str = "full"
+    columns: Mapping[str, Array], counts: Int[np.ndarray, " jets"], features: Features = "full"
 ) -> Float[np.ndarray, "F total"]:
     """Features of all particles of many jets, one after the other; NaN where a quantity is not finite.
 
@@ -118,13 +153,22 @@ def particle_features(
         >>> particle_features(one | zero, np.array([1]), "kin")[:, 0].astype(float).round(2).tolist()
         [-1.19, -1.4, 3.29, 3.29, -0.8, 0.0, 0.0]
     """
-    chosen = FEATURE_SETS[features]
-    table = np.empty((len(chosen), len(columns["part_energy"])), np.float32)
-    with np.errstate(all="ignore"):
-        quantities = _quantities(columns, counts, {feature.name for feature in chosen})
+    chosen, quantities = _chosen(columns, counts, features)
+    table = np.empty((len(chosen), counts.sum()), np.float32)
     for row, feature in zip(table, chosen, strict=True):
         _standardise(quantities[feature.name], *_constants(feature), row)
     return table
+
+
+def _chosen(
+    columns: Mapping[str, Array], counts: Array, features: Features
+) -> tuple[Sequence[Feature], Mapping[str, Array]]:
+    """The features, and the quantity of each before standardisation."""
+    if not isinstance(features, str):
+        return [Feature(name, name) for name in features], columns
+    chosen = FEATURE_SETS[features]
+    with np.errstate(all="ignore"):
+        return chosen, _quantities(columns, counts, {feature.name for feature in chosen})
 
 
 def _required(features: str) -> list[str]:

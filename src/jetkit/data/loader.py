@@ -170,14 +170,14 @@ class Loader:
         for name in self.options.targets:
             if name == "row":
                 targets[name] = torch.from_numpy(block.rows[jets])
-            elif name.startswith("part_"):
+            elif self._reader.is_list(name):
                 targets[name] = _padded(block.targets[name][:, None], starts, counts, longest)[..., 0]
             else:
                 targets[name] = torch.from_numpy(block.targets[name][jets])
         return Cloud(
             x=_padded(block.x, starts, counts, longest),
             mask=torch.from_numpy(np.arange(longest) < counts[:, None]),
-            p4=_padded(block.p4, starts, counts, longest) if self.options.p4 else None,
+            p4=_padded(block.p4, starts, counts, longest) if self.options.p4 and self._reader.momenta else None,
             jet=torch.from_numpy(block.jet[jets]),
             label=torch.from_numpy(block.label[jets]),
             weight=torch.from_numpy(block.weight[jets]),

@@ -11,6 +11,7 @@ import pytest
 
 from jetkit.data.card import read_card
 from jetkit.data.convert import ConvertOptions, convert
+from jetkit.data.dataset import open_dataset
 from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Ragged
 from jetkit.data.readers import calo_challenge as module
@@ -180,3 +181,30 @@ def test_a_cell_outside_of_the_calorimeter_is_refused(layer: int, r: float, alph
     rows = {f"cell_{name}": Ragged(np.array([value]), np.array([0, 1])) for name, value in values.items()}
     with pytest.raises(JetkitError, match="outside of the calorimeter"):
         voxels_of(rows, "1-photons")
+
+
+def test_cells_stream_as_clouds(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    convert("calo-challenge", [file], ConvertOptions(out=str(out), shard=2))
+    dataset = open_dataset(out)
+    names = ("cell_x", "cell_y", "cell_layer", "cell_energy")
+    stored = dataset.read([*names, "shower_energy"])
+    batches = dataset.batches(features=names, jet_features=("shower_energy",), batch=3, shuffle=False, targets=["row"])
+    assert batches.spec.units["cell_x"] == "mm"
+    found = 0
+    for cloud in batches:
+        assert cloud.p4 is None
+        for x, mask, jet, row in zip(cloud.x, cloud.mask, cloud.jet, cloud.targets["row"], strict=True):
+            low, high = stored["cell_x"].offsets[row : row + 2]
+            expected = np.stack([stored[name].values[low:high] for name in names], axis=1)
+            np.testing.assert_array_equal(x[mask], expected)
+            np.testing.assert_array_equal(jet, stored["shower_energy"][row : row + 1])
+            found += 1
+    assert dict(batches.skipped) == {"no particles": 1}
+    assert found == len(dataset) - 1 == 4
+    with pytest.raises(JetkitError, match=r"lacks part_energy, .* name columns in a list"):
+        dataset.batches()
+    with pytest.raises(JetkitError, match="objects of one kind, got cell, shower"):
+        dataset.batches(features=["cell_x", "shower_energy"])
+    with pytest.raises(JetkitError, match="no column cell_z: it has cell_alpha"):
+        dataset.batches(features=["cell_z"])
