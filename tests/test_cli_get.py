@@ -87,6 +87,10 @@ def test_archives_are_to_be_unpacked_first(asked: list[Any]) -> None:
         (["out=x"], "jetkit get needs NAME before out=x; see jetkit get --help"),
         (["lhco", "fils=x"], "unknown option 'fils' in jetkit get lhco; did you mean files?"),
         (["lhco", "files=x"], "no file of lhco fits files=x: there are events_anomalydetection_v2.h5"),
+        (
+            ["jetclass2"],
+            "jetclass2 has 2,010 files: name some, as in files=Res2P_0000.parquet, or files='*'",
+        ),
         (["no/such.yaml"], "cannot read no/such.yaml: No such file or directory"),
     ],
 )

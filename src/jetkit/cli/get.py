@@ -17,10 +17,15 @@ from rich.table import Table
 from jetkit.cli.console import options_table, plain
 from jetkit.cli.grammar import Words, refuse_option, verb
 from jetkit.config import names, parse
+from jetkit.errors import JetkitError
 
 if TYPE_CHECKING:
     from jetkit.data.fetch import Progress
     from jetkit.data.public import PublicDataset
+
+
+MANY = 100
+"""Files from which on nobody can want all without saying so."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class GetOptions:
     """Where to, and which files."""
 
     out: Annotated[str, Field(description="folder to write; default: downloads/NAME")] = ""
-    files: Annotated[str, Field(description="which files, as in a shell: train*.h5")] = "*"
+    files: Annotated[str, Field(description="which files, as in a shell: train*.h5; default: all, if not many")] = ""
 
 
 def _sets() -> Table:
@@ -68,9 +73,14 @@ def get_(
     from jetkit.data.public import public_dataset
 
     dataset = public_dataset(name)
+    if not options.files and len(dataset.all_files) > MANY:
+        first = dataset.all_files[0].name
+        raise JetkitError(
+            f"{dataset.name} has {len(dataset.all_files):,} files: name some, as in files={first}, or files='*'"
+        )
     folder = Path(options.out or f"downloads/{dataset.name}")
     with _byte_bar() as progress:
-        paths = fetch(dataset, folder, options.files, progress, typer.echo)
+        paths = fetch(dataset, folder, options.files or "*", progress, typer.echo)
     typer.echo("\n".join(_how_to_go_on(dataset, folder, paths)))
 
 
