@@ -23,6 +23,7 @@ from jetkit.train import checkpoint
 from jetkit.train.checkpoint import Progress
 from jetkit.train.ema import Average
 from jetkit.train.files import write_bytes, write_tensors
+from jetkit.train.memory import FreedMemory
 from jetkit.train.options import TrainOptions
 from jetkit.train.schedules import SCHEDULES
 
@@ -97,6 +98,7 @@ def _epoch(training: Training, progress: Progress, interrupted: Callable[[], boo
     options, fabric = training.options, training.fabric
     steps = len(training.train)
     saved = begun = time.monotonic()
+    memory = FreedMemory()
     training.task.train()
     for cloud in training.train:
         checkpoint.set_random_state(options.seed, fabric.global_rank, progress.step)
@@ -104,6 +106,7 @@ def _epoch(training: Training, progress: Progress, interrupted: Callable[[], boo
         progress.rate = options.rate * SCHEDULES[options.schedule](epoch, options.epochs)
         late = time.monotonic() - saved > options.checkpoint
         parts, stop, save = _step(training, cloud, progress, (interrupted(), late))
+        memory.after_step()
         progress.step, progress.steps = progress.step + 1, progress.steps + 1
         progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in parts.items()}
         training.report(progress.epoch * steps + progress.steps, options.epochs * steps, "train")

@@ -18,7 +18,7 @@ from jetkit.data.dataset import Dataset
 from jetkit.errors import JetkitError
 from jetkit.train.data_parts import data_hash
 from jetkit.train.files import read_tensors, weights_hash, write_tensors
-from jetkit.train.memory import keep_freed_memory
+from jetkit.train.memory import FreedMemory, keep_freed_memory
 from jetkit.train.model_file import read_model
 
 FORMAT = "jetkit scores"
@@ -62,7 +62,7 @@ def score(
         )
     quantities = tuple(name for name in QUANTITIES if name in dataset.columns)
     loader = dataset.batches(batch=batch, **card.preprocessing, targets=("row", *quantities))
-    begun = time.monotonic()
+    begun, memory = time.monotonic(), FreedMemory()
     parts: dict[str, list[Tensor]] = {name: [] for name in ("logits", "label", "row", *quantities)}
     with torch.inference_mode():
         for done, cloud in enumerate(loader, start=1):
@@ -71,6 +71,7 @@ def score(
             for name in ("row", *quantities):
                 parts[name].append(cloud.targets[name])
             report(done, len(loader), "score")
+            memory.after_step()
     order = torch.cat(parts["row"]).argsort()
     found = {name: torch.cat(values)[order].numpy() for name, values in parts.items()}
     return Scores(
