@@ -8,7 +8,14 @@ import pytest
 
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.clustering import ANTI_KT, cluster, constituents, inclusive_jets
-from jetkit.physics.lund import lund_declusterings, lund_multiplicity, primary_plane, secondary_plane
+from jetkit.physics.lund import (
+    SMALLEST,
+    lund_coordinates,
+    lund_declusterings,
+    lund_multiplicity,
+    primary_plane,
+    secondary_plane,
+)
 
 
 @pytest.fixture
@@ -102,3 +109,17 @@ def test_multiplicity_counts_splittings_above_the_cut(jets):
     expected = [np.sum(splittings.kt[a:b] > 1.0) for a, b in pairwise(splittings.offsets)]
     np.testing.assert_array_equal(lund_multiplicity(splittings, 1.0), expected)
     np.testing.assert_array_equal(lund_multiplicity(splittings, -1.0), np.diff(jets[1]) - 1)
+
+
+def test_coordinates_are_logarithms_of_the_named_quantities(two_prongs):
+    found = lund_coordinates(
+        lund_declusterings(*two_prongs), ["psi", "ln_kt", "ln_mass", "ln_delta", "ln_z", "ln_kappa"]
+    )
+    quantities = [5.408327, 8.257057, 0.1802776, 0.3, 0.3 * 0.1802776]
+    np.testing.assert_allclose(found, [[np.arctan2(0.1, 0.15), *np.log(quantities)]], rtol=1e-6)
+
+
+def test_coordinates_of_parallel_particles_are_finite():
+    p4 = fv.from_ptetaphim(np.array([9.0, 3.0]), np.zeros(2), np.zeros(2), np.zeros(2))
+    found = lund_coordinates(lund_declusterings(p4, np.array([0, 2])), ["ln_delta", "ln_kt", "ln_mass", "ln_z"])
+    np.testing.assert_allclose(found, [[np.log(SMALLEST)] * 3 + [np.log(0.25)]])

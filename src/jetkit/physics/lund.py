@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -11,6 +13,11 @@ from jaxtyping import Bool, Float, Int
 from jetkit.kernels import kernel
 from jetkit.physics.clustering import cluster
 from jetkit.physics.ragged import jet_of, mass_of, point, squared_distance, wrapped
+
+Coordinate = Literal["ln_delta", "ln_z", "ln_kt", "ln_kappa", "ln_mass", "psi"]
+"""Natural coordinate of a splitting: ln Δ, ln z, ln(kT/GeV), ln κ, ln(m/GeV) or ψ."""
+SMALLEST = 1e-6
+"""Where logarithms stop, so that those of 0 are finite."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,22 @@ def lund_multiplicity(splittings: Declusterings, kt_cut: float) -> Int[np.ndarra
     """
     counted = np.concatenate([[0], np.cumsum(splittings.kt > kt_cut)])
     return np.diff(counted[splittings.offsets])
+
+
+def lund_coordinates(splittings: Declusterings, names: Sequence[Coordinate]) -> Float[np.ndarray, "D names"]:
+    """The named coordinates of every splitting; of quantities below 10⁻⁶ the logarithm is ln 10⁻⁶.
+
+    Source: Jet tagging in the Lund plane with graph networks, 2020, arXiv:2012.08526.
+
+    Example:
+        >>> p4 = np.array([[70.0, 70.0, 0.0, 0.0], [30.0, 30 * np.cos(0.2), 30 * np.sin(0.2), 0.0]])
+        >>> lund_coordinates(lund_declusterings(p4, np.array([0, 2])), ["ln_delta", "ln_kt"]).round(4).tolist()
+        [[-1.6094, 1.7918]]
+    """
+    columns = [getattr(splittings, name.removeprefix("ln_")) for name in names]
+    is_logarithm = [name.startswith("ln_") for name in names]
+    table = np.stack(columns, axis=1)
+    return np.where(is_logarithm, np.log(np.maximum(table, SMALLEST)), table)
 
 
 def _select(splittings: Declusterings, kept: Bool[np.ndarray, "D"]) -> Declusterings:

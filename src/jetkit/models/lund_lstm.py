@@ -1,0 +1,63 @@
+"""A recurrent network that reads the primary Lund plane from wide to small angle."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.models.lund_splittings import lund_splittings
+from jetkit.models.tagger import Tagger
+from jetkit.nn.packing import pad
+from jetkit.physics.lund import Coordinate
+from jetkit.registry import register
+
+
+@register(
+    "lund-lstm",
+    paper="The Lund Jet Plane, 2018, arXiv:1807.04758",
+    symmetries=("permutation", "rotation-about-beam", "boost-along-beam"),
+    broken=("collinear",),
+    tiny={"width": 16},
+)
+class LundLSTM(Tagger):
+    """The state of an LSTM after the last splitting of the primary Lund plane, in the order of falling angle.
+
+    The harder branch of the Cambridge/Aachen tree is followed. Of a cloud it uses the four-momenta alone; the
+    coordinates are normalised over the splittings of the batch. Coordinates and width are choices of jetkit. A jet of
+    one particle has one splitting, whose coordinates are 0.
+
+    Args:
+        coordinates: of a splitting, of ln_delta, ln_z, ln_kt, ln_kappa, ln_mass, psi
+        width: of the state
+        dropout: before the last layer
+
+    Example:
+        >>> model = LundLSTM(CloudSpec(features=(), classes=("QCD", "top")))
+        >>> sum(weight.numel() for weight in model.parameters())
+        69388
+    """
+
+    def __init__(
+        self,
+        spec: CloudSpec,
+        *,
+        coordinates: tuple[Coordinate, ...] = ("ln_delta", "ln_kt", "ln_mass", "ln_z", "psi"),
+        width: int = 128,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__(spec)
+        self.coordinates = coordinates
+        self.norm = nn.BatchNorm1d(len(coordinates))
+        self.lstm = nn.LSTM(len(coordinates), width, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, len(spec.classes))
+
+    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+        """State after the last splitting."""
+        splittings = lund_splittings(cloud, self.coordinates, primary=True)
+        states, _ = self.lstm(pad(self.norm(splittings.x), splittings.mask))
+        last = splittings.mask.sum(1) - 1
+        encoded: Tensor = self.dropout(states[torch.arange(len(last), device=last.device), last])
+        return encoded
