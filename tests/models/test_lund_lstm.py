@@ -8,7 +8,7 @@ import torch
 from jetkit.data.cloud import CloudSpec
 from jetkit.models.lund_lstm import LundLSTM
 from jetkit.models.lund_splittings import lund_splittings
-from jetkit.testing import random_cloud
+from jetkit.testing import assert_invariant, random_cloud
 
 SPEC = CloudSpec(("part_deta",), classes=("QCD", "top"))
 
@@ -55,3 +55,10 @@ def test_splittings_of_the_softer_branch_are_not_seen(model) -> None:
     cloud = random_cloud(SPEC, jets=8, particles=(12, 12))
     planes = [lund_splittings(cloud, model.coordinates, primary=primary).mask.sum(1) for primary in (True, False)]
     assert (planes[0] < planes[1]).all()
+
+
+@pytest.mark.parametrize("change", ["soft", "collinear"])
+def test_with_a_cut_on_momentum_it_is_safe(change) -> None:
+    torch.manual_seed(1)
+    cloud = random_cloud(SPEC, jets=8, particles=(2, 25), seed=11)
+    assert_invariant(LundLSTM(SPEC, kt_min=1.0), cloud, change, 1e-8)

@@ -14,7 +14,7 @@ from jetkit.models.lund_net import LundNet
 from jetkit.models.lund_splittings import lund_splittings
 from jetkit.physics import four_vectors as fv
 from jetkit.registry import create
-from jetkit.testing import random_cloud
+from jetkit.testing import assert_broken, assert_invariant, random_cloud
 
 SPEC = CloudSpec(("part_deta",), classes=("QCD", "top"))
 NAMES = ("ln_z", "ln_delta", "ln_kt")
@@ -66,6 +66,20 @@ def test_coordinates_are_those_of_the_pairs() -> None:
     expected = [[math.log(z), math.log(delta), math.log(kt)] for z, delta, kt in [(0.4, 0.01, 0.4), (0.4, 0.02, 0.4)]]
     torch.testing.assert_close(x[2:4], torch.tensor(expected).double(), rtol=0, atol=1e-6)
     torch.testing.assert_close(x[4].exp(), torch.tensor([0.3, 0.1802776, 5.408327]).double(), rtol=1e-6, atol=0)
+
+
+def test_splittings_below_the_cut_are_left_out() -> None:
+    splittings = lund_splittings(jets(TWO_PAIRS, PAIR), NAMES, kt_min=5.0)
+    assert splittings.mask.sum(1).tolist() == [1, 1]
+    torch.testing.assert_close(splittings.x[1].exp()[2].item(), 5.408327, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("change", ["soft", "collinear"])
+def test_with_a_cut_on_momentum_it_is_safe_and_without_it_is_not(change) -> None:
+    cloud = random_cloud(SPEC, jets=8, particles=(2, 25), seed=11)
+    torch.manual_seed(1)
+    assert_invariant(LundNet(SPEC, kt_min=1.0), cloud, change, 1e-8)
+    assert_broken(LundNet(SPEC), cloud, change, 1e-4)
 
 
 def test_the_primary_plane_is_a_sequence() -> None:

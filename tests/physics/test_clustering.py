@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
 from jetkit.errors import JetkitError
 from jetkit.physics import four_vectors as fv
-from jetkit.physics.clustering import ANTI_KT, CAMBRIDGE, KT, cluster, constituents, inclusive_jets
+from jetkit.physics.clustering import ANTI_KT, CAMBRIDGE, KT, cluster, constituents, inclusive_jets, levels
 
 
 def slow_jets(p4, power, radius):
@@ -130,3 +130,15 @@ def pseudojets(fastjet, p4):
 
 def momentum(jet):
     return [jet.e(), jet.px(), jet.py(), jet.pz()]
+
+
+def test_levels_hold_every_node_once_harder_children_first(jets):
+    trees = cluster(*jets, power=KT)
+    found = levels(trees)
+    assert sorted(np.concatenate(found)) == list(range(len(trees.p4)))
+    np.testing.assert_array_equal(found[0], trees.offsets[1:][np.diff(trees.offsets) > 0] - 1)
+    for above, below in pairwise(found):
+        inner = above[trees.children[above, 0] >= 0]
+        harder, softer = below.reshape(2, -1)
+        np.testing.assert_array_equal(np.sort([harder, softer], axis=0).T, np.sort(trees.children[inner]))
+        assert (fv.pt(trees.p4[harder]) >= fv.pt(trees.p4[softer])).all()

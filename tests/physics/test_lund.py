@@ -13,6 +13,7 @@ from jetkit.physics.lund import (
     lund_coordinates,
     lund_declusterings,
     lund_multiplicity,
+    perturbative,
     primary_plane,
     secondary_plane,
 )
@@ -123,3 +124,31 @@ def test_coordinates_of_parallel_particles_are_finite():
     p4 = fv.from_ptetaphim(np.array([9.0, 3.0]), np.zeros(2), np.zeros(2), np.zeros(2))
     found = lund_coordinates(lund_declusterings(p4, np.array([0, 2])), ["ln_delta", "ln_kt", "ln_mass", "ln_z"])
     np.testing.assert_allclose(found, [[np.log(SMALLEST)] * 3 + [np.log(0.25)]])
+
+
+def followed(s, first, last, kt_min):
+    """Splittings of one jet that are left, and what each is linked to: the tree walked down branch by branch."""
+    waiting, left = [(first, -1, False)] if first < last else [], {}
+    while waiting:
+        d, above, is_dropped = waiting.pop()
+        kept = s.kt[d] >= kt_min and not is_dropped
+        if kept:
+            left[d] = above
+        for child in (child for child in range(first, last) if s.parent[child] == d):
+            is_softer = s.origin[child] == d
+            waiting.append((child, d if kept else above, is_dropped or (is_softer and not kept)))
+    return left
+
+
+@pytest.mark.parametrize("kt_min", [0.0, 0.3, 2.0, 1e9])
+def test_softer_branches_below_the_cut_are_dropped_with_all_their_splittings(jets, kt_min):
+    s = lund_declusterings(*jets)
+    found = perturbative(s, kt_min)
+    left = {}
+    for j, (first, last) in enumerate(pairwise(s.offsets)):
+        before = len(left)
+        left |= followed(s, first, last, kt_min)
+        assert found.offsets[j + 1] - found.offsets[j] == len(left) - before
+    numbers = sorted(left)
+    np.testing.assert_array_equal(found.kt, s.kt[numbers])
+    np.testing.assert_array_equal(found.parent, [numbers.index(left[d]) if left[d] >= 0 else -1 for d in numbers])

@@ -1,30 +1,44 @@
 """Models that have a paper: one file a family. A new one is a file and a line here."""
 
 from jetkit.models.efn import EFN
+from jetkit.models.efp_linear import EFPLinear
+from jetkit.models.jet_image_cnn import JetImageCNN
+from jetkit.models.jet_vlad import JetVLAD
 from jetkit.models.lbn import LBN
 from jetkit.models.lola import LoLa
 from jetkit.models.lorentz_net import LorentzNet, LorentzNetPublished
 from jetkit.models.lund_lstm import LundLSTM
 from jetkit.models.lund_net import LundNet
+from jetkit.models.nsub_dnn import NsubDNN
 from jetkit.models.observables_bdt import ObservablesBDT
 from jetkit.models.p_cnn import PCNN
 from jetkit.models.part import ParT
 from jetkit.models.particle_net import ParticleNet
 from jetkit.models.pfn import PFN
+from jetkit.models.rec_nn import RecNN
+from jetkit.models.res_next import ResNeXt
 from jetkit.models.topo_dnn import TopoDNN
+from jetkit.models.tree_nin import TreeNiN
 
 __all__ = [
     "EFN",
     "LBN",
     "PCNN",
     "PFN",
+    "EFPLinear",
+    "JetImageCNN",
+    "JetVLAD",
     "LoLa",
     "LorentzNet",
     "LorentzNetPublished",
     "LundLSTM",
     "LundNet",
+    "NsubDNN",
     "ObservablesBDT",
     "ParT",
     "ParticleNet",
+    "RecNN",
+    "ResNeXt",
     "TopoDNN",
+    "TreeNiN",
 ]

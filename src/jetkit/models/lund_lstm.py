@@ -25,11 +25,12 @@ class LundLSTM(Tagger):
     """The state of an LSTM after the last splitting of the primary Lund plane, in the order of falling angle.
 
     The harder branch of the Cambridge/Aachen tree is followed. Of a cloud it uses the four-momenta alone; the
-    coordinates are normalised over the splittings of the batch. Coordinates and width are choices of jetkit. A jet of
-    one particle has one splitting, whose coordinates are 0.
+    coordinates are normalised over the splittings of the batch. Coordinates and width are choices of jetkit. A jet
+    without splittings has one whose coordinates are 0. With kt_min > 0 the output is infrared and collinear safe.
 
     Args:
         coordinates: of a splitting, of ln_delta, ln_z, ln_kt, ln_kappa, ln_mass, psi
+        kt_min: least kT of a splitting in GeV; of any other the softer branch is dropped
         width: of the state
         dropout: before the last layer
 
@@ -44,11 +45,12 @@ class LundLSTM(Tagger):
         spec: CloudSpec,
         *,
         coordinates: tuple[Coordinate, ...] = ("ln_delta", "ln_kt", "ln_mass", "ln_z", "psi"),
+        kt_min: float = 0.0,
         width: int = 128,
         dropout: float = 0.2,
     ) -> None:
         super().__init__(spec)
-        self.coordinates = coordinates
+        self.coordinates, self.kt_min = coordinates, kt_min
         self.norm = nn.BatchNorm1d(len(coordinates))
         self.lstm = nn.LSTM(len(coordinates), width, batch_first=True)
         self.dropout = nn.Dropout(dropout)
@@ -56,7 +58,7 @@ class LundLSTM(Tagger):
 
     def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
         """State after the last splitting."""
-        splittings = lund_splittings(cloud, self.coordinates, primary=True)
+        splittings = lund_splittings(cloud, self.coordinates, kt_min=self.kt_min, primary=True)
         states, _ = self.lstm(pad(self.norm(splittings.x), splittings.mask))
         last = splittings.mask.sum(1) - 1
         encoded: Tensor = self.dropout(states[torch.arange(len(last), device=last.device), last])

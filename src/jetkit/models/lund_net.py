@@ -32,10 +32,12 @@ class LundNet(Tagger):
     layers each, all their outputs in one layer, the mean over the splittings, one hidden layer. The default is
     LundNet-3 with 391,528 parameters; with coordinates=[ln_z,ln_delta,psi,ln_mass,ln_kt] it is LundNet-5 with 391,724.
     Of a cloud it uses the four-momenta alone. ψ is an angle of the full circle, and azimuths differ the short way
-    round, other than in the authors' code. A jet of one particle has one node, whose coordinates are 0.
+    round, other than in the authors' code. A jet without splittings has one node, whose coordinates are 0. With
+    kt_min > 0 the output is infrared and collinear safe.
 
     Args:
         coordinates: of a splitting, of ln_delta, ln_z, ln_kt, ln_kappa, ln_mass, psi
+        kt_min: least kT of a splitting in GeV; of any other the softer branch is dropped
         widths: width of the two layers of each block
         fusion: width of the layer on the outputs of all blocks
         f: width of the hidden layer of the classifier
@@ -52,13 +54,14 @@ class LundNet(Tagger):
         spec: CloudSpec,
         *,
         coordinates: tuple[Coordinate, ...] = ("ln_z", "ln_delta", "ln_kt"),
+        kt_min: float = 0.0,
         widths: tuple[int, ...] = (32, 32, 64, 64, 128, 128),
         fusion: int = 384,
         f: int = 256,
         dropout: float = 0.1,
     ) -> None:
         super().__init__(spec)
-        self.coordinates = coordinates
+        self.coordinates, self.kt_min = coordinates, kt_min
         self.norm = nn.BatchNorm1d(len(coordinates))
         self.blocks = nn.ModuleList(GraphConvolution(a, (b, b)) for a, b in pairwise([len(coordinates), *widths]))
         self.fusion = nn.Sequential(*mlp([sum(widths), fusion]), nn.BatchNorm1d(fusion))
@@ -67,7 +70,7 @@ class LundNet(Tagger):
 
     def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
         """Hidden layer on the mean over the splittings."""
-        splittings = lund_splittings(cloud, self.coordinates)
+        splittings = lund_splittings(cloud, self.coordinates, kt_min=self.kt_min)
         edges, x, outputs = splittings.edges, self.norm(splittings.x), []
         for block in self.blocks:
             x = block(x, edges)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from jetkit.data.cloud import Cloud
 from jetkit.models.tagger import four_momenta
-from jetkit.physics.lund import Coordinate, lund_coordinates, lund_declusterings, primary_plane
+from jetkit.physics.lund import Coordinate, lund_coordinates, lund_declusterings, perturbative, primary_plane
 from jetkit.physics.ragged import jet_of, ragged_from_padded
 
 
@@ -34,12 +34,15 @@ class LundSplittings(NamedTuple):
         return torch.cat([down, down.flip(0)], 1)
 
 
-def lund_splittings(cloud: Cloud, names: Sequence[Coordinate], *, primary: bool = False) -> LundSplittings:
+def lund_splittings(
+    cloud: Cloud, names: Sequence[Coordinate], *, kt_min: float = 0.0, primary: bool = False
+) -> LundSplittings:
     """Splittings of the Cambridge/Aachen tree in the named coordinates.
 
     Args:
         cloud: the jets, with four-momenta
         names: the coordinates
+        kt_min: least kT in GeV; of any other splitting the softer branch is dropped
         primary: keep only the primary plane, from wide to small angle
 
     Raises:
@@ -53,7 +56,7 @@ def lund_splittings(cloud: Cloud, names: Sequence[Coordinate], *, primary: bool 
         (torch.Size([2, 2]), [-1, 0], [[0, 1], [1, 0]])
     """
     p4 = four_momenta(cloud).detach().cpu().double().numpy()
-    splittings = lund_declusterings(*ragged_from_padded(p4, cloud.mask.cpu().numpy()))
+    splittings = perturbative(lund_declusterings(*ragged_from_padded(p4, cloud.mask.cpu().numpy())), kt_min)
     if primary:
         splittings = primary_plane(splittings)
     counts = np.diff(splittings.offsets)

@@ -99,6 +99,27 @@ def constituents(trees: Trees, nodes: Int[np.ndarray, "n"]) -> tuple[Int[np.ndar
     return leaves[np.lexsort((leaves, owner))], offsets
 
 
+def levels(trees: Trees) -> list[Int[np.ndarray, "n"]]:
+    """Nodes of all events by their distance from a jet: the jets, their children, the children of these.
+
+    Of every level come first the children of larger transverse momentum, in the order of their parents in the level
+    above, and then, in the same order, those of smaller transverse momentum.
+
+    Example:
+        >>> p4 = np.array([[5.0, 5.0, 0.0, 0.0], [3.0, 0.0, 3.0, 0.0], [4.1, 4.0, 0.9, 0.0]])
+        >>> [nodes.tolist() for nodes in levels(cluster(p4, np.array([0, 3])))]
+        [[4], [3, 1], [0, 2]]
+    """
+    pt2 = (trees.p4[:, 1:3] ** 2).sum(axis=1)
+    first, second = trees.children.T
+    below = np.where(pt2[second] > pt2[first], [second, first], [first, second])
+    found, nodes = [], np.flatnonzero(trees.parent < 0)
+    while len(nodes):
+        found.append(nodes)
+        nodes = below[:, nodes[first[nodes] >= 0]].ravel()
+    return found
+
+
 @kernel
 def _cluster_all(
     p4: Float[np.ndarray, "M 4"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -119,6 +119,22 @@ def lund_multiplicity(splittings: Declusterings, kt_cut: float) -> Int[np.ndarra
     return np.diff(counted[splittings.offsets])
 
 
+def perturbative(splittings: Declusterings, kt_min: float) -> Declusterings:
+    """The splittings with kT of at least ``kt_min`` in GeV, the softer branch of any other being dropped.
+
+    A splitting is linked to the nearest one above it that is left.
+
+    Source: Jet tagging in the Lund plane with graph networks, 2020, arXiv:2012.08526.
+
+    Example:
+        >>> p4 = np.array([[9.0, 9.0, 0, 0], [5.0, 4.0, 3.0, 0], [5.0, 3.9, 3.1225, 0], [1.0, 1.0, 0, 0]])
+        >>> perturbative(lund_declusterings(p4, np.array([0, 4])), 0.1).kt.round(2).tolist()
+        [6.59, 0.16]
+    """
+    kept, parent = _follow_above(splittings.kt, splittings.parent, splittings.origin, kt_min)
+    return _select(replace(splittings, parent=parent), kept)
+
+
 def lund_coordinates(splittings: Declusterings, names: Sequence[Coordinate]) -> Float[np.ndarray, "D names"]:
     """The named coordinates of every splitting; of quantities below 10⁻⁶ the logarithm is ln 10⁻⁶.
 
@@ -146,6 +162,19 @@ def _select(splittings: Declusterings, kept: Bool[np.ndarray, "D"]) -> Decluster
     chosen = {field.name: getattr(splittings, field.name)[kept] for field in fields(splittings)[:-1]}
     chosen["parent"], chosen["origin"] = renumbered(splittings.parent), renumbered(splittings.origin)
     return Declusterings(**chosen, offsets=counted[splittings.offsets])
+
+
+@kernel
+def _follow_above(
+    kt: Float[np.ndarray, "D"], parent: Int[np.ndarray, "D"], origin: Int[np.ndarray, "D"], kt_min: float
+) -> tuple[Bool[np.ndarray, "D"], Int[np.ndarray, "D"]]:
+    """Whether a splitting is kept, and the nearest kept one above it."""
+    kept, above = np.empty(len(kt), dtype=np.bool_), parent.copy()
+    for d in range(len(kt)):
+        kept[d] = kt[d] >= kt_min and (origin[d] < 0 or kept[origin[d]])
+        if parent[d] >= 0 and not kept[parent[d]]:
+            above[d] = above[parent[d]]
+    return kept, above
 
 
 @kernel

@@ -57,6 +57,34 @@ def n_subjettiness(
     return tau / math.pow(R0, beta)
 
 
+def n_subjettiness_basis(
+    p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, bodies: int
+) -> Float[np.ndarray, "J 3*bodies-4"]:
+    """Observables that span the phase space of M = ``bodies`` subjets: 3M − 4 of every jet.
+
+    τ_N^(β) for N = 1 … M − 2 with β = ½, 1 and 2 each, then τ_{M−1}^(1) and τ_{M−1}^(2). All β share the exclusive kT
+    axes, so that a jet is clustered once. R0 = 1.
+
+    Source: How Much Information is in a Jet?, 2017, arXiv:1704.08249.
+
+    Raises:
+        JetkitError: the offsets do not fit, or there are fewer than 2 bodies.
+
+    Example:
+        >>> p4 = np.array([[70.0, 70.0, 0.0, 0.0], [30.0, 30 * np.cos(0.2), 30 * np.sin(0.2), 0.0]])
+        >>> n_subjettiness_basis(p4, np.array([0, 2]), bodies=2).shape
+        (1, 2)
+    """
+    if bodies < 2:
+        raise JetkitError(f"a basis needs two bodies or more, got {bodies}")
+    p4, offsets = ragged(p4, offsets)
+    particles, trees = pt_rapidity_phi(p4), cluster(p4, offsets, power=KT)
+    kt = (particles, offsets, trees.p4, trees.parent, trees.offsets, bodies - 1)
+    basis = np.stack([_taus(*kt, beta, False) for beta in (0.5, 1.0, 2.0)], axis=2)
+    lower, last = basis[:, :-1].reshape(len(basis), -1), basis[:, -1, 1:]
+    return np.concatenate([lower, last], axis=1)
+
+
 @kernel
 def _taus(
     particles: Float[np.ndarray, "M 3"],
