@@ -113,7 +113,11 @@ def test_functions_stay_below_60_lines_of_code_and_10_parameters(path: Path) -> 
             body = node.body[1:] if ast.get_docstring(node) else node.body
             length = node.end_lineno - body[0].lineno + 1 if body else 0
             assert length <= 60, f"{path.name}: {node.name} has {length} lines"
-            parameters = len(node.args.args) + len(node.args.kwonlyargs) - (node.args.args[:1] == ["self"])
+            parameters = (
+                len(node.args.args)
+                + len(node.args.kwonlyargs)
+                - ([argument.arg for argument in node.args.args[:1]] == ["self"])
+            )
             assert parameters <= 10, f"{path.name}: {node.name} has {parameters} parameters"
 
 

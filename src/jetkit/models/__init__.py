@@ -14,6 +14,8 @@ from jetkit.models.observables_bdt import ObservablesBDT
 from jetkit.models.p_cnn import PCNN
 from jetkit.models.part import ParT
 from jetkit.models.particle_net import ParticleNet
+from jetkit.models.particle_next import ParticleNeXt
+from jetkit.models.pelican import Pelican, PelicanIRC, PelicanSO2
 from jetkit.models.pfn import PFN
 from jetkit.models.rec_nn import RecNN
 from jetkit.models.res_next import ResNeXt
@@ -36,7 +38,11 @@ __all__ = [
     "NsubDNN",
     "ObservablesBDT",
     "ParT",
+    "ParticleNeXt",
     "ParticleNet",
+    "Pelican",
+    "PelicanIRC",
+    "PelicanSO2",
     "RecNN",
     "ResNeXt",
     "TopoDNN",
