@@ -128,13 +128,17 @@ def test_an_unknown_change_is_refused(cloud) -> None:
         assert_invariant(Sum(), cloud, "parity")
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"jet_features": ("jet_sdmass",)}, "jet_sdmass cannot be made of four-momenta"),
-        ({"targets": ("jet_mass",)}, "random_cloud has no targets"),
-    ],
-)
-def test_a_spec_that_cannot_be_served_is_refused(fields, message) -> None:
-    with pytest.raises(JetkitError, match=message):
-        random_cloud(CloudSpec(features=("part_deta",), classes=("QCD", "top"), **fields))
+def test_features_that_momenta_do_not_fix_are_random_and_stay() -> None:
+    spec = CloudSpec(
+        features=("part_deta", "part_depth"), jet_features=("jet_pt", "jet_sdmass"), classes=("QCD", "top")
+    )
+    cloud = random_cloud(spec, jets=5)
+    again = with_features(cloud.replace(p4=cloud.p4 * 2), spec)
+    assert len(set(cloud.jet[:, 1].tolist())) == 5
+    assert torch.equal(again.jet[:, 1], cloud.jet[:, 1])
+    torch.testing.assert_close(again.jet[:, 0], 2 * cloud.jet[:, 0])
+
+
+def test_a_spec_with_targets_is_refused() -> None:
+    with pytest.raises(JetkitError, match="random_cloud has no targets"):
+        random_cloud(CloudSpec(features=("part_deta",), classes=("QCD", "top"), targets=("jet_mass",)))

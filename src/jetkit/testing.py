@@ -43,16 +43,16 @@ def random_cloud(spec: CloudSpec, *, jets: int = 8, particles: tuple[int, int] =
     """Labelled jets of some hundred GeV in float64; a jet of class c has c + 1 prongs.
 
     The features of ``jetkit.data.features`` agree with the momenta, the particles are ordered by pT as in a dataset,
-    and a feature of any other name is a normal random number.
+    and a feature of any other name, of particles or jets, is a normal random number.
 
     Args:
-        spec: what the cloud holds; of the jet features it can make jet_pt, jet_eta, jet_phi, jet_energy and jet_mass
+        spec: what the cloud holds
         jets: number of jets
         particles: least and largest number of particles of a jet
         seed: of the random numbers
 
     Raises:
-        JetkitError: the spec asks for a jet feature that cannot be made of four-momenta, or for targets.
+        JetkitError: the spec asks for targets.
 
     Example:
         >>> cloud = random_cloud(CloudSpec(features=("part_deta",), classes=("QCD", "top")), jets=3, particles=(1, 5))
@@ -73,26 +73,21 @@ def random_cloud(spec: CloudSpec, *, jets: int = 8, particles: tuple[int, int] =
     p4 = fv.from_ptetaphim(pt, eta, phi, np.full(mask.shape, PION_MASS)) * mask[..., None]
     drawn = np.stack([_drawn(spec.features, random, len(row)) for row in mask])
     x, real, momenta, classes = (torch.from_numpy(array) for array in (drawn, mask, p4, label))
-    return with_features(Cloud(x, real, momenta, label=classes), spec)
+    of_jets = torch.from_numpy(random.normal(size=(jets, len(spec.jet_features))))
+    return with_features(Cloud(x, real, momenta, of_jets, classes), spec)
 
 
 def with_features(cloud: Cloud, spec: CloudSpec) -> Cloud:
     """Copy whose kinematic features, of particles and jets, are computed from ``p4`` in its own precision.
 
     They are those of ``jetkit.data.features`` for a jet whose axis is the sum of its particles. Other features stay.
-
-    Raises:
-        JetkitError: the spec asks for a jet feature that cannot be made of four-momenta.
     """
     assert cloud.p4 is not None
     jet = fv.total(cloud.p4, cloud.mask)
     of_jet = {f"jet_{name}": getattr(fv, name)(jet) for name in ("pt", "eta", "phi", "energy", "mass")}
-    missing = [name for name in spec.jet_features if name not in of_jet]
-    if missing:
-        raise JetkitError(f"{', '.join(missing)} cannot be made of four-momenta: leave it out of the spec")
     real = _kinematics(torch.where(cloud.mask[..., None], cloud.p4, jet[:, None]), jet[:, None])
     x = [real.get(name, cloud.x[..., place]) for place, name in enumerate(spec.features)]
-    table = [of_jet[name] for name in spec.jet_features]
+    table = [of_jet.get(name, cloud.jet[:, place]) for place, name in enumerate(spec.jet_features)]
     return cloud.replace(
         x=torch.stack(x, -1) * cloud.mask[..., None],
         jet=torch.stack(table, -1) if table else cloud.jet,

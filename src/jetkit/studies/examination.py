@@ -1,0 +1,112 @@
+"""Which changes of a jet a model notices: permutation, padding, infrared and collinear, Lorentz."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+from torch import nn
+
+from jetkit.data.cloud import Cloud
+from jetkit.data.dataset import open_dataset
+from jetkit.errors import JetkitError
+from jetkit.registry import entry
+from jetkit.testing import SYMMETRIES, change_of_output, random_cloud, with_features
+from jetkit.train.model_file import ModelCard, read_model
+from jetkit.train.options import option
+from jetkit.train.run import MODEL
+
+GROUPS = {"irc": ("soft", "collinear"), **{name: (name,) for name in SYMMETRIES}}
+"""Name of a test → changes of a jet that must leave the logits alone."""
+ALWAYS = ("padding",)
+"""What every model has to pass, unless it says that it does not."""
+
+
+def _split(value: Any) -> Any:
+    """Names of a list, or of words with commas between them."""
+    names = value.split(",") if isinstance(value, str) else value
+    return tuple(str(name).strip() for name in names) if isinstance(names, list) else names
+
+
+@checked_dataclass(frozen=True)
+class ExamineOptions:
+    """Which tests, on which jets."""
+
+    test: Annotated[tuple[str, ...], BeforeValidator(_split), option(f"of {', '.join(GROUPS)}")] = tuple(GROUPS)
+    data: Annotated[str, option("dataset whose jets are changed; default: random jets of 10 to 40 particles")] = ""
+    jets: Annotated[int, option("how many", ge=1)] = 64
+    tolerance: Annotated[float, Field(gt=0), option("largest change of a logit that counts as rounding")] = 1e-9
+    seed: Annotated[int, option("of the jets and of their changes", ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.test if name not in GROUPS]
+        if unknown or not self.test:
+            raise JetkitError(f"unknown test {', '.join(unknown) or 'none'}: choose of {', '.join(GROUPS)}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one change of the jets does to the logits.
+
+    Example:
+        >>> Finding("soft", size=3e-12, tolerance=1e-9, claimed=True).passed
+        True
+    """
+
+    change: str
+    size: float
+    """Largest change of a logit, in double precision."""
+    tolerance: float
+    claimed: bool
+    """Whether the model says that it does not notice."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing but rounding is left."""
+        return self.size <= self.tolerance
+
+
+def examine(
+    model: nn.Module, cloud: Cloud, changes: Sequence[str], *, claims: Sequence[str] = (), tolerance: float = 1e-9,
+    seed: int = 0,
+) -> list[Finding]:  # fmt: skip
+    """The exam of any module with a ``spec`` that turns clouds into logits, also one that jetkit does not know.
+
+    Raises:
+        JetkitError: an unknown change.
+
+    Example:
+        >>> from jetkit.data.cloud import CloudSpec
+        >>> from jetkit.models import EFN
+        >>> spec = CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> [finding.passed for finding in examine(EFN(spec), random_cloud(spec), ["soft", "collinear", "lorentz"])]
+        [True, True, False]
+    """
+    return [
+        Finding(change, change_of_output(model, cloud, change, seed), tolerance, change in claims) for change in changes
+    ]
+
+
+def examine_file(path: str | os.PathLike[str], options: ExamineOptions) -> tuple[ModelCard, list[Finding]]:
+    """The exam of a model file, or of the model in a run folder.
+
+    Raises:
+        JetkitError: the file cannot be read, or the data lack what the model needs.
+    """
+    place = Path(path)
+    model, card = read_model(place / MODEL if place.is_dir() else place)
+    if options.data:
+        batches = open_dataset(options.data).batches(batch=options.jets, seed=options.seed, **card.preprocessing)
+        cloud = with_features(next(iter(batches)), model.spec)
+    else:
+        cloud = random_cloud(model.spec, jets=options.jets, particles=(10, 40), seed=options.seed)
+    known = entry(card.model)
+    claims = {*known.symmetries, *ALWAYS} - set(known.broken)
+    changes = dict.fromkeys(change for name in options.test for change in GROUPS[name])
+    found = examine(model, cloud, list(changes), claims=sorted(claims), tolerance=options.tolerance, seed=options.seed)
+    return card, found
