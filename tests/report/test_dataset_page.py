@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from jetkit.data.card import Card
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.report.class_table import class_table, mean_with_error
-from jetkit.report.dataset_page import command, page, write_page
+from jetkit.report.dataset_page import command, of_classes, page, write_page
 from jetkit.report.jet_sample import JetSample, sample_jets
 from jetkit.report.picture_set import CAPTIONS, lund_density, mean_image
 from jetkit.report.pictures import histogram
@@ -27,17 +27,19 @@ def test_all_pictures_are_made(figures: dict[str, Figure]) -> None:
 
 def test_classes_that_are_left_out_are_counted(many_classes: Path) -> None:
     dataset = open_dataset(many_classes)
-    assert "The 10 largest of 12 classes" in page(dataset.card, sample_jets(dataset), PNG, "data")
+    assert "The 10 largest of 12 classes" in page(
+        dataset.card, of_classes(dataset.card, sample_jets(dataset)), PNG, "data"
+    )
 
 
 def test_page_asks_nothing_of_the_network(dataset: Dataset, jets: JetSample) -> None:
-    text = page(dataset.card, jets, PNG, "data")
+    text = page(dataset.card, of_classes(dataset.card, jets), PNG, "data")
     assert "<script" not in text
     assert re.findall(r"""(?:src|href)=["'](?!data:)|url\(|@import""", text) == []
 
 
 def test_page_tells_card_shards_and_command(dataset: Dataset, jets: JetSample) -> None:
-    text = page(dataset.card, jets, PNG, "data")
+    text = page(dataset.card, of_classes(dataset.card, jets), PNG, "data")
     for expected in (
         "550 &lt; pT &lt; 650 GeV",
         "arXiv:0000.00000",
@@ -53,20 +55,20 @@ def test_what_a_card_holds_is_escaped(dataset: Dataset, jets: JetSample) -> None
     evil = "<script>alert(1)</script>"
     made = {"dataset": {"name": evil, "description": evil}, "options": {"jets": evil}}
     card = replace(dataset.card, name=evil, notes=[evil], cuts=[evil], recipe=made)
-    text = page(card, jets, PNG, f'"{evil}')
+    text = page(card, of_classes(card, jets), PNG, f'"{evil}')
     assert "<script" not in text
     assert "&lt;script&gt;" in text
 
 
 def test_incomplete_dataset_is_said_to_be(dataset: Dataset, jets: JetSample) -> None:
-    assert "not complete" in page(replace(dataset.card, complete=False), jets, PNG, "data")
-    assert "not complete" not in page(dataset.card, jets, PNG, "data")
+    assert "not complete" in page(replace(dataset.card, complete=False), of_classes(dataset.card, jets), PNG, "data")
+    assert "not complete" not in page(dataset.card, of_classes(dataset.card, jets), PNG, "data")
 
 
 def test_files_without_a_card_have_no_command(jets: JetSample) -> None:
     card = Card("found", rows=120, complete=True)
     assert command(card) == ""
-    assert "jetkit simulate" not in page(card, jets, {}, "found.parquet")
+    assert "jetkit simulate" not in page(card, of_classes(card, jets), {}, "found.parquet")
 
 
 def test_command_leaves_out_the_recipe_s_own_detector(dataset: Dataset) -> None:
@@ -77,7 +79,7 @@ def test_command_leaves_out_the_recipe_s_own_detector(dataset: Dataset) -> None:
 def test_page_is_the_same_on_every_run(dataset: Dataset, jets: JetSample, tmp_path: Path) -> None:
     for name in ("one", "two"):
         figures = {"mass": histogram(jets.by_class("mass"), "mass", unit="GeV")}
-        write_page(dataset.card, jets, figures, tmp_path / name, "data")
+        write_page(dataset.card, of_classes(dataset.card, jets), figures, tmp_path / name, "data")
     assert (tmp_path / "one" / "index.html").read_bytes() == (tmp_path / "two" / "index.html").read_bytes()
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from jetkit.data.dataset import Dataset
-from jetkit.report.dataset_page import write_page
+from jetkit.report.dataset_page import of_classes, write_page
 from jetkit.report.jet_sample import JetSample
 from jetkit.report.picture_set import CAPTIONS
 
@@ -69,7 +69,9 @@ VIEWS = [
 def dataset_html(
     dataset: Dataset, jets: JetSample, figures: dict[str, Figure], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    return write_page(dataset.card, jets, figures, tmp_path_factory.mktemp("page"), "data/invented")[-1]
+    return write_page(
+        dataset.card, of_classes(dataset.card, jets), figures, tmp_path_factory.mktemp("page"), "data/invented"
+    )[-1]
 
 
 def browse(url: str, profile: Path, width: int, scheme: str, *action: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,8 @@ from rich.table import Table
 
 from jetkit.cli.console import options_table, progress_bar, two_columns
 from jetkit.cli.grammar import refuse_option, verb
-from jetkit.config import pairs, parse, read_yaml
+from jetkit.config import nearest, pairs, parse, read_yaml
+from jetkit.errors import JetkitError
 
 
 def _tables() -> list[Table]:
@@ -40,11 +42,18 @@ def convert_(
     """Make a dataset of public or an experiment's files; goes on where it stopped."""
     refuse_option(format, "convert", "FORMAT")
     import jetkit.simulate.foreign_events  # noqa: F401 - registers readers of events
+    from jetkit.config import describe
     from jetkit.data.convert import ConvertOptions, convert
+    from jetkit.registry import entry, schema
 
-    own = ConvertOptions.__dataclass_fields__
+    own = [option.name for option in describe(ConvertOptions)]
+    of_reader = [option.name for option in describe(schema(entry(format, "reader").cls))]
     files = [word for word in words or [] if "=" not in word or Path(word).exists()]
     given = [word for word in words or [] if word not in files]
+    for name in (word.partition("=")[0] for word in given):
+        if name not in own + of_reader:
+            hint = nearest(name, own + of_reader) or f"; known: {', '.join(own + of_reader)}"
+            raise JetkitError(f"unknown option {name!r} in jetkit convert {format}{hint}")
     options = parse(
         ConvertOptions, [word for word in given if word.partition("=")[0] in own], f"jetkit convert {format}"
     )
@@ -57,9 +66,10 @@ def convert_(
 
 def _account(folder: Path) -> list[str]:
     """What became of the files, in words."""
-    from jetkit.data.card import read_card
+    from jetkit.data.card import CARD_NAME, read_card
 
     card = read_card(folder)
     lines = [f"{card.rows:,} rows of {len(card.recipe['files'])} files are in {folder}"]
     lines += [f"left out: {count:,} ({reason})" for reason, count in card.skipped.items() if count]
-    return lines + [note for note in card.notes if note.startswith("unknown branches")]
+    notes = [note for note in card.notes if note.startswith("unknown branches")]
+    return lines + [shorten(note, 300, placeholder=f" … (all in {folder / CARD_NAME})") for note in notes]

@@ -17,7 +17,7 @@ from jetkit.cli.console import plain, progress_bar
 
 if TYPE_CHECKING:
     from jetkit.data.card import Card
-    from jetkit.report.class_table import Table as ClassTable
+    from jetkit.report.class_table import Table as Numbers
 
 
 def show_dataset(path: str, out: str = "") -> Sequence[Path]:
@@ -26,9 +26,10 @@ def show_dataset(path: str, out: str = "") -> Sequence[Path]:
     Raises:
         JetkitError: the path holds no dataset, or the folder cannot be written.
     """
+    from jetkit.data.columns import P4_COLUMNS
     from jetkit.data.dataset import open_dataset
-    from jetkit.report.class_table import class_table
-    from jetkit.report.dataset_page import write_page
+    from jetkit.report.column_contents import column_contents
+    from jetkit.report.dataset_page import of_classes, write_page
     from jetkit.report.jet_sample import sample_jets
     from jetkit.report.picture_set import picture_set
     from jetkit.report.pictures import make_folder
@@ -38,10 +39,14 @@ def show_dataset(path: str, out: str = "") -> Sequence[Path]:
     folder = Path(out) if out else place / "show" if place.is_dir() else place.with_name(f"{place.stem}-show")
     make_folder(folder)
     _print_card(dataset.card)
-    jets = sample_jets(dataset)
-    _print_classes(class_table(jets))
     with Console(stderr=True).status("drawing"):
-        return write_page(dataset.card, jets, picture_set(jets), folder, path)
+        if set(P4_COLUMNS) <= set(dataset.columns):
+            jets = sample_jets(dataset)
+            contents, figures = of_classes(dataset.card, jets), picture_set(jets)
+        else:
+            contents, figures = column_contents(dataset)
+        _print_table(contents.table)
+        return write_page(dataset.card, contents, figures, folder, path)
 
 
 def verify_dataset(folder: Path) -> None:
@@ -66,7 +71,8 @@ def _print_card(card: Card) -> None:
 
     console = Console(highlight=False, markup=False)
     shards = f"{len(card.shards)} shards" if card.shards else "no card"
-    console.print(f"{card.name}: {card.rows:,} jets, {len(card.classes)} classes, {shards}")
+    rows = f"jets, {len(card.classes)} classes" if card.classes else "rows"
+    console.print(f"{card.name}: {card.rows:,} {rows}, {shards}")
     if not card.complete:
         console.print("not complete: run the command below again, it goes on where it stopped")
     for name, text in facts(card):
@@ -80,7 +86,7 @@ def _print_card(card: Card) -> None:
         console.print(f"  made by: {command(card)}", soft_wrap=True)
 
 
-def _print_classes(numbers: ClassTable) -> None:
+def _print_table(numbers: Numbers) -> None:
     table = Table(*numbers.header, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for row in numbers.rows:
         table.add_row(*(plain(cell) for cell in row))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import yaml
 
 from jetkit.config import load, names
 from jetkit.data.card import Card
-from jetkit.report.class_table import class_table
+from jetkit.report.class_table import Table, class_table
 from jetkit.report.figure import image
 from jetkit.report.jet_sample import PER_CLASS, JetSample
 from jetkit.report.page import render
@@ -23,7 +24,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def write_page(card: Card, jets: JetSample, figures: Mapping[str, Figure], out: Path, folder: str) -> list[Path]:
+@dataclass(frozen=True)
+class Contents:
+    """What a page tells of the rows of a dataset: a table with a note on it, title and caption of each picture."""
+
+    title: str
+    table: Table
+    note: str
+    captions: Mapping[str, tuple[str, str]]
+
+
+def write_page(card: Card, contents: Contents, figures: Mapping[str, Figure], out: Path, folder: str) -> list[Path]:
     """Write each figure as a PNG and, last, ``index.html``, which holds them all and needs no other file or network.
 
     `out` is the folder to write, `folder` where the dataset lies. Returns the files written.
@@ -33,14 +44,22 @@ def write_page(card: Card, jets: JetSample, figures: Mapping[str, Figure], out: 
     """
     pngs = {name: image(figure) for name, figure in figures.items()}
     written = {out / f"{name}.png": png for name, png in pngs.items()}
-    written[out / "index.html"] = page(card, jets, pngs, folder).encode()
+    written[out / "index.html"] = page(card, contents, pngs, folder).encode()
     for path, content in written.items():
         write_bytes(path, content)
     return list(written)
 
 
-def page(card: Card, jets: JetSample, pngs: Mapping[str, bytes], folder: str) -> str:
-    """The page as HTML; `pngs` holds a PNG file for names of `CAPTIONS`.
+def of_classes(card: Card, jets: JetSample) -> Contents:
+    """The classes of a dataset of jets, in numbers and pictures."""
+    note = f"Mean ± statistical error of the mean, from at most {PER_CLASS:,} jets per class, evenly over the files."
+    if len(jets.classes) < len(card.classes):
+        note += f" The {len(jets.classes)} largest of {len(card.classes)} classes."
+    return Contents("Classes", class_table(jets), note, CAPTIONS)
+
+
+def page(card: Card, contents: Contents, pngs: Mapping[str, bytes], folder: str) -> str:
+    """The page as HTML; `pngs` holds a PNG file for names of the contents' captions.
 
     Raises:
         JetkitError: jinja2 is absent.
@@ -51,17 +70,20 @@ def page(card: Card, jets: JetSample, pngs: Mapping[str, bytes], folder: str) ->
         "dataset.html.j2",
         card=card,
         description=description,
-        table=class_table(jets),
+        contents=contents,
         pictures=[
-            {"name": name, "title": CAPTIONS[name][0], "caption": CAPTIONS[name][1], "base64": b64encode(png).decode()}
+            {
+                "name": name,
+                "title": contents.captions[name][0],
+                "caption": contents.captions[name][1],
+                "base64": b64encode(png).decode(),
+            }
             for name, png in pngs.items()
         ],
         facts=facts(card),
         lists={"Cuts": card.cuts, "Notes": notes, "Known differences": card.differences, "Cite": card.citation},
         recipe_text=yaml.safe_dump(card.recipe, sort_keys=False, allow_unicode=True) if card.recipe else "",
         megabytes=sum(shard.bytes for shard in card.shards) / 1e6,
-        per_class=PER_CLASS,
-        shown_classes=len(jets.classes),
         command=command(card),
         folder=folder,
     )

@@ -35,7 +35,9 @@ KINDS = ("charged hadron", "neutral hadron", "photon", "electron", "muon")
 MARKERS = ("o", "s", "D", "^", "v", "X")
 
 
-def histogram(values: Mapping[str, Float[np.ndarray, " jets"]], name: str, *, unit: str = "", bins: int = 40) -> Figure:
+def histogram(
+    values: Mapping[str, Float[np.ndarray, " jets"]], name: str, *, unit: str = "", bins: int = 40, of: str = "jets"
+) -> Figure:
     """One quantity per class: the fraction of the class's jets in each bin, f = n/N, with its error √n/N.
 
     The range holds the central 99 % of all values; what is not finite is left out. Whole numbers get whole bins.
@@ -55,8 +57,9 @@ def histogram(values: Mapping[str, Float[np.ndarray, " jets"]], name: str, *, un
         axes = figure.subplots()
         draw_fractions(axes, finite, edges)
         axes.set(xlim=(edges[0], edges[-1]), ylim=(0, None), xlabel=_with_unit(name, unit))
-        axes.set_ylabel(f"fraction of jets / {edges[1] - edges[0]:.3g} {unit}".rstrip())
-        legend(figure, list(finite))
+        axes.set_ylabel(f"fraction of {of} / {edges[1] - edges[0]:.3g} {unit}".rstrip())
+        if any(finite):
+            legend(figure, list(finite))
     return figure
 
 
