@@ -9,16 +9,20 @@ from jetkit.models.lola import LoLa
 from jetkit.models.lorentz_net import LorentzNet, LorentzNetPublished
 from jetkit.models.lund_lstm import LundLSTM
 from jetkit.models.lund_net import LundNet
+from jetkit.models.morphology import Morphology
 from jetkit.models.nsub_dnn import NsubDNN
 from jetkit.models.observables_bdt import ObservablesBDT
 from jetkit.models.p_cnn import PCNN
 from jetkit.models.part import ParT
+from jetkit.models.part_irc import ParTIRC
 from jetkit.models.particle_net import ParticleNet
 from jetkit.models.particle_next import ParticleNeXt
 from jetkit.models.pelican import Pelican, PelicanIRC, PelicanSO2
 from jetkit.models.pfn import PFN
 from jetkit.models.rec_nn import RecNN
 from jetkit.models.res_next import ResNeXt
+from jetkit.models.rnn_ip import RNNIP
+from jetkit.models.so2_efn import SO2EFN
 from jetkit.models.topo_dnn import TopoDNN
 from jetkit.models.tree_nin import TreeNiN
 
@@ -27,6 +31,8 @@ __all__ = [
     "LBN",
     "PCNN",
     "PFN",
+    "RNNIP",
+    "SO2EFN",
     "EFPLinear",
     "JetImageCNN",
     "JetVLAD",
@@ -35,9 +41,11 @@ __all__ = [
     "LorentzNetPublished",
     "LundLSTM",
     "LundNet",
+    "Morphology",
     "NsubDNN",
     "ObservablesBDT",
     "ParT",
+    "ParTIRC",
     "ParticleNeXt",
     "ParticleNet",
     "Pelican",
