@@ -40,7 +40,7 @@ def test_every_hyperparameter_has_a_help_text(entry) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("part-net", "unknown tagger 'part-net'; did you mean part"), ("xyz", "'xyz'; choose one of efn, ")],
+    [("part-net", "unknown tagger 'part-net'; did you mean part"), ("xyz", "'xyz'; choose one of bip, ")],
 )
 def test_an_unknown_name_is_refused(name, message) -> None:
     with pytest.raises(JetkitError, match=message):

@@ -140,7 +140,7 @@ def test_numbers_have_the_precision_of_the_cloud(cloud):
 
 @pytest.mark.parametrize("values", [{"trees": 0}, {"leaves": 1}, {"rate": 0.0}, {"least": 0}, {"l2": -1.0}])
 def test_hyperparameters_out_of_range_are_refused(values):
-    with pytest.raises(JetkitError, match="observables-bdt needs"):
+    with pytest.raises(JetkitError, match="boosted trees need"):
         ObservablesBDT(SPECS["kin"], **values)
 
 

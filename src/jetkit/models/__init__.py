@@ -1,5 +1,6 @@
 """Models that have a paper: one file a family. A new one is a file and a line here."""
 
+from jetkit.models.bip import BIP, BipBDT
 from jetkit.models.efn import EFN
 from jetkit.models.efp_linear import EFPLinear
 from jetkit.models.jet_image_cnn import JetImageCNN
@@ -27,12 +28,14 @@ from jetkit.models.topo_dnn import TopoDNN
 from jetkit.models.tree_nin import TreeNiN
 
 __all__ = [
+    "BIP",
     "EFN",
     "LBN",
     "PCNN",
     "PFN",
     "RNNIP",
     "SO2EFN",
+    "BipBDT",
     "EFPLinear",
     "JetImageCNN",
     "JetVLAD",

@@ -34,7 +34,7 @@ class Morphology(Tagger):
     pairs, up to the width of the image, which is infrared and collinear safe.
 
     All are standardised by a batch normalisation without parameters, which averages over all batches of the training.
-    The sizes are not the paper's, and its network takes spectra of subjets too. No gradient reaches the particles.
+    The sizes are not the paper's. No gradient reaches the particles.
     30,210 parameters with two classes.
 
     Args:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
-
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.errors import JetkitError
+from jetkit.data.cloud import Cloud
+from jetkit.models.boosted_trees import BoostedTrees
 from jetkit.models.jet_observables import jet_observables
-from jetkit.models.tagger import Tagger
-from jetkit.nn.trees import Trees
 from jetkit.registry import register
 
 
@@ -23,21 +19,11 @@ from jetkit.registry import register
     symmetries=("permutation", "rotation-about-beam"),
     tiny={"trees": 10, "leaves": 8},
 )
-class ObservablesBDT(Tagger):
+class ObservablesBDT(BoostedTrees):
     """Gradient-boosted trees on the table of `jet_observables`, which follows the feature set.
 
-    Trees grow leaf by leaf on histograms of the observables (LightGBM: A Highly Efficient Gradient Boosting Decision
-    Tree, 2017), as scikit-learn implements it; see `jetkit.train.boosting`. A model that was not trained gives all
-    classes the same probability. No gradient reaches the trees or the particles.
-
-    Args:
-        trees: most rounds of boosting; a round adds one tree for two classes, else a tree a class
-        leaves: most leaves of a tree
-        rate: learning rate, a factor on every tree
-        least: fewest jets in a leaf
-        l2: penalty on the squared values of the leaves
-
     Example:
+        >>> from jetkit import CloudSpec
         >>> model = ObservablesBDT(CloudSpec(features=(), classes=("QCD", "top")), trees=10)
         >>> p4 = torch.tensor([[[5.0, 3.0, 4.0, 0.0], [5.0, 3.0, -4.0, 0.0]]])
         >>> pair = Cloud(x=torch.zeros(1, 2, 0), mask=torch.ones(1, 2, dtype=torch.bool), p4=p4)
@@ -45,40 +31,7 @@ class ObservablesBDT(Tagger):
         ([[0.5, 0.5]], torch.Size([1, 16]))
     """
 
-    learns_by: ClassVar[str] = "boosting"
-
-    def __init__(
-        self,
-        spec: CloudSpec,
-        *,
-        trees: int = 200,
-        leaves: int = 31,
-        rate: float = 0.1,
-        least: int = 20,
-        l2: float = 0.0,
-    ) -> None:
-        super().__init__(spec)
-        if trees < 1 or leaves < 2 or rate <= 0 or least < 1 or l2 < 0:
-            raise JetkitError("observables-bdt needs trees >= 1, leaves >= 2, rate > 0, least >= 1 and l2 >= 0")
-        self.rate, self.least, self.l2 = rate, least, l2
-        classes = len(spec.classes)
-        trained = Trees(rounds=trees, leaves=leaves, outputs=classes if classes > 2 else 1)
-        self.head = nn.Sequential(trained, Halves() if classes == 2 else nn.Identity())
-
-    @property
-    def trees(self) -> Trees:
-        """The ensemble."""
-        return cast(Trees, cast(nn.Sequential, self.head)[0])
-
     def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
         """The observables, in the order of `jet_observables`."""
         table = np.stack(list(jet_observables(cloud, self.spec).values()), axis=1)
         return torch.from_numpy(table).to(cloud.mask.device, cloud.x.dtype)
-
-
-class Halves(nn.Module):
-    """Logits (−s/2, s/2) of two classes whose ratio of probabilities is exp(s)."""
-
-    def forward(self, score: Float[Tensor, "B 1"]) -> Float[Tensor, "B 2"]:
-        """Two logits from one score."""
-        return torch.cat([-score, score], 1) / 2

@@ -14,7 +14,7 @@ from torch import Tensor
 from jetkit.data.cloud import Cloud
 from jetkit.data.loader import Loader
 from jetkit.errors import JetkitError, require
-from jetkit.models.observables_bdt import ObservablesBDT
+from jetkit.models.boosted_trees import BoostedTrees
 from jetkit.nn.trees import Trees
 from jetkit.train.checkpoint import Progress
 from jetkit.train.loop import Report
@@ -35,7 +35,7 @@ class Table(NamedTuple):
 
 
 def boost(
-    model: ObservablesBDT,
+    model: BoostedTrees,
     train: Loader,
     validation: Loader,
     options: TrainOptions,
@@ -105,9 +105,7 @@ def _sides(
     return sides
 
 
-def _table(
-    model: ObservablesBDT, clouds: Iterable[Cloud], weight: Weight | None, report: Callable[[int], None]
-) -> Table:
+def _table(model: BoostedTrees, clouds: Iterable[Cloud], weight: Weight | None, report: Callable[[int], None]) -> Table:
     """All jets of an epoch."""
     rows = []
     for done, cloud in enumerate(clouds, 1):
@@ -124,7 +122,7 @@ def _refuse_missing(label: Int[np.ndarray, " B"], classes: tuple[str, ...]) -> N
         raise JetkitError(f"there are no training jets of {', '.join(missing)}: train on data with all classes")
 
 
-def _fit(model: ObservablesBDT, learn: Table, watch: Table, options: TrainOptions, rounds: int) -> Any:
+def _fit(model: BoostedTrees, learn: Table, watch: Table, options: TrainOptions, rounds: int) -> Any:
     """A fitted HistGradientBoostingClassifier, with the losses of each round."""
     classifier = require("sklearn.ensemble").HistGradientBoostingClassifier(
         max_iter=rounds,
