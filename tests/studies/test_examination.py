@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,8 @@ def test_a_model_of_ones_own_can_be_examined() -> None:
 
 
 def test_jets_of_a_dataset_can_be_taken(runs: Path) -> None:
-    data = next(path.parent for path in runs.parent.rglob("dataset.json"))
-    _, found = examine_file(runs / "pfn", ExamineOptions(test=("permutation", "collinear"), data=str(data), jets=16))
+    data = json.loads((runs / "pfn" / "run.json").read_text())["options"]["data"]
+    _, found = examine_file(runs / "pfn", ExamineOptions(test=("permutation", "collinear"), data=data, jets=16))
     assert [finding.passed for finding in found] == [True, False]
 
 

@@ -100,7 +100,8 @@ class ShardReader:
         if rows != sum(self.group_rows) or min(self.group_rows, default=0) < 0:
             raise JetkitError(f"{self.path} is damaged: its row groups do not add up to its {rows} rows")
         self.metadata = {
-            key.decode(): value.decode(errors="replace") for key, value in (self._schema.metadata or {}).items()
+            key.decode(errors="replace"): value.decode(errors="replace")
+            for key, value in (self._schema.metadata or {}).items()
         }
         names: list[str] = self._schema.names
         self.columns = {
