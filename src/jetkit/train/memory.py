@@ -32,18 +32,18 @@ class FreedMemory:
     """
 
     def __init__(self) -> None:
+        self._glibc = _glibc()
         self._needed = 0
 
     def after_step(self) -> None:
         """To be called after each step; the first one, and the first after memory was handed back, is the measure."""
-        glibc = _glibc()
-        if glibc is None:
+        if self._glibc is None:
             return
         resident = _resident_pages()
         if not self._needed:
             self._needed = resident
         elif resident > 2 * self._needed:
-            glibc.malloc_trim(0)
+            self._glibc.malloc_trim(0)
             self._needed = 0
 
 

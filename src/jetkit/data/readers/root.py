@@ -33,7 +33,9 @@ class _Held:
         if self.array is not None and stop == self.stop:
             return self
         more = branch.array(entry_start=self.stop, entry_stop=stop, library="ak")
-        return _Held(self.start, stop, more if self.start == self.stop else _joined(self.array, more))
+        return _Held(
+            self.start, stop, more if self.start == self.stop else require("awkward").concatenate([self.array, more])
+        )
 
 
 class Tree:
@@ -218,11 +220,6 @@ def _values(array: Any, name: str) -> Values:
     packed = awkward.to_packed(awkward.from_regular(array, axis=1)).layout
     offsets = np.asarray(packed.to_ListOffsetArray64(True).offsets, dtype=np.int64)
     return Ragged(np.asarray(awkward.to_numpy(packed.content)), offsets)
-
-
-def _joined(one: Any, two: Any) -> Any:
-    """Entries of a branch after each other."""
-    return require("awkward").concatenate([one, two])
 
 
 def _awkward(awkward: Any, values: Values) -> Any:
