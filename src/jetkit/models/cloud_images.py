@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jetkit.data.cloud import Cloud
-from jetkit.models.tagger import four_momenta
+from jetkit.models.tagger import four_momenta, ragged_momenta
 from jetkit.physics.jet_images import jet_images
-from jetkit.physics.ragged import ragged_from_padded
 
 
 def cloud_images(cloud: Cloud, *, pixels: int, half_width: float, align: bool) -> Float[Tensor, "B 1 pixels pixels"]:
@@ -26,7 +25,5 @@ def cloud_images(cloud: Cloud, *, pixels: int, half_width: float, align: bool) -
         >>> cloud_images(cloud, pixels=4, half_width=2.0, align=False)[0, 0, 2]
         tensor([0.0000, 0.5000, 0.5000, 0.0000])
     """
-    p4 = four_momenta(cloud)
-    momenta = ragged_from_padded(p4.detach().double().cpu().numpy(), cloud.mask.cpu().numpy())
-    images = jet_images(*momenta, pixels=pixels, half_width=half_width, align=align)
-    return torch.from_numpy(images).unsqueeze(1).to(p4)
+    images = jet_images(*ragged_momenta(cloud), pixels=pixels, half_width=half_width, align=align)
+    return torch.from_numpy(images).unsqueeze(1).to(four_momenta(cloud))

@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.models.tagger import Tagger, ragged_momenta
 from jetkit.physics.energy_flow import HIGHEST, energy_flow_polynomials
 from jetkit.physics.multigraphs import multigraphs
-from jetkit.physics.ragged import ragged_from_padded
 from jetkit.registry import register
 
 
@@ -54,7 +53,5 @@ class EFPLinear(Tagger):
 
     def polynomials(self, cloud: Cloud) -> Float[Tensor, "B D"]:
         """EFP_G of all graphs but the empty one, in the order of `energy_flow_polynomials`."""
-        p4, mask = four_momenta(cloud).detach().double().cpu(), cloud.mask.cpu()
-        particles = ragged_from_padded(p4.numpy(), mask.numpy())
-        table = energy_flow_polynomials(*particles, degree=self.degree, beta=self.beta)
+        table = energy_flow_polynomials(*ragged_momenta(cloud), degree=self.degree, beta=self.beta)
         return torch.from_numpy(table[:, 1:]).to(cloud.x.device, cloud.x.dtype)

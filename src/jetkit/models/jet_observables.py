@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import four_momenta
+from jetkit.models.tagger import ragged_momenta
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.energy_correlators import three_point_ratios
 from jetkit.physics.grooming import soft_drop
-from jetkit.physics.ragged import jet_of, ragged_from_padded, ratio, sum_per_jet
+from jetkit.physics.ragged import jet_of, ratio, sum_per_jet
 from jetkit.physics.shapes import angularity, jet_charge, momentum_dispersion, multiplicity, width
 from jetkit.physics.subjettiness import n_subjettiness
 
@@ -70,16 +69,9 @@ def jet_observables(cloud: Cloud, spec: CloudSpec) -> dict[str, Float[np.ndarray
         >>> table["mass"].tolist(), table["pt"].tolist(), table["tau21"].tolist()
         ([8.0], [6.0], [0.0])
     """
-    mask = cloud.mask.cpu().numpy()
-    p4, offsets = ragged_from_padded(_array(four_momenta(cloud)), mask)
-    features = dict(zip(spec.features, _array(cloud.x)[mask].T, strict=True))
-    jets = Jets(p4, offsets, features)
+    features = cloud.x.detach().double().cpu()[cloud.mask.cpu()].numpy()
+    jets = Jets(*ragged_momenta(cloud), dict(zip(spec.features, features.T, strict=True)))
     return _kinematic(jets) | _identity(jets) | _displacement(jets)
-
-
-def _array(tensor: Tensor) -> Float[np.ndarray, "..."]:
-    array: Float[np.ndarray, "..."] = tensor.detach().double().cpu().numpy()
-    return array
 
 
 def _kinematic(jets: Jets) -> dict[str, Float[np.ndarray, "B"]]:

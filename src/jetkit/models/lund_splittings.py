@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from jetkit.data.cloud import Cloud
-from jetkit.models.tagger import four_momenta
+from jetkit.models.tagger import ragged_momenta
 from jetkit.physics.lund import Coordinate, lund_coordinates, lund_declusterings, perturbative, primary_plane
-from jetkit.physics.ragged import jet_of, ragged_from_padded
+from jetkit.physics.ragged import jet_of
 
 
 class LundSplittings(NamedTuple):
@@ -55,8 +55,7 @@ def lund_splittings(
         >>> found.x.shape, found.parent.tolist(), found.edges.tolist()
         (torch.Size([2, 2]), [-1, 0], [[0, 1], [1, 0]])
     """
-    p4 = four_momenta(cloud).detach().cpu().double().numpy()
-    splittings = perturbative(lund_declusterings(*ragged_from_padded(p4, cloud.mask.cpu().numpy())), kt_min)
+    splittings = perturbative(lund_declusterings(*ragged_momenta(cloud)), kt_min)
     if primary:
         splittings = primary_plane(splittings)
     counts = np.diff(splittings.offsets)

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
 from jetkit.models.cloud_images import cloud_images
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.models.tagger import Tagger, four_momenta, ragged_momenta
 from jetkit.nn.mlp import mlp
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.minkowski_functionals import minkowski_functionals
-from jetkit.physics.ragged import ragged_from_padded
 from jetkit.physics.two_point_spectrum import two_point_spectrum
 from jetkit.registry import register
 
@@ -89,7 +88,5 @@ class Morphology(Tagger):
 
     def spectrum(self, cloud: Cloud) -> Float[Tensor, "B bins"]:
         """Two-point spectrum up to R = 2 half_width."""
-        p4 = four_momenta(cloud).detach().double().cpu().numpy()
-        particles = ragged_from_padded(p4, cloud.mask.cpu().numpy())
         width = 2 * self.half_width / self.bins
-        return torch.from_numpy(two_point_spectrum(*particles, bins=self.bins, width=width)).to(cloud.x)
+        return torch.from_numpy(two_point_spectrum(*ragged_momenta(cloud), bins=self.bins, width=width)).to(cloud.x)

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.models.tagger import Tagger, four_momenta, ragged_momenta
 from jetkit.physics import four_vectors as fv
-from jetkit.physics.ragged import ragged_from_padded
 from jetkit.physics.subjettiness import n_subjettiness_basis
 from jetkit.registry import register
 
@@ -61,8 +60,7 @@ class NsubDNN(Tagger):
 
     def observables(self, cloud: Cloud) -> Float[Tensor, "B 3*M-2"]:
         """The N-subjettinesses, the mass and the pT of each jet, in GeV."""
-        p4 = four_momenta(cloud).detach().double()
-        jet = fv.total(p4, cloud.mask)
-        tau = n_subjettiness_basis(*ragged_from_padded(p4.cpu().numpy(), cloud.mask.cpu().numpy()), bodies=self.bodies)
+        jet = fv.total(four_momenta(cloud).detach().double(), cloud.mask)
+        tau = n_subjettiness_basis(*ragged_momenta(cloud), bodies=self.bodies)
         table = torch.cat([torch.from_numpy(tau).to(jet.device), torch.stack([fv.mass(jet), fv.pt(jet)], 1)], 1)
         return table.to(cloud.x.dtype)

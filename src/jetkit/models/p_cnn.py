@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
 from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.nn.hardest import ranking
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import masked_sum, pad
 from jetkit.nn.sequence_convolution import SequenceConvolution, windows
@@ -120,6 +121,6 @@ class PCNN(Tagger):
 
     def sequence(self, cloud: Cloud) -> tuple[Float[Tensor, "M F"], Bool[Tensor, "B N"]]:
         """Features of the hardest particles, from the hardest down, and their mask."""
-        ranking = pt(four_momenta(cloud)).masked_fill(~cloud.mask, -1).argsort(dim=1, descending=True, stable=True)
-        mask = cloud.mask.take_along_dim(ranking, 1)[:, : self.length]
-        return cloud.x.take_along_dim(ranking.unsqueeze(-1), 1)[:, : self.length][mask], mask
+        places = ranking(pt(four_momenta(cloud)), cloud.mask)[:, : self.length]
+        mask = cloud.mask.take_along_dim(places, 1)
+        return cloud.x.take_along_dim(places.unsqueeze(-1), 1)[mask], mask

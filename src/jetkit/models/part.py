@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
@@ -41,15 +41,26 @@ class PairEmbedding(nn.Module):
 
     def forward(self, p4: Float[Tensor, "B N 4"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B heads N N"]:
         """Bias of each pair, 0 where one of them is padded."""
-        pairs = (mask.unsqueeze(1) & mask.unsqueeze(2)).tril()
-        jet, i, j = pairs.nonzero(as_tuple=True)
+        pairs = unordered_pairs(mask)
         with torch.no_grad():
-            kinematics = pair_kinematics(p4)[jet, i, j]
-        bias = self.layers(kinematics)  # (pairs, heads)
-        table = bias.new_zeros(*pairs.shape, bias.shape[-1])
-        table[jet, i, j] = bias
-        table[jet, j, i] = bias
-        return torch.permute(table, (0, 3, 1, 2))
+            kinematics = pair_kinematics(p4)[pairs]
+        return symmetric_bias(self.layers(kinematics), pairs, mask)
+
+
+def unordered_pairs(mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " P"], ...]:
+    """Jet and places i ≥ j of each pair of real particles."""
+    return (mask.unsqueeze(1) & mask.unsqueeze(2)).tril().nonzero(as_tuple=True)
+
+
+def symmetric_bias(
+    bias: Float[Tensor, "P heads"], pairs: tuple[Int[Tensor, " P"], ...], mask: Bool[Tensor, "B N"]
+) -> Float[Tensor, "B heads N N"]:
+    """That of (i, j) and (j, i) from one number for both, 0 where one of them is padded."""
+    jet, i, j = pairs
+    table = bias.new_zeros(*mask.shape, mask.shape[1], bias.shape[-1])
+    table[jet, i, j] = bias
+    table[jet, j, i] = bias
+    return torch.permute(table, (0, 3, 1, 2))
 
 
 @register(
@@ -92,12 +103,12 @@ class ParT(Backbone):
         dropout: float = 0.1,
     ) -> None:
         super().__init__(spec)
-        self.norm = nn.BatchNorm1d(len(spec.features))
+        self.norm: nn.Module = nn.BatchNorm1d(len(spec.features))
         widths = [len(spec.features), width, 4 * width, width]
         self.embed = nn.Sequential(
             *(part for a, b in pairwise(widths) for part in (nn.LayerNorm(a), nn.Linear(a, b), nn.GELU()))
         )
-        self.pairs = PairEmbedding((*pair_widths, heads))
+        self.pairs: nn.Module = PairEmbedding((*pair_widths, heads))
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
         self.class_blocks = nn.ModuleList(Block(width, heads, 0.0) for _ in range(class_depth))
         self.class_token = nn.Parameter(torch.empty(1, 1, width))
@@ -122,12 +133,16 @@ class ParT(Backbone):
     def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
         """The class token, normalised."""
         x = self.tokens(cloud)
-        bias = nn.functional.pad(padding_bias(cloud.mask, x.dtype), (1, 0))
+        bias = nn.functional.pad(self.class_bias(cloud, x.dtype), (1, 0))
         token = self.class_token.expand(len(cloud), -1, -1)
         for block in cast(Iterable[Block], self.class_blocks):
             token = block.attend(token, x, bias)
         encoded: Tensor = self.final_norm(token.squeeze(1))
         return encoded
+
+    def class_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
+        """Of each particle, where the class token looks at it."""
+        return padding_bias(cloud.mask, dtype)
 
     def _initialise(self) -> None:
         """Xavier (queries, keys and values apart), biases 0; the ends of block ℓ divided by √(2ℓ)."""

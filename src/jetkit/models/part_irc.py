@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.part import ParT
+from jetkit.models.part import ParT, symmetric_bias, unordered_pairs
 from jetkit.models.tagger import columns, momentum_fractions
-from jetkit.nn.attention import Block, padding_bias
 from jetkit.physics.four_vectors import delta_phi, eta, phi, pt
 from jetkit.registry import register
 
@@ -36,15 +32,11 @@ class SafeBias(nn.Module):
 
     def forward(self, p4: Float[Tensor, "B N 4"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B heads N N"]:
         """Bias of each pair of real particles, some finite number where one of them is padded."""
-        pairs = (mask.unsqueeze(1) & mask.unsqueeze(2)).tril()
-        jet, i, j = pairs.nonzero(as_tuple=True)
+        pairs = jet, i, j = unordered_pairs(mask)
         eta_of, phi_of = eta(p4), phi(p4)
         delta2 = (eta_of[jet, i] - eta_of[jet, j]) ** 2 + delta_phi(phi_of[jet, i], phi_of[jet, j]) ** 2
         bias = self.layers(0.5 * torch.log1p(delta2 / self.angle**2).unsqueeze(-1))  # (pairs, heads)
-        table = bias.new_zeros(*pairs.shape, bias.shape[-1])
-        table[jet, i, j] = bias
-        table[jet, j, i] = bias
-        return torch.permute(table, (0, 3, 1, 2)) + logarithm(pt(p4))
+        return symmetric_bias(bias, pairs, mask) + logarithm(pt(p4))
 
 
 def logarithm(weight: Float[Tensor, "B N"]) -> Float[Tensor, "B 1 1 N"]:
@@ -98,25 +90,18 @@ class ParTIRC(ParT):
     ) -> None:
         super().__init__(spec, width=width, depth=depth, class_depth=class_depth, heads=heads, dropout=dropout)
         self._direction = columns(spec, "part_deta", "part_dphi")
-        self.norm = nn.Identity()  # type: ignore[assignment]
+        self.norm = nn.Identity()
         self.embed = nn.Sequential(
             *(nn.Linear(2, width), nn.GELU(), nn.LayerNorm(width)),
             *(nn.Linear(width, 4 * width), nn.GELU(), nn.LayerNorm(4 * width)),
             *(nn.Linear(4 * width, width), nn.GELU()),
         )
-        self.pairs = SafeBias(pair_width, heads, angle)  # type: ignore[assignment]
+        self.pairs = SafeBias(pair_width, heads, angle)
 
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks of particle attention (what stands in padded places is arbitrary)."""
         return super().tokens(cloud.replace(x=cloud.x[..., self._direction]))
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
-        """The class token, normalised."""
-        x = self.tokens(cloud)
-        bias = logarithm(momentum_fractions(cloud).to(x.dtype)) + padding_bias(cloud.mask, x.dtype)
-        bias = nn.functional.pad(bias, (1, 0))
-        token = self.class_token.expand(len(cloud), -1, -1)
-        for block in cast(Iterable[Block], self.class_blocks):
-            token = block.attend(token, x, bias)
-        encoded: Tensor = self.final_norm(token.squeeze(1))
-        return encoded
+    def class_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
+        """ln z of each particle."""
+        return logarithm(momentum_fractions(cloud).to(dtype)) + super().class_bias(cloud, dtype)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.models.tagger import Tagger, columns, momentum_fractions
+from jetkit.nn.hardest import ranking
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import pad
 from jetkit.registry import register
@@ -82,11 +83,10 @@ class RNNIP(Tagger):
         significance = impact_significance(d0, d0_error)
         x = [significance.asinh(), impact_significance(dz, dz_error).asinh(), momentum_fractions(cloud).to(d0.dtype)]
         real = cloud.mask & (charge != 0)
-        ranking = significance.abs().masked_fill(~real, -1).argsort(dim=1, descending=True, stable=True)
-        ranking = ranking[:, : self.length]
-        mask = real.take_along_dim(ranking, 1)
+        places = ranking(significance.abs(), real)[:, : self.length]
+        mask = real.take_along_dim(places, 1)
         values = torch.stack([*x, torch.hypot(deta, dphi)], -1)
-        return Tracks(values.take_along_dim(ranking.unsqueeze(-1), 1)[mask], mask)
+        return Tracks(values.take_along_dim(places.unsqueeze(-1), 1)[mask], mask)
 
 
 def impact_significance(bounded: Float[Tensor, "*batch"], error: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
+from jetkit.physics.ragged import ragged_from_padded
 
 
 class Tagger(nn.Module, ABC):
@@ -74,6 +76,18 @@ def four_momenta(cloud: Cloud) -> Float[Tensor, "B N 4"]:
     if cloud.p4 is None:
         raise JetkitError("this model needs four-momenta: make the batches with p4=True")
     return cloud.p4
+
+
+def ragged_momenta(cloud: Cloud) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarray, "bounds"]]:
+    """Momenta of the real particles, jet after jet, and the offsets of the jets, for the formulas of `jetkit.physics`.
+
+    In double precision on the processor, and without a gradient.
+
+    Raises:
+        JetkitError: the cloud has none.
+    """
+    p4 = four_momenta(cloud).detach().cpu().double().numpy()
+    return ragged_from_padded(p4, cloud.mask.cpu().numpy())
 
 
 def momentum_fractions(cloud: Cloud) -> Float[Tensor, "B N"]:
