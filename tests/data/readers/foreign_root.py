@@ -1,5 +1,6 @@
 """ROOT and Parquet files as the experiments and generators write them, small; and the real ones where they are."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,16 @@ def jets(counts: list[int], **changed: Values) -> dict[str, Values]:
     return columns | changed
 
 
+def write_present(path: Path, tree: str, columns: Mapping[str, Values | None]) -> None:
+    """Write a tree of the columns that are there; None stands for a branch that the file lacks."""
+    write_tree(path, tree, {name: column for name, column in columns.items() if column is not None})
+
+
 def jetclass_file(path: Path, counts: list[int], **changed: Values) -> dict[str, Values]:
     """A JetClass file; jet i is of class i."""
     label = np.arange(len(counts)) % len(CLASSES)
     columns = jets(counts) | {f"label_{name}": label == index for index, name in enumerate(CLASSES)} | changed
-    write_tree(path, "tree", {name: column for name, column in columns.items() if column is not None})
+    write_present(path, "tree", columns)
     return columns
 
 

@@ -6,7 +6,6 @@ import pytest
 
 import jetkit.data.readers.atlas_physlite  # noqa: F401 - registers the reader
 from jetkit.data.ragged import Ragged
-from jetkit.data.readers.root import write_tree
 from jetkit.errors import JetkitError
 
 from .foreign_root import (
@@ -21,6 +20,7 @@ from .foreign_root import (
     refuses_what_is_damaged,
     tree_of,
     values,
+    write_present,
 )
 
 PUBLIC = "jets/atlas_physlite_example.root"
@@ -50,7 +50,7 @@ def physlite_file(path: Path, **changed: Any) -> dict[str, Any]:
         "AnalysisJetsAuxDyn.btaggingLink.m_persIndex": like(jets, [2, 0, 1, 0], np.uint32),
         **{f"{TAGGING}.GN2v00_p{kind}": like(jets, [0.1, 0.2, 0.3, 0.4]) for kind in "bcu"},
     } | changed
-    write_tree(path, "CollectionTree", {name: column for name, column in columns.items() if column is not None})
+    write_present(path, "CollectionTree", columns)
     return columns
 
 

@@ -8,7 +8,6 @@ import pytest
 import jetkit.data.readers.cms_nanoaod
 import jetkit.data.readers.cms_pfnano  # noqa: F401 - registers the reader
 from jetkit.data.ragged import Ragged
-from jetkit.data.readers.root import write_tree
 from jetkit.errors import JetkitError
 
 from .foreign_root import (
@@ -23,6 +22,7 @@ from .foreign_root import (
     refuses_what_is_damaged,
     tree_of,
     values,
+    write_present,
 )
 
 PFNANO, NANOAOD = "jets/cms_pfnano_example.root", "jets/cms_opendata_nanoaod_2015_ttbar.root"
@@ -64,7 +64,7 @@ def pfnano_file(path: Path, **changed: Any) -> dict[str, Any]:
         "HLT_Mu8": np.ones(4, bool),
         "HLT_Ele8": np.ones(4, bool),
     } | changed
-    write_tree(path, "Events", {name: column for name, column in columns.items() if column is not None})
+    write_present(path, "Events", columns)
     return columns
 
 
@@ -180,7 +180,7 @@ def nanoaod_file(path: Path, **changed: Any) -> dict[str, Any]:
             columns |= {f"{kind}_charge": like(found["pt"], -1, np.int32), f"{kind}_dxy": like(found["pt"], 0.5)}
     columns |= {"Jet_btagDeepFlavB": like(columns["Jet_pt"], 0.75), "MET_pt": np.array([50, 60, 70], np.float32)}
     columns |= {"Jet_hadronFlavour": like(columns["Jet_pt"], 5, np.int32)} | changed
-    write_tree(path, "Events", {name: column for name, column in columns.items() if column is not None})
+    write_present(path, "Events", columns)
     return columns
 
 

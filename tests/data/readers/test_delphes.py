@@ -7,7 +7,6 @@ import pytest
 
 import jetkit.data.readers.delphes  # noqa: F401 - registers the reader
 from jetkit.data.ragged import Ragged
-from jetkit.data.readers.root import write_tree
 from jetkit.errors import JetkitError
 
 from .foreign_root import (
@@ -22,6 +21,7 @@ from .foreign_root import (
     refuses_what_is_damaged,
     tree_of,
     values,
+    write_present,
 )
 
 FILES = ["delphes/jetclass2_events.root", "delphes/jetclass2_higgs2p_events.root"]
@@ -50,7 +50,7 @@ def flow_file(path: Path, **changed: Any) -> dict[str, Any]:
         columns |= {f"{name}.ET": tower["pt"], f"{name}.Eta": tower["eta"], f"{name}.Phi": tower["phi"]}
         columns[f"{name}.E"] = Ragged(tower["pt"].values * np.cosh(tower["eta"].values), tower["pt"].offsets)
     columns |= changed
-    write_tree(path, "Delphes", {name: column for name, column in columns.items() if column is not None})
+    write_present(path, "Delphes", columns)
     return columns
 
 

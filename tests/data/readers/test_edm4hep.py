@@ -8,7 +8,6 @@ import pytest
 import jetkit.data.readers.edm4hep  # noqa: F401 - registers the reader
 from jetkit.data.dataset import Dataset
 from jetkit.data.ragged import Ragged
-from jetkit.data.readers.root import write_tree
 from jetkit.errors import JetkitError
 
 from .foreign_root import (
@@ -23,6 +22,7 @@ from .foreign_root import (
     refuses_what_is_damaged,
     tree_of,
     values,
+    write_present,
 )
 
 PUBLIC = "edm4hep/fcc_winter2023_ee.root"
@@ -46,7 +46,7 @@ def edm4hep_file(path: Path, **changed: Any) -> dict[str, Any]:
         "MCRecoAssociations#0.index": Ragged(np.array([0, 1, 1, 0, 1], np.int32), np.array([0, 3, 3, 5])),
         "MCRecoAssociations#1.index": Ragged(np.array([0, 2, 3, 0, 1], np.int32), np.array([0, 3, 3, 5])),
     } | changed
-    write_tree(path, "events", {name: column for name, column in columns.items() if column is not None})
+    write_present(path, "events", columns)
     return columns
 
 
