@@ -15,6 +15,7 @@ from jetkit.train.run import train
 ROOT = Path(__file__).parents[2]
 TINY = {
     "pfn": ("model.phi=[8, 8]", "model.f=[8]"),
+    "bip": ("model.order=2", "model.levels=4", "model.f=[8]"),
     "part": ("model.width=16", "model.depth=2", "model.heads=2", "model.pair_widths=[8]", "model.dropout=0.1"),
 }
 

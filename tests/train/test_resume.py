@@ -17,6 +17,7 @@ from jetkit.train.run import train
 
 ROOT = Path(__file__).parents[2]
 CASES = {
+    "observables": ("bip", ("optimiser=adamw",)),
     "part": ("part", ("optimiser=ranger", "schedule=flat-decay", "ema=0.9")),
     "pfn": ("pfn", ("optimiser=adamw", "clip=1.0", "select=loss", "reweight=kinematics", "patience=1")),
     "radam": ("pfn", ("optimiser=radam", "schedule=warm-restarts", "labels=shuffled", "precision=bf16-mixed")),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
 from jetkit.models.boosted_trees import BoostedTrees
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.models.high_level import HighLevelTagger
+from jetkit.models.tagger import four_momenta
 from jetkit.nn.mlp import mlp
 from jetkit.physics.boost_invariants import Product, boost_invariants, invariant_products
 from jetkit.registry import register
@@ -25,12 +26,11 @@ PAPER = "BIP: Boost Invariant Polynomials for Efficient Jet Tagging, 2022, arXiv
     broken=("collinear", "boost-along-beam"),
     tiny={"order": 2, "levels": 4},
 )
-class BIP(Tagger):
+class BIP(HighLevelTagger):
     """A perceptron on the boost-invariant polynomials of a jet.
 
-    Of 312 polynomials (`jetkit.physics.boost_invariants`) the constant is left out. The others are standardised by a
-    batch normalisation without parameters, which averages over all batches of the training. They do not change when
-    the jet is rotated or boosted along its axis. 3,926 parameters with two classes: the authors' widths are not known,
+    Of 312 polynomials (`jetkit.physics.boost_invariants`) the constant is left out. The others do not change when the
+    jet is rotated or boosted along its axis. 3,926 parameters with two classes: the authors' widths are not known,
     but those of their perceptron add up to about 4k.
 
     Args:
@@ -58,18 +58,16 @@ class BIP(Tagger):
         n_y: int = 3,
         f: tuple[int, ...] = (12, 12),
     ) -> None:
-        super().__init__(spec)
         if order < 1:
             raise JetkitError(f"bip needs an order of 1 or more, got {order}")
-        self.products = invariant_products(order=order, levels=levels, n_pt=n_pt, n_th=n_th, n_y=n_y)
-        self.standardise = nn.BatchNorm1d(len(self.products) - 1, eps=1e-12, momentum=None, affine=False)
-        self.f = mlp([len(self.products) - 1, *f])
-        self.head = nn.Linear(f[-1], len(spec.classes))
+        products = invariant_products(order=order, levels=levels, n_pt=n_pt, n_th=n_th, n_y=n_y)
+        numbers = len(products) - 1
+        super().__init__(spec, observables=numbers, f=mlp([numbers, *f]), width=f[-1], eps=1e-12)
+        self.products = products
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
-        """Last hidden layer of the perceptron."""
-        encoded: Tensor = self.f(self.standardise(cloud_invariants(cloud, self.products)))
-        return encoded
+    def observables(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+        """The polynomials but the constant."""
+        return cloud_invariants(cloud, self.products).detach()
 
 
 @register(

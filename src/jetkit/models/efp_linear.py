@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, ragged_momenta
+from jetkit.models.high_level import HighLevelTagger
+from jetkit.models.tagger import ragged_momenta
 from jetkit.physics.energy_flow import HIGHEST, energy_flow_polynomials
 from jetkit.physics.multigraphs import multigraphs
 from jetkit.registry import register
@@ -20,12 +21,11 @@ from jetkit.registry import register
     symmetries=("permutation", "rotation-about-beam", "soft", "collinear"),
     tiny={"degree": 4, "beta": 1.0},
 )
-class EFPLinear(Tagger):
+class EFPLinear(HighLevelTagger):
     """Logistic regression on the energy flow polynomials EFP_G of all multigraphs G with at most ``degree`` edges.
 
     Of 1000 graphs with up to 7 edges the empty one, EFP = 1, is the bias: 1000 numbers a class are learned. The others
-    are standardised by a batch normalisation without parameters, which averages over all batches of the training.
-    Infrared and collinear safe. No gradient reaches the particles.
+    are standardised (`HighLevelTagger`). Infrared and collinear safe.
 
     Args:
         degree: largest number d of edges, at most 7
@@ -38,20 +38,13 @@ class EFPLinear(Tagger):
     """
 
     def __init__(self, spec: CloudSpec, *, degree: int = 7, beta: float = 0.5) -> None:
-        super().__init__(spec)
         if not 1 <= degree <= HIGHEST:
             raise JetkitError(f"efp-linear needs a degree from 1 to {HIGHEST}, got {degree}")
-        self.degree, self.beta = degree, beta
         graphs = len(multigraphs(degree)) - 1
-        self.standardise = nn.BatchNorm1d(graphs, eps=1e-20, momentum=None, affine=False)
-        self.head = nn.Linear(graphs, len(spec.classes))
+        super().__init__(spec, observables=graphs, f=(), width=graphs, eps=1e-20)
+        self.degree, self.beta = degree, beta
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
-        """Standardised polynomials."""
-        encoded: Tensor = self.standardise(self.polynomials(cloud))
-        return encoded
-
-    def polynomials(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def observables(self, cloud: Cloud) -> Float[Tensor, "B D"]:
         """EFP_G of all graphs but the empty one, in the order of `energy_flow_polynomials`."""
         table = energy_flow_polynomials(*ragged_momenta(cloud), degree=self.degree, beta=self.beta)
         return torch.from_numpy(table[:, 1:]).to(cloud.x.device, cloud.x.dtype)

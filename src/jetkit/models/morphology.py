@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
 from jetkit.models.cloud_images import cloud_images
-from jetkit.models.tagger import Tagger, four_momenta, ragged_momenta
+from jetkit.models.high_level import HighLevelTagger
+from jetkit.models.tagger import four_momenta, ragged_momenta
 from jetkit.nn.mlp import mlp
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.minkowski_functionals import minkowski_functionals
@@ -24,7 +25,7 @@ from jetkit.registry import register
     broken=("soft",),
     tiny={"pixels": 16, "thresholds": (0.0, 2.0), "dilations": 2, "bins": 8, "f": (32, 16)},
 )
-class Morphology(Tagger):
+class Morphology(HighLevelTagger):
     """A perceptron on the geometry of a jet and the angles at which its momentum is.
 
     Geometry: area, boundary length and Euler characteristic of the pixels whose pT exceeds a threshold, after k = 0 …
@@ -32,9 +33,7 @@ class Morphology(Tagger):
     a pixel on where the threshold is 0: these numbers generalise the multiplicity. Angles: the spectrum S₂(R) of all
     pairs, up to the width of the image, which is infrared and collinear safe.
 
-    All are standardised by a batch normalisation without parameters, which averages over all batches of the training.
-    The sizes are not the paper's. No gradient reaches the particles.
-    30,210 parameters with two classes.
+    The sizes are not the paper's. 30,210 parameters with two classes.
 
     Args:
         pixels: of the image along each axis
@@ -61,21 +60,16 @@ class Morphology(Tagger):
         bins: int = 20,
         f: tuple[int, ...] = (128, 128),
     ) -> None:
-        super().__init__(spec)
         if min(thresholds, default=-1.0) < 0:
             raise JetkitError(f"morphology needs a threshold or more in GeV, none of them negative, got {thresholds}")
+        numbers = 3 * len(thresholds) * (dilations + 1) + bins
+        super().__init__(spec, observables=numbers, f=mlp([numbers, *f]), width=f[-1], eps=1e-6)
         self.pixels, self.half_width = pixels, half_width
         self.thresholds, self.dilations, self.bins = thresholds, dilations, bins
-        numbers = 3 * len(thresholds) * (dilations + 1) + bins
-        self.standardise = nn.BatchNorm1d(numbers, eps=1e-6, momentum=None, affine=False)
-        self.f = mlp([numbers, *f])
-        self.head = nn.Linear(f[-1], len(spec.classes))
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
-        """Last hidden layer of the perceptron."""
-        numbers = torch.cat([self.functionals(cloud).flatten(1), self.spectrum(cloud)], 1)
-        encoded: Tensor = self.f(self.standardise(numbers))
-        return encoded
+    def observables(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+        """Functionals, then the spectrum."""
+        return torch.cat([self.functionals(cloud).flatten(1), self.spectrum(cloud)], 1)
 
     def functionals(self, cloud: Cloud) -> Float[Tensor, "B thresholds dilations+1 3"]:
         """Minkowski functionals of the pixels above each threshold."""

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, four_momenta, ragged_momenta
+from jetkit.models.high_level import HighLevelTagger
+from jetkit.models.tagger import four_momenta, ragged_momenta
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.subjettiness import n_subjettiness_basis
 from jetkit.registry import register
@@ -23,11 +24,10 @@ from jetkit.registry import register
     symmetries=("permutation", "rotation-about-beam"),
     tiny={"bodies": 3, "f": (32, 16), "dropout": 0.0},
 )
-class NsubDNN(Tagger):
+class NsubDNN(HighLevelTagger):
     """A perceptron on the M-body basis of `n_subjettiness_basis` and the jet's mass and pT: 3M − 2 observables.
 
-    They are standardised by a batch normalisation without parameters, which averages over all batches of the training.
-    57,502 parameters for M = 8, 56,302 for M = 6. No gradient reaches the particles.
+    57,502 parameters for M = 8, 56,302 for M = 6.
 
     Args:
         bodies: number M of subjets whose phase space the observables span
@@ -43,20 +43,13 @@ class NsubDNN(Tagger):
     def __init__(
         self, spec: CloudSpec, *, bodies: int = 8, f: tuple[int, ...] = (200, 200, 50, 50), dropout: float = 0.1
     ) -> None:
-        super().__init__(spec)
         if bodies < 2:
             raise JetkitError(f"nsub-dnn needs bodies >= 2, got {bodies}")
-        self.bodies = bodies
-        self.standardise = nn.BatchNorm1d(3 * bodies - 2, eps=1e-12, momentum=None, affine=False)
-        pairs = pairwise([3 * bodies - 2, *f])
+        numbers = 3 * bodies - 2
+        pairs = pairwise([numbers, *f])
         layers = [part for a, b in pairs for part in (nn.Linear(a, b), nn.ReLU(), nn.Dropout(dropout))]
-        self.f = nn.Sequential(*layers)
-        self.head = nn.Linear(f[-1], len(spec.classes))
-
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
-        """Last hidden layer of the perceptron."""
-        encoded: Tensor = self.f(self.standardise(self.observables(cloud)))
-        return encoded
+        super().__init__(spec, observables=numbers, f=layers, width=f[-1], eps=1e-12)
+        self.bodies = bodies
 
     def observables(self, cloud: Cloud) -> Float[Tensor, "B 3*M-2"]:
         """The N-subjettinesses, the mass and the pT of each jet, in GeV."""

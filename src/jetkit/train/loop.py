@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from jetkit.data.cloud import Cloud
-from jetkit.data.loader import Loader
 from jetkit.errors import JetkitError
 from jetkit.tasks.task import Losses
 from jetkit.train import checkpoint
@@ -24,6 +23,7 @@ from jetkit.train.checkpoint import Progress
 from jetkit.train.ema import Average
 from jetkit.train.files import write_bytes, write_tensors
 from jetkit.train.memory import FreedMemory
+from jetkit.train.observables import Batches
 from jetkit.train.options import TrainOptions
 from jetkit.train.schedules import SCHEDULES
 
@@ -42,8 +42,8 @@ class Training:
     optimiser: Any
     """As wrapped by Fabric."""
     average: Average | None
-    train: Loader
-    validation: Loader
+    train: Batches
+    validation: Batches
     prepare: Callable[[Cloud], Cloud]
     """Done to every cloud before the task sees it."""
     options: TrainOptions
@@ -150,8 +150,12 @@ def descend(fabric: Any, task: Any, optimiser: Any, loss: Tensor, rate: float, c
 
 def prepared(training: Training, cloud: Cloud) -> Cloud:
     """A cloud as the task is to see it: on the device, with numbers of the training's precision."""
-    dtype = torch.float64 if training.options.precision == "64-true" else None
-    return training.prepare(cloud).to(device=training.fabric.device, dtype=dtype)
+    return training.prepare(cloud).to(device=training.fabric.device, dtype=number_type(training.options))
+
+
+def number_type(options: TrainOptions) -> torch.dtype | None:
+    """Type of the numbers in a cloud; None: as they come."""
+    return torch.float64 if options.precision == "64-true" else None
 
 
 def shared(fabric: Any, numbers: Sequence[float]) -> list[float]:

@@ -20,6 +20,7 @@ from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import Dataset
 from jetkit.data.loader import Loader
 from jetkit.errors import JetkitError, require
+from jetkit.models.high_level import HighLevelTagger
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.tasks.classify import Classify
 from jetkit.train import checkpoint
@@ -29,9 +30,10 @@ from jetkit.train.data_parts import Parts, data_hash, split_data
 from jetkit.train.ema import Average
 from jetkit.train.files import write_bytes
 from jetkit.train.labels import refuse_unlabelled
-from jetkit.train.loop import Report, Training, fit, start, write_log
+from jetkit.train.loop import Report, Training, fit, number_type, start, write_log
 from jetkit.train.memory import keep_freed_memory
 from jetkit.train.model_file import ModelCard, save_model
+from jetkit.train.observables import Batches, WithObservables, compute
 from jetkit.train.optimisers import make_optimiser
 from jetkit.train.options import TrainOptions
 from jetkit.train.shuffled_labels import relabelled, require_event_id
@@ -76,6 +78,8 @@ def train_one(options: TrainOptions, report: Report) -> Progress:
             for leftover in options.folder.glob(".*.partial"):
                 leftover.unlink()
             _write_run(options, card, training.run)
+        if not progress.finished:
+            compute(training.train, training.validation)
         return fit(training, progress)
 
 
@@ -110,8 +114,13 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
     refuse_unlabelled(parts.validation)
     prepare = _preparation(parts, options)
     torch.manual_seed(options.seed)
-    loader, validation = loaders(parts, options, fabric.global_rank, fabric.world_size)
     model = create(options.model, parts.train.spec(options.features), options.hyperparameters)
+    learn, watch = loaders(parts, options, fabric.global_rank, fabric.world_size)
+    batches: tuple[Batches, Batches] = (learn, watch)
+    if isinstance(model, HighLevelTagger):
+        known = partial(WithObservables, model=model, dtype=number_type(options), report=report)
+        ordered = [_batches(part, options, shuffle=False) for part in (parts.train, parts.validation)]
+        batches = known(learn, ordered=ordered[0]), known(watch, ordered=ordered[1])
     task = Classify(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
     optimiser = make_optimiser(options.optimiser, task, options.rate, options.weight_decay)
     wrapped, optimiser = fabric.setup(task, optimiser)
@@ -126,8 +135,8 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
         task=wrapped,
         optimiser=optimiser,
         average=Average(task, options.ema) if options.ema is not None else None,
-        train=loader,
-        validation=validation,
+        train=batches[0],
+        validation=batches[1],
         prepare=prepare,
         options=options,
         folder=options.folder,
@@ -140,10 +149,15 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
 
 def loaders(parts: Parts, options: TrainOptions, rank: int = 0, world: int = 1) -> tuple[Loader, Loader]:
     """Batches for training (shuffled by the seed, shared among processes) and validation (all, in each process)."""
+    train = _batches(parts.train, options, seed=options.seed, rank=rank, world_size=world)
+    return train, _batches(parts.validation, options)
+
+
+def _batches(dataset: Dataset, options: TrainOptions, **order: int) -> Loader:
     targets = ("row", "event_id") if options.labels == "shuffled" else ("row",)
-    shared = {"features": options.features, "length": options.length, "batch": options.batch, "targets": targets}
-    train = parts.train.batches(seed=options.seed, rank=rank, world_size=world, **shared)
-    return train, parts.validation.batches(**shared)
+    return dataset.batches(
+        features=options.features, length=options.length, batch=options.batch, targets=targets, **order
+    )
 
 
 def model_card(options: TrainOptions, parts: Parts) -> ModelCard:

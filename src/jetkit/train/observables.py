@@ -1,0 +1,80 @@
+"""Observables of jets, computed once for a whole training instead of in each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from jetkit.data.cloud import Cloud
+from jetkit.data.loader import Loader
+from jetkit.models.high_level import HighLevelTagger
+
+
+class WithObservables:
+    """Batches of a loader, each jet with its observables; position and order are the loader's.
+
+    Args:
+        loader: gives clouds with the target ``row``
+        model: whose observables
+        ordered: the same jets in the order of the file, so that resuming gives the same bits
+        dtype: of the observables; default: that of the clouds
+        report: called with batches done, batches in all, and what happens
+    """
+
+    def __init__(
+        self,
+        loader: Loader,
+        model: HighLevelTagger,
+        ordered: Loader,
+        dtype: torch.dtype | None = None,
+        report: Callable[[int, int, str], None] = lambda done, total, what: None,
+    ) -> None:
+        self.loader, self.model, self.ordered = loader, model, ordered
+        self.dtype, self.report = dtype, report
+
+    @cached_property
+    def table(self) -> tuple[Int[Tensor, " usable"], Float[Tensor, "usable D"]]:
+        """Rows of the usable jets, rising, and their observables."""
+        rows, found = [], []
+        for done, cloud in enumerate(self.ordered, start=1):
+            rows.append(cloud.targets["row"])
+            found.append(self.model.observables(cloud.to(dtype=self.dtype)))
+            self.report(done, len(self.ordered), "observables")
+        return torch.cat(rows), torch.cat(found)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Cloud]:
+        for cloud in self.loader:
+            rows, observables = self.table
+            found = observables[torch.searchsorted(rows, cloud.targets["row"])]
+            yield cloud.replace(targets={**cloud.targets, HighLevelTagger.OBSERVABLES: found})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Position of the loader."""
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to a position.
+
+        Raises:
+            JetkitError: as `Loader.load_state_dict`.
+        """
+        self.loader.load_state_dict(state)
+
+
+Batches = Loader | WithObservables
+"""What a training goes through."""
+
+
+def compute(*batches: Batches) -> None:
+    """Compute observables now, rather than with the first batch, when interrupts wait for the end of a step."""
+    for one in batches:
+        if isinstance(one, WithObservables):
+            _ = one.table

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from jetkit.data.dataset import open_dataset
+from jetkit.registry import create
+from jetkit.train.observables import WithObservables
+from jetkit.train.run import train
+
+
+@pytest.fixture(scope="module")
+def batches(toy: Path) -> WithObservables:
+    dataset = open_dataset(toy)
+    shared: dict[str, Any] = {"features": "kin", "batch": 64, "targets": ("row",)}
+    model = create("bip", dataset.spec("kin"), {"order": 2, "levels": 4})
+    return WithObservables(dataset.batches(seed=3, **shared), model, dataset.batches(shuffle=False, **shared))
+
+
+def test_each_jet_comes_with_its_own_observables(batches: WithObservables) -> None:
+    jets = 0
+    for cloud in batches:
+        torch.testing.assert_close(cloud.targets["observables"], batches.model.observables(cloud), rtol=1e-6, atol=0)
+        jets += len(cloud)
+    assert jets == len(batches.table[0])
+
+
+def test_a_training_computes_them_once_a_jet(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jetkit.models import BIP
+
+    counted: list[int] = []
+    compute = BIP.observables
+    monkeypatch.setattr(BIP, "observables", lambda self, cloud: counted.append(len(cloud)) or compute(self, cloud))
+    options = make(tmp_path / "run", "bip", "epochs=3")
+    train(options)
+    once = sum(counted)
+    assert 0 < once <= 600
+    train(options)
+    assert sum(counted) == once, "a finished training computes nothing"
