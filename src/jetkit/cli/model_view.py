@@ -14,12 +14,11 @@ def show_model(path: str) -> None:
         JetkitError: it is no model file, or a damaged one.
     """
     from jetkit.registry import entry
-    from jetkit.studies.results import parameters
     from jetkit.train.model_file import read_model
 
     model, card = read_model(path)
     console = Console(highlight=False, markup=False)
-    console.print(f"{card.model}: {parameters(model):,} parameters, {len(card.classes)} classes")
+    console.print(f"{card.model}: {model.size:,} parameters, {len(card.classes)} classes")
     console.print(f"  paper: {entry(card.model, card.kind).paper}")
     sections: dict[str, dict[Any, Any]] = {
         "hyperparameters": card.hyperparameters,

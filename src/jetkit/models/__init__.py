@@ -3,6 +3,7 @@
 from jetkit.models.bip import BIP, BipBDT
 from jetkit.models.efn import EFN
 from jetkit.models.efp_linear import EFPLinear
+from jetkit.models.ensemble import Ensemble, Stack
 from jetkit.models.jet_image_cnn import JetImageCNN
 from jetkit.models.jet_vlad import JetVLAD
 from jetkit.models.lbn import LBN
@@ -37,6 +38,7 @@ __all__ = [
     "SO2EFN",
     "BipBDT",
     "EFPLinear",
+    "Ensemble",
     "JetImageCNN",
     "JetVLAD",
     "LoLa",
@@ -56,6 +58,7 @@ __all__ = [
     "PelicanSO2",
     "RecNN",
     "ResNeXt",
+    "Stack",
     "TopoDNN",
     "TreeNiN",
 ]

@@ -50,6 +50,11 @@ class BoostedTrees(Tagger):
         self.head = nn.Sequential(trained, Halves() if classes == 2 else nn.Identity())
 
     @property
+    def size(self) -> int:
+        """Thresholds and values of the trees."""
+        return self.trees.size
+
+    @property
     def trees(self) -> Trees:
         """The ensemble."""
         return cast(Trees, cast(nn.Sequential, self.head)[0])

@@ -33,6 +33,11 @@ class Tagger(nn.Module, ABC):
             raise JetkitError(f"a tagger needs two classes or more, the data have {len(spec.classes)}")
         self.spec = spec
 
+    @property
+    def size(self) -> int:
+        """How many numbers training sets."""
+        return sum(weight.numel() for weight in self.parameters())
+
     @abstractmethod
     def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
         """A vector per jet."""

@@ -103,10 +103,7 @@ def evaluate_run(
     """
     options = options or EvaluateOptions()
     trained = run_options(folder)
-    if not (folder / MODEL).is_file():
-        raise JetkitError(f"{folder} has no finished epoch yet: go on with the same jetkit train command")
-    dataset = _jets(trained, options)
-    scores = _scores(folder, dataset, options, report)
+    dataset, scores = scores_of(folder, options, report)
     evaluation = evaluate(
         scores.logits.astype(float),
         scores.label if trained.labels == "true" else _shuffled(scores, dataset),
@@ -148,9 +145,16 @@ def _shuffled(scores: Scores, dataset: Dataset) -> Int[np.ndarray, " B"]:
     return random_labels(event_id[scores.row], len(scores.classes))
 
 
-def _scores(folder: Path, dataset: Dataset, options: EvaluateOptions, report: Report) -> Scores:
-    """Scores from the folder if they are of this model and these jets, else new ones."""
-    path = folder / SCORES
+def scores_of(folder: Path, options: EvaluateOptions, report: Report) -> tuple[Dataset, Scores]:
+    """Jets, and scores of them: from the folder if they are of this model and these jets, else new ones.
+
+    Raises:
+        JetkitError: as `evaluate_run`.
+    """
+    if not (folder / MODEL).is_file():
+        raise JetkitError(f"{folder} has no finished epoch yet: go on with the same jetkit train command")
+    dataset = _jets(run_options(folder), options)
+    path = folder / (SCORES if options.part == "test" else f"scores-{options.part}.safetensors")
     if path.is_file():
         stored = load_scores(path)
         same = {
@@ -159,7 +163,7 @@ def _scores(folder: Path, dataset: Dataset, options: EvaluateOptions, report: Re
             "selection": list(dataset.history),
         }
         if same.items() <= stored.card.items():
-            return stored
+            return dataset, stored
     scores = score(folder / MODEL, dataset, batch=options.batch, report=report)
     save_scores(path, scores)
-    return scores
+    return dataset, scores

@@ -30,19 +30,12 @@ def tagger_result(
         name=Path(path).name,
         model=card.model,
         paper=entry(card.model).paper,
-        parameters=parameters(model),
+        parameters=model.size,
         trainings=tuple(_training(run) for run in runs),
         options=_shown(first.options),
-        command=command(first.options, path, len(runs)),
+        command=card.training.get("command") or command(first.options, path, len(runs)),
         dataset=card.data,
     )
-
-
-def parameters(model: Any) -> int:
-    """Numbers that training sets: trainable parameters, or thresholds and values of the trees of a boosted model."""
-    if model.learns_by == "boosting":
-        return int(model.trees.size)
-    return sum(weight.numel() for weight in model.parameters())
 
 
 def command(options: TrainOptions, path: str | Path, seeds: int) -> str:

@@ -147,6 +147,8 @@ def _empty(card: ModelCard, tensors: int, path: str | os.PathLike[str]) -> nn.Mo
 
 def _is_modest(value: Any) -> bool:
     """Whether no number and no list in a value is too large."""
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, list):
         return len(value) <= 1000 and all(_is_modest(part) for part in value)
     return not isinstance(value, int) or abs(value) <= LARGEST

@@ -67,6 +67,8 @@ def train(options: TrainOptions, report: Report = lambda done, total, what: None
 
 def train_one(options: TrainOptions, report: Report) -> Progress:
     """Train one model into the folder ``options.out``."""
+    if entry(options.model).cls.learns_by == "members":
+        raise JetkitError(f"{options.model} is made of trained models: jetkit ensemble RUN RUN … method=stack")
     if entry(options.model).cls.learns_by == "boosting":
         return boost_one(options, report)
     fabric = make_fabric(options)
@@ -77,7 +79,7 @@ def train_one(options: TrainOptions, report: Report) -> Progress:
         if fabric.global_rank == 0 and not progress.finished:
             for leftover in options.folder.glob(".*.partial"):
                 leftover.unlink()
-            _write_run(options, card, training.run)
+            write_run(options, card, training.run)
         if not progress.finished:
             compute(training.train, training.validation)
         return fit(training, progress)
@@ -100,7 +102,7 @@ def boost_one(options: TrainOptions, report: Report) -> Progress:
     model = create(options.model, parts.train.spec(options.features), options.hyperparameters)
     prepare = _preparation(parts, options)
     progress = boost(model, *loaders(parts, options), options, report, _weight(parts.train, options), prepare)
-    _write_run(options, card, run)
+    write_run(options, card, run)
     save_model(options.folder / MODEL, model, replace(card, training={"options": recorded(options)}))
     write_log(options.folder, progress)
     checkpoint.save_finished(options.folder, progress, run)
@@ -233,7 +235,8 @@ def threads_of(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _write_run(options: TrainOptions, card: ModelCard, run: str) -> None:
+def write_run(options: TrainOptions, card: ModelCard, run: str) -> None:
+    """Write ``run.json``: options, data and versions; `run` is the hash of options and data."""
     content = {
         "format": "jetkit run",
         "options": asdict(options),

@@ -1,0 +1,171 @@
+"""An ensemble made of trained runs, as a run of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from jetkit.data.features import FEATURE_SETS
+from jetkit.errors import JetkitError
+from jetkit.models.ensemble import Combination, Stack, stacked
+from jetkit.registry import create, hyperparameters
+from jetkit.studies.evaluation import SCORES, EvaluateOptions, Report, run_folders, run_options, scores_of
+from jetkit.train.checkpoint import Progress
+from jetkit.train.data_parts import split_data
+from jetkit.train.files import weights_hash
+from jetkit.train.loop import write_log
+from jetkit.train.model_file import ModelCard, read_model, save_model
+from jetkit.train.options import TrainOptions, option
+from jetkit.train.run import MODEL, write_run
+from jetkit.train.scores import Scores, save_scores
+from jetkit.train.stacking import fit_stack
+
+SAME = ("data", "fractions", "train_jets", "labels")
+"""Options in which all trainings of an ensemble agree."""
+
+
+@dataclass(frozen=True)
+class EnsembleOptions:
+    """How taggers are combined."""
+
+    method: Annotated[
+        Literal["mean", "median", "stack"],
+        option("of the probabilities; stack: a perceptron trained on the validation jets"),
+    ] = "mean"
+    f: Annotated[tuple[int, ...], option("widths of the stack's perceptron; []: a linear stack")] = (32, 32)
+    out: Annotated[str, option("run folder to write; default: runs/METHOD")] = ""
+    batch: Annotated[int, option("jets scored at once", ge=1)] = 128
+    seed: Annotated[int, option("of the stack", ge=0)] = 1
+
+
+def ensemble(
+    runs: Sequence[str | Path],
+    options: EnsembleOptions | None = None,
+    report: Report = lambda done, total, what: None,
+) -> Path:
+    """Combine trained runs into one model file in a run folder of its own; returns the folder.
+
+    The test jets are scored by combining the scores of the members, which are those of the model file.
+
+    Raises:
+        JetkitError: fewer than two runs, or they were trained on other jets, so that one's test jets are another's
+            training jets; or a run cannot be evaluated.
+    """
+    options = options or EnsembleOptions()
+    folders = [folder for run in runs for folder in run_folders(run)]
+    trained = [run_options(folder) for folder in folders]
+    _refuse_strangers(folders, trained)
+    out = Path(options.out or f"runs/{options.method}")
+    members = [read_model(folder / MODEL) for folder in folders]
+    values: dict[str, Any] = {"members": [_member(card) for _, card in members]}
+    values |= {"f": options.f} if options.method == "stack" else {"combine": options.method}
+    name = "stack" if options.method == "stack" else "ensemble"
+    preprocessing = _preprocessing([card for _, card in members])
+    spec = split_data(trained[0]).train.spec(preprocessing["features"])
+    model = create(name, spec, values)
+    for own, (member, _) in zip(model.members.taggers, members, strict=True):
+        own.load_state_dict(member.state_dict())
+    numbers = _fit(model, folders, options, report) if isinstance(model, Stack) else {}
+    card = ModelCard(
+        model=name,
+        spec=spec.to_dict(),
+        hyperparameters=hyperparameters(name, values),
+        preprocessing=preprocessing,
+        training={"command": _command(runs, options, out)},
+        data=members[0][1].data,
+        parents=[weights_hash(folder / MODEL) for folder in folders],
+    )
+    save_model(out / MODEL, model.eval(), card)
+    own_options = replace(
+        trained[0], model=name, hyperparameters=values, out=str(out), seed=options.seed, **preprocessing
+    )
+    write_run(own_options, card, "")
+    write_log(out, Progress(log=[_line(folders, numbers)]))
+    _score(model, out, folders, options, report)
+    return out
+
+
+def _refuse_strangers(folders: Sequence[Path], trained: Sequence[TrainOptions]) -> None:
+    if len(folders) < 2:
+        raise JetkitError("an ensemble needs two trained runs or more: jetkit ensemble RUN RUN …")
+    for folder, options in zip(folders, trained, strict=True):
+        for name in SAME:
+            mine, first = getattr(options, name), getattr(trained[0], name)
+            if mine != first:
+                raise JetkitError(
+                    f"{folder} was trained with {name}={mine}, {folders[0]} with {first}: "
+                    "combine trainings on the same jets, lest one's test jets be another's training jets"
+                )
+
+
+def _member(card: ModelCard) -> dict[str, Any]:
+    return {
+        "model": card.model,
+        "features": list(card.spec["features"]),
+        "length": card.preprocessing["length"],
+        "hyperparameters": card.hyperparameters,
+    }
+
+
+def _preprocessing(cards: Sequence[ModelCard]) -> dict[str, Any]:
+    """The features and the length that serve all members."""
+    wanted = {name for card in cards for name in card.spec["features"]}
+    fitting = [name for name, known in FEATURE_SETS.items() if wanted <= {feature.name for feature in known}]
+    if not fitting:
+        raise JetkitError(f"no feature set has all of {', '.join(sorted(wanted))}: combine taggers on a set of jetkit")
+    return {"features": fitting[0], "length": max(card.preprocessing["length"] for card in cards)}
+
+
+def _fit(model: Stack, folders: Sequence[Path], options: EnsembleOptions, report: Report) -> dict[str, float]:
+    scores, logits = _member_scores(folders, EvaluateOptions(part="val", batch=options.batch), report)
+    torch.manual_seed(options.seed)
+    for layer in (*model.f, model.head):
+        if isinstance(layer, torch.nn.Linear):
+            layer.reset_parameters()
+    return fit_stack(model, logits, torch.from_numpy(scores[0].label), options.seed)
+
+
+def _member_scores(folders: Sequence[Path], options: EvaluateOptions, report: Report) -> tuple[list[Scores], Tensor]:
+    """Scores of each member, and their logits (B, M, C)."""
+    scores = [scores_of(folder, options, report)[1] for folder in folders]
+    if any(not np.array_equal(one.row, scores[0].row) for one in scores):
+        raise JetkitError("the members could not score the same jets: train them with the same length")
+    return scores, torch.from_numpy(np.stack([one.logits for one in scores], 1))
+
+
+@torch.no_grad()
+def _score(model: Any, out: Path, folders: Sequence[Path], options: EnsembleOptions, report: Report) -> None:
+    """Scores of the test jets, from those of the members."""
+    scores, logits = _member_scores(folders, EvaluateOptions(batch=options.batch), report)
+    combined = model.head(logits) if isinstance(model.head, Combination) else _stack_logits(model, logits)
+    card = scores[0].card | {
+        "model": "ensemble",
+        "weights_sha256": weights_hash(out / MODEL),
+        "seconds": sum(one.card["seconds"] for one in scores),
+    }
+    save_scores(out / SCORES, replace(scores[0], logits=combined.numpy(), card=card))
+
+
+def _stack_logits(model: Stack, logits: Tensor) -> Tensor:
+    found: Tensor = model.head(model.f(model.standardise(stacked(logits))))
+    return found
+
+
+def _line(folders: Sequence[Path], numbers: dict[str, float]) -> dict[str, Any]:
+    """The log of an ensemble has one line: the time that all its members took."""
+    logs = [(folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1] for folder in folders]
+    seconds = sum(json.loads(line)["seconds"] for line in logs)
+    return {"epoch": 1, "step": 1, "lr": 0.0, "seconds": seconds, "train": {}, "validation": numbers}
+
+
+def _command(runs: Sequence[str | Path], options: EnsembleOptions, out: Path) -> str:
+    widths = f" f=[{','.join(map(str, options.f))}] seed={options.seed}" if options.method == "stack" else ""
+    return f"jetkit ensemble {' '.join(map(str, runs))} method={options.method}{widths} out={out}"
