@@ -27,38 +27,3 @@ from jetkit.models.rnn_ip import RNNIP
 from jetkit.models.so2_efn import SO2EFN
 from jetkit.models.topo_dnn import TopoDNN
 from jetkit.models.tree_nin import TreeNiN
-
-__all__ = [
-    "BIP",
-    "EFN",
-    "LBN",
-    "PCNN",
-    "PFN",
-    "RNNIP",
-    "SO2EFN",
-    "BipBDT",
-    "EFPLinear",
-    "Ensemble",
-    "JetImageCNN",
-    "JetVLAD",
-    "LoLa",
-    "LorentzNet",
-    "LorentzNetPublished",
-    "LundLSTM",
-    "LundNet",
-    "Morphology",
-    "NsubDNN",
-    "ObservablesBDT",
-    "ParT",
-    "ParTIRC",
-    "ParticleNeXt",
-    "ParticleNet",
-    "Pelican",
-    "PelicanIRC",
-    "PelicanSO2",
-    "RecNN",
-    "ResNeXt",
-    "Stack",
-    "TopoDNN",
-    "TreeNiN",
-]

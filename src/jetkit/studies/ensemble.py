@@ -28,7 +28,7 @@ from jetkit.train.run import MODEL, write_run
 from jetkit.train.scores import Scores, save_scores
 from jetkit.train.stacking import fit_stack
 
-SAME = ("data", "fractions", "train_jets", "labels")
+SAME = ("data", "fractions", "labels")
 """Options in which all trainings of an ensemble agree."""
 
 

@@ -1,0 +1,289 @@
+"""Many taggers trained under one budget on the same jets, ranked on one page."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+from torch.utils.flop_counter import FlopCounterMode
+
+from jetkit.config import pairs, parse, read_yaml
+from jetkit.data.cloud import Cloud
+from jetkit.data.dataset import open_dataset
+from jetkit.errors import JetkitError
+from jetkit.models.high_level import HighLevelTagger
+from jetkit.registry import create, entries, entry
+from jetkit.report.leaderboard_page import Place, write_page
+from jetkit.simulate import simulate
+from jetkit.simulate.options import Options as SimulateOptions
+from jetkit.studies.ensemble import EnsembleOptions, ensemble
+from jetkit.studies.evaluation import EvaluateOptions, Report, run_options
+from jetkit.studies.results import tagger_result
+from jetkit.train.data_parts import split_data
+from jetkit.train.loop import Training, descend, prepared
+from jetkit.train.model_file import read_model
+from jetkit.train.options import TrainOptions, option, train_options
+from jetkit.train.run import MODEL, assemble, make_fabric, threads_of, train
+
+UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+WARM_UP, WATCHED = 3, 10.0
+"""Steps before the clock of the speed test runs, and the seconds that it takes."""
+PASSES = 3
+"""A training step costs about so many passes through a model, a validation step one."""
+FEWEST = 1000
+"""Fewest jets that a tagger is trained on, however slow it is."""
+ENSEMBLES = ("mean", "median", "stack")
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a training may cost: seconds or epochs."""
+
+    seconds: float | None = None
+    epochs: int | None = None
+
+
+def allowance(text: str) -> Allowance:
+    """A budget from its text.
+
+    Raises:
+        JetkitError: it is neither a time nor a number of epochs.
+
+    Example:
+        >>> allowance("10min"), allowance("5epochs")
+        (Allowance(seconds=600.0, epochs=None), Allowance(seconds=None, epochs=5))
+        >>> allowance("ten")
+        Traceback (most recent call last):
+        jetkit.errors.JetkitError: a budget is a time (300s, 10min, 2h) or a number of epochs (5epochs), not 'ten'
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h|epochs?)", text)
+    if not found or not float(found[1]):
+        raise JetkitError(f"a budget is a time (300s, 10min, 2h) or a number of epochs (5epochs), not {text!r}")
+    if found[2] in UNITS:
+        return Allowance(seconds=float(found[1]) * UNITS[found[2]])
+    return Allowance(epochs=max(1, int(float(found[1]))))
+
+
+@checked_dataclass(frozen=True)
+class LeaderboardOptions:
+    """Which taggers, on which jets, at what cost."""
+
+    models: Annotated[tuple[str, ...], option("names or recipes of taggers; default: all")] = ()
+    budget: Annotated[str, option("of each training: a time such as 10min, or a number of epochs such as 5epochs")] = (
+        "10min"
+    )
+    data: Annotated[str, option("folder of a dataset; default: simulate one")] = ""
+    jets: Annotated[int, option("jets to simulate", ge=200)] = 62_000
+    fractions: Annotated[tuple[float, float, float], option("shares of the jets for training, validation and test")] = (
+        0.2,
+        0.05,
+        0.35,
+    )
+    features: Annotated[str, option("features of a particle: kin, kinpid or full")] = "kin"
+    ensembles: Annotated[bool, option("also the mean, the median and the stack of all")] = True
+    out: Annotated[str, option("folder to write; default: leaderboard/RECIPE")] = ""
+    seed: Annotated[int, option("of the simulation and of each training", ge=0)] = 1
+    threads: Annotated[int, option("of each training", ge=1)] = os.cpu_count() or 1
+    workers: Annotated[int, option("processes that simulate", ge=1)] = os.cpu_count() or 1
+    train: Annotated[dict[str, Any], option("options of all trainings; written train.NAME=VALUE")] = Field(
+        default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        _ = self.allowed
+
+    @property
+    def allowed(self) -> Allowance:
+        """The budget as a number."""
+        return allowance(self.budget)
+
+
+def leaderboard(
+    recipe: str, options: LeaderboardOptions | None = None, report: Report = lambda done, total, what: None
+) -> Path:
+    """Train, evaluate and rank taggers; returns the page. Goes on where it stopped.
+
+    With a budget of time, the rate of each training is measured once, and the number of epochs that fit is fixed:
+    at most those of its recipe, and where not even one fits, one epoch of fewer jets.
+
+    Raises:
+        JetkitError: an unknown tagger, or one that cannot be trained on these jets.
+    """
+    options = options or LeaderboardOptions()
+    out = Path(options.out or f"leaderboard/{recipe}")
+    data = options.data or str(_simulated(recipe, options, out / "data", report))
+    wanted, absent = _wanted(options, data, out / "runs")
+    runs = []
+    for number, training in enumerate(wanted, start=1):
+        what = partial(_report_as, f"{training.folder.name} ({number} of {len(wanted)})", report)
+        runs.append(_trained(training, options.allowed, what))
+    together = [_together(method, runs, out / "runs", options, report) for method in ENSEMBLES * options.ensembles]
+    places = [_place(run, partial(_report_as, run.name, report)) for run in [*runs, *together]]
+    command = " ".join(["jetkit leaderboard", recipe, *_words(options)])
+    return write_page(places, out, budget=options.budget, command=command, absent=absent)
+
+
+def _simulated(recipe: str, options: LeaderboardOptions, out: Path, report: Report) -> Path:
+    wanted = SimulateOptions(jets=options.jets, out=str(out), seed=options.seed, workers=options.workers)
+    return simulate(recipe, wanted, lambda done, total: report(done, total, "simulate"))
+
+
+def _wanted(options: LeaderboardOptions, data: str, out: Path) -> tuple[list[TrainOptions], dict[str, str]]:
+    """The trainings, and why others, which nobody named, are left out."""
+    names = options.models or tuple(one.name for one in entries() if one.cls.learns_by != "members")
+    common = {"features": options.features, "seed": options.seed, "threads": options.threads} | options.train
+    shares = ",".join(str(share) for share in options.fractions)
+    words = [*(f"{key}={value}" for key, value in common.items()), f"data={data}", f"fractions=[{shares}]"]
+    dataset, found, absent = open_dataset(data), [], {}
+    for name in names:
+        training = train_options(name, [*words, f"out={out / Path(name).stem}"])
+        try:
+            create(training.model, dataset.spec(training.features), training.hyperparameters)
+        except JetkitError as error:
+            if options.models:
+                raise
+            absent[name] = str(error)
+        else:
+            found.append(training)
+    return found, absent
+
+
+def _trained(wanted: TrainOptions, allowed: Allowance, report: Report) -> Path:
+    """The run folder of a tagger that was trained within the budget."""
+    if (wanted.folder / "run.json").is_file():
+        started = run_options(wanted.folder)
+        _refuse_other(wanted.folder, started, wanted)
+        wanted = replace(wanted, epochs=started.epochs, train_jets=started.train_jets)
+    elif entry(wanted.model).cls.learns_by == "gradient":
+        wanted = within(wanted, allowed, report)
+    train(wanted, report)
+    return wanted.folder
+
+
+def _refuse_other(folder: Path, started: TrainOptions, wanted: TrainOptions) -> None:
+    """Say so where a folder holds a training with other options than those that the budget sets."""
+    old, new = asdict(started), asdict(wanted)
+    free = ("out", "checkpoint", "epochs", "train_jets")
+    changed = [name for name in old if name not in free and old[name] != new[name]]
+    if changed:
+        raise JetkitError(
+            f"{folder} was trained with other options ({', '.join(changed)}): give another out=, or delete that folder"
+        )
+
+
+def within(options: TrainOptions, allowed: Allowance, report: Report = lambda done, total, what: None) -> TrainOptions:
+    """The same training with as many epochs, or jets, as the budget allows.
+
+    Networks on observables have all epochs of their recipes, which cost little once the observables are computed.
+    """
+    if allowed.epochs is not None:
+        return replace(options, epochs=allowed.epochs)
+    if issubclass(entry(options.model).cls, HighLevelTagger):
+        return options
+    assert allowed.seconds is not None
+    sizes = split_data(options).sizes
+    affordable = int(allowed.seconds * training_rate(options, report))
+    epoch = sizes["train"] + sizes["validation"] // PASSES
+    if affordable >= epoch:
+        return replace(options, epochs=min(options.epochs, affordable // epoch))
+    jets = max(affordable - sizes["validation"] // PASSES, FEWEST)
+    return replace(options, epochs=1, train_jets=min(jets, sizes["train"]))
+
+
+def training_rate(options: TrainOptions, report: Report = lambda done, total, what: None) -> float:
+    """Training jets per second, from ten seconds of training that leave nothing behind."""
+    fabric = make_fabric(options)
+    with threads_of(options.threads):
+        training, _ = assemble(options, fabric, report)
+        training.task.train()
+        begun, jets = 0.0, 0
+        for step, cloud in enumerate(_again(training)):
+            if step == WARM_UP:
+                begun, jets = time.monotonic(), 0
+            here = prepared(training, cloud)
+            losses = training.task(lambda task, here=here: task.loss(here))
+            descend(fabric, training.task, training.optimiser, losses.total, options.rate, options.clip)
+            jets += len(cloud)
+            if step > WARM_UP and time.monotonic() - begun > WATCHED:
+                break
+    return jets / (time.monotonic() - begun)
+
+
+def _again(training: Training) -> Iterator[Cloud]:
+    while True:
+        yield from training.train
+
+
+def _together(method: str, runs: list[Path], out: Path, options: LeaderboardOptions, report: Report) -> Path:
+    wanted = EnsembleOptions(method=method, out=str(out / method), seed=options.seed)  # type: ignore[arg-type]
+    return ensemble(runs, wanted, partial(_report_as, f"{method} of all:", report))
+
+
+def _place(folder: Path, report: Report) -> Place:
+    result = tagger_result(folder, EvaluateOptions(), report)
+    trained = run_options(folder)
+    learns_by = entry(result.model).cls.learns_by
+    jets = None if learns_by == "members" else result.dataset["jets"]["train"]
+    return Place(
+        result,
+        single=learns_by != "members",
+        epochs=len(result.typical.log) if learns_by == "gradient" else None,
+        training_jets=jets,
+        flops=None if learns_by == "members" else flops(folder, trained),
+    )
+
+
+@torch.no_grad()
+def flops(folder: Path, trained: TrainOptions, jets: int = 64) -> float:
+    """Floating-point operations a jet in the matrix products, convolutions and attention of a model.
+
+    Counted by torch on the first jets of the test, with their padding; clustering and sums are not counted.
+    """
+    model, card = read_model(folder / MODEL)
+    cloud = next(iter(split_data(trained).test.batches(batch=jets, shuffle=False, **card.preprocessing)))
+    with FlopCounterMode(display=False) as counter:
+        model(cloud)
+    return float(counter.get_total_flops()) / len(cloud)
+
+
+def _words(options: LeaderboardOptions) -> list[str]:
+    """The options that differ from the defaults, as words."""
+    defaults, given = asdict(LeaderboardOptions()), asdict(options)
+    words = [f"{name}={_word(value)}" for name, value in given.items() if name != "train" and value != defaults[name]]
+    return words + [f"train.{name}={value}" for name, value in options.train.items()]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(str, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _report_as(name: str, report: Report, done: int, total: int, what: str) -> None:
+    report(done, total, f"{what} {name}")
+
+
+def leaderboard_options(words: Sequence[str], where: str) -> LeaderboardOptions:
+    """Options from words; ``train.NAME=VALUE`` is an option of all trainings.
+
+    Raises:
+        ConfigError: an unknown option or a wrong type.
+
+    Example:
+        >>> leaderboard_options(["budget=5epochs", "train.batch=64"], "jetkit leaderboard").train
+        {'batch': 64}
+    """
+    given = [word.removeprefix("train.") for word in words if word.startswith("train.")]
+    texts = pairs(given, "options of the trainings are written train.NAME=VALUE", "train.")
+    common = {name: read_yaml(text, f"option train.{name}") for name, text in texts.items()}
+    rest = [word for word in words if not word.startswith("train.")]
+    return parse(LeaderboardOptions, rest, where, {"train": common})
