@@ -13,22 +13,10 @@ from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
 from jetkit.models.particle_next import ParticleNeXt
 from jetkit.testing import random_cloud
+from jetkit.train.layouts.weaver import PARTICLE_NEXT
 
 SETS = {len(features): tuple(feature.name for feature in features) for features in FEATURE_SETS.values()}
 CLASSES = ("QCD", "W", "top")
-NAMES = {
-    "edge_se.fc": "message_gate.f",
-    "node_se.fc": "node_gate.f",
-    "edge_mlp": "message",
-    "node_mlp": "node",
-    "edge_encode": "embed_edge",
-    "node_encode": "embed",
-    "shortcut.0": "shortcut",
-    "post.0": "norm.0",
-    "fc.0.0": "f.0",
-    "fc.1": "head",
-    "sa.": "attention.",
-}
 
 
 def weaver_network(inputs: int) -> nn.Module:
@@ -53,9 +41,8 @@ def weaver_network(inputs: int) -> nn.Module:
 def filled(model: ParticleNeXt, network: nn.Module) -> ParticleNeXt:
     """The same weights under jetkit's names."""
     wanted, found = model.state_dict(), {}
-    for name, value in network.state_dict().items():
-        for foreign, own in NAMES.items():
-            name = name.replace(foreign, own)
+    for foreign, value in network.state_dict().items():
+        name = PARTICLE_NEXT.name(foreign)
         found[name] = value.reshape(wanted[name].shape)
     model.load_state_dict(found)
     return model

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pickle
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
 
+from jetkit.cli.import_model import ImportOptions
 from jetkit.config import ConfigError
 from jetkit.data.cloud import CloudSpec
 from jetkit.data.features import FEATURE_SETS
@@ -17,8 +18,8 @@ from jetkit.errors import JetkitError
 from jetkit.registry import create
 from jetkit.testing import random_cloud
 from jetkit.train.files import sha256_of
-from jetkit.train.foreign import import_model
-from jetkit.train.layouts import JETCLASS
+from jetkit.train.foreign import LAYOUTS, import_model
+from jetkit.train.layouts.weaver import JETCLASS
 from jetkit.train.model_file import load_model, read_card, save_model
 
 SMALL = {
@@ -221,7 +222,7 @@ def test_lorentznet_with_two_scalars_has_beams(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "keras"}, "unknown format 'keras': choose one of weaver, lorentznet"),
+        ({"format": "keras"}, "unknown format 'keras': choose one of weaver, lorentznet, lundnet, pelican, treenin"),
         (
             {"format": "lorentznet"},
             "none of the models that jetkit knows in the format lorentznet: lorentz-net-published",
@@ -275,6 +276,17 @@ def changed(state, change: str):
 def test_a_checkpoint_of_another_architecture_is_refused(tmp_path, change: str, message: str) -> None:
     with pytest.raises(JetkitError, match=message):
         import_model(saved(tmp_path, changed(published("part")[1], change)), "weaver")
+
+
+def test_the_command_knows_every_format() -> None:
+    formats = dict.fromkeys(layout.format for layout in LAYOUTS)
+    assert get_args(get_type_hints(ImportOptions)["format"]) == tuple(formats)
+
+
+def test_a_state_dictionary_may_be_part_of_a_checkpoint(tmp_path) -> None:
+    own, state = published("pfn")
+    imported, _ = import_model(saved(tmp_path, {"epoch": 3, "state_dict": state}), "weaver")
+    assert torch.equal(imported.head.weight, own.head.weight)
 
 
 @pytest.mark.parametrize("content", [[], {}, torch.ones(3), {3: torch.ones(3)}, "text"])

@@ -19,12 +19,16 @@ class ImportOptions:
     """What kind of file it is."""
 
     format: Annotated[
-        Literal["weaver", "lorentznet"], Field(description="weaver: ParticleNet, ParT, PFN of weaver-core")
+        Literal["weaver", "lorentznet", "lundnet", "pelican", "treenin"],
+        Field(description="weaver: ParticleNet, ParticleNeXt, ParT, PFN of weaver-core; the others: of these authors"),
     ]
     out: Annotated[str, Field(description="model file to write; default: FILE with the ending .safetensors")] = ""
     classes: Annotated[
         tuple[str, ...],
-        Field(description="names of the outputs in the file's order; default of ten: JetClass's; of two: top, QCD"),
+        Field(
+            description="names of the outputs in the file's order; default of ten: JetClass's; of two: top, QCD for "
+            "weaver, QCD, top for lorentznet, pelican and treenin"
+        ),
     ] = ()
     order: Annotated[
         tuple[str, ...], Field(description="the same names in the order of your data, such as [QCD, top]")
@@ -33,7 +37,24 @@ class ImportOptions:
         tuple[str, ...], Field(description="names of the inputs, where they are not kin, kinpid or full")
     ] = ()
     k: Annotated[int | None, Field(description="neighbours of ParticleNet, which the file does not tell", ge=1)] = None
+    scales: Annotated[
+        tuple[int, ...] | None, Field(description="sizes of the neighbourhoods of ParticleNeXt; default: 32, 16, 8, …")
+    ] = None
     c: Annotated[float | None, Field(description="step of LorentzNet, which the file does not tell", gt=0)] = None
+    kt_min: Annotated[
+        float | None, Field(description="least kT in GeV of a splitting of LundNet; default: 0", ge=0)
+    ] = None
+    mean_multiplicity: Annotated[float | None, Field(description="nobj_avg of PELICAN; default: 49", gt=0)] = None
+    centre: Annotated[
+        tuple[float, ...], Field(description="medians of the 7 features of TreeNiN, which its authors keep elsewhere")
+    ] = ()
+    scale: Annotated[tuple[float, ...], Field(description="interquartile ranges of the 7 features of TreeNiN")] = ()
+
+
+UNTOLD = ("k", "scales", "c", "kt_min", "mean_multiplicity")
+"""Hyperparameters that a file does not tell."""
+GIVEN = ("classes", "order", "features", "centre", "scale")
+"""What it may lack besides."""
 
 
 @verb("import", lambda: [options_table(ImportOptions)])
@@ -47,9 +68,9 @@ def import_(
     from jetkit.train.foreign import import_model
     from jetkit.train.model_file import save_model
 
-    values = {name: getattr(options, name) for name in ("k", "c") if getattr(options, name) is not None}
-    names = {"classes": options.classes, "order": options.order, "features": options.features}
-    model, card = import_model(file, options.format, **names, values=values)
+    values = {name: getattr(options, name) for name in UNTOLD if getattr(options, name) is not None}
+    given = {name: getattr(options, name) for name in GIVEN}
+    model, card = import_model(file, options.format, **given, values=values)
     out = Path(options.out) if options.out else Path(file).with_suffix(".safetensors")
     save_model(out, model, card)
     typer.echo(f"{card.model} is in {out}; look at it with: jetkit show {out}")

@@ -1,8 +1,9 @@
 """Published checkpoints of other libraries as models of jetkit; reading one runs no code of it.
 
-Formats: ``weaver``, state dictionaries of ParticleNet, ParT and PFN as weaver-core trains them (a name may begin with
-``module.`` or ``mod.``, and a fine-tuned ParT may keep its classifier outside of ``mod.``), and ``lorentznet``, those
-of LorentzNet's authors.
+Formats: ``weaver``, state dictionaries of ParticleNet, ParticleNeXt, ParT and PFN as weaver-core trains them (a name
+may begin with ``module.`` or ``mod.``, and a fine-tuned ParT may keep its classifier outside of ``mod.``), and
+``lorentznet``, ``lundnet``, ``pelican`` and ``treenin``, those of the authors of LorentzNet, LundNet, PELICAN and
+TreeNiN. A file may hold more than the state dictionary, plain numbers and tensors, if it has it as ``state_dict``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,15 @@ from jetkit.data.features import FEATURE_SETS, feature_units
 from jetkit.errors import JetkitError
 from jetkit.registry import create, hyperparameters
 from jetkit.train.files import sha256_of
-from jetkit.train.layouts import LAYOUTS, Layout, Sizes, State
+from jetkit.train.layouts.layout import Layout, Sizes, State
+from jetkit.train.layouts.lorentznet import LORENTZ_NET
+from jetkit.train.layouts.lundnet import LUND_NET
+from jetkit.train.layouts.pelican import PELICAN, PELICAN_SO2
+from jetkit.train.layouts.treenin import TREE_NIN
+from jetkit.train.layouts.weaver import PART, PARTICLE_NET, PARTICLE_NEXT, PFN
 from jetkit.train.model_file import ModelCard
+
+LAYOUTS = (PART, PARTICLE_NET, PARTICLE_NEXT, PFN, LORENTZ_NET, LUND_NET, PELICAN_SO2, PELICAN, TREE_NIN)
 
 
 def import_model(
@@ -34,6 +42,8 @@ def import_model(
     order: Sequence[str] = (),
     features: Sequence[str] = (),
     values: Mapping[str, Any] = MappingProxyType({}),
+    centre: Sequence[float] = (),
+    scale: Sequence[float] = (),
 ) -> tuple[nn.Module, ModelCard]:
     """A published checkpoint as a model, ready to evaluate, and the header for its model file.
 
@@ -42,14 +52,17 @@ def import_model(
 
     Args:
         path: a state dictionary, written by ``torch.save``
-        format: weaver or lorentznet
+        format: weaver, lorentznet, lundnet, pelican or treenin
         classes: names of the outputs in the file's order. Default of ten: JetClass's; of two: top and QCD for weaver,
-            whose class 0 is the signal (give quark and gluon for a model of these); for lorentznet, whose class 1 is,
-            QCD and top with beams, gluon and quark without.
+            whose class 0 is the signal (give quark and gluon for a model of these); for the others, whose class 1 is,
+            QCD and top, but gluon and quark for a LorentzNet without beams, and none for lundnet.
         order: the same names in the order that the model shall have, such as that of your data
         features: names of the inputs where they are none of the three sets, such as the eight kinds of particles of
             LorentzNet for quarks and gluons
-        values: hyperparameters that the file does not tell: k of ParticleNet, c of LorentzNet
+        values: hyperparameters that the file does not tell: k of ParticleNet, scales of ParticleNeXt, c of LorentzNet,
+            kt_min of LundNet, mean_multiplicity of PELICAN
+        centre: medians of the seven features of TreeNiN, which its authors keep in another file
+        scale: their interquartile ranges, from the same file
 
     Raises:
         JetkitError: the file cannot be read, holds code or no tensors, or is of no known architecture or of one that
@@ -61,7 +74,8 @@ def import_model(
         jetkit.errors.JetkitError: cannot read ParT_kin.pt: No such file or directory
     """
     sha256 = sha256_of(path)
-    state = _state(path)
+    scaling = {"centre": tuple(centre), "scale": tuple(scale)}
+    state = _state(path) | {name: torch.tensor(numbers) for name, numbers in scaling.items() if numbers}
     layout = _layout(state, format, path)
     sizes = layout.sizes(state)
     spec, preprocessing = _spec(sizes, layout, tuple(classes), tuple(features))
@@ -69,7 +83,7 @@ def import_model(
     chosen = hyperparameters(layout.model, {**sizes.hyperparameters, **own, **values})
     with torch.random.fork_rng(devices=[]):
         model = create(layout.model, spec, chosen)
-    _fill(model, state, layout, path)
+    _fill(model, _converted(state, layout, path), layout, path)
     if order:
         _reorder(model, tuple(order))
     training = {"note": f"imported from a {format} checkpoint; {layout.unknown}".removesuffix("; ")}
@@ -85,6 +99,8 @@ def _state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     except Exception as error:  # torch raises many kinds, all of which mean the same
         kind = type(error).__name__
         raise JetkitError(f"{path} is no checkpoint of plain tensors ({kind}): save its state_dict again") from None
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
     if not isinstance(content, Mapping) or not content or not all(isinstance(name, str) for name in content):
         raise JetkitError(f"{path} holds no state dictionary: save model.state_dict() with torch.save")
     odd = next((name for name, tensor in content.items() if not _is_plain(tensor)), None)
@@ -131,6 +147,13 @@ def _spec(
             spec = CloudSpec(tuple(feature.name for feature in known), (), classes, (), feature_units(name))
             return spec, {"features": name, "length": layout.length}
     raise JetkitError(f"this model has {sizes.features} features, as no set of jetkit: name them with features=[...]")
+
+
+def _converted(state: State, layout: Layout, path: str | os.PathLike[str]) -> State:
+    try:
+        return layout.convert(state)
+    except (IndexError, RuntimeError):  # what torch raises for shapes that do not go together
+        raise JetkitError(f"{path}: its tensors do not go together as those of {layout.model} do") from None
 
 
 def _fill(model: nn.Module, state: State, layout: Layout, path: str | os.PathLike[str]) -> None:

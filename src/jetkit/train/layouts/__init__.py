@@ -1,0 +1,1 @@
+"""How other libraries name the tensors of models that jetkit has too, one library a file."""
