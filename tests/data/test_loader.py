@@ -76,6 +76,14 @@ def test_every_window_takes_from_every_shard_at_an_even_pace() -> None:
     assert len({tuple(piece.source for piece in window) for window in windows}) > 1
 
 
+def test_every_window_takes_from_every_class_at_an_even_pace_where_a_shard_is_one_row_group() -> None:
+    sources = [Source(Path(f"{number}.parquet"), (100,), {}, label=number % 5) for number in range(40)]
+    for epoch in range(20):
+        windows = windows_of(sources, Batching(window=1000), epoch)
+        counts = [np.bincount([piece.source % 5 for piece in window], minlength=5) for window in windows]
+        assert np.abs(np.array(counts) - 2).max() <= 1, "four windows, eight shards a class"
+
+
 def test_classes_of_separate_shards_are_mixed(dataset: Dataset) -> None:
     first = next(iter(batches(dataset, window=4000, batch=1000)))
     shares = np.bincount(first.label, minlength=3) / 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -93,11 +94,11 @@ def windows_of(sources: Sequence[Source], options: Batching, epoch: int) -> list
     Raises:
         JetkitError: there are fewer rows than ranks.
     """
-    pieces, places = _pieces(sources)
+    pieces, strata = _pieces(sources)
     if not pieces:
         return []
     if options.shuffle:
-        keys = _interleaved(places, np.random.default_rng([options.seed, epoch]))
+        keys = _interleaved(strata, np.random.default_rng([options.seed, epoch]))
         pieces = [pieces[i] for i in np.argsort(keys, kind="stable")]
     sizes = np.array([len(piece.rows) for piece in pieces])
     ends = np.cumsum(sizes)
@@ -114,26 +115,25 @@ def rows_in(window: Sequence[Piece]) -> int:
     return sum(len(piece.rows) for piece in window)
 
 
-def _pieces(sources: Sequence[Source]) -> tuple[list[Piece], list[tuple[int, int]]]:
-    """Row groups of a dataset with the rows meant, and for each its number among those of its file and their total."""
-    pieces, place, first = [], [], 0
+def _pieces(sources: Sequence[Source]) -> tuple[list[Piece], list[tuple[str, int]]]:
+    """Row groups of a dataset with the rows meant, and the stratum of each: its class, or its file if that is mixed."""
+    pieces, strata, first = [], [], 0
     for number, source in enumerate(sources):
-        groups = groups_of(source, source.index)
-        for index, (group, rows) in enumerate(groups):
+        stratum = ("file", number) if source.label is None else ("class", source.label)
+        for group, rows in groups_of(source, source.index):
             pieces.append(Piece(number, group, rows, first))
-            place.append((index, len(groups)))
+            strata.append(stratum)
             first += len(rows)
-    return pieces, place
+    return pieces, strata
 
 
-def _interleaved(place: Sequence[tuple[int, int]], random: np.random.Generator) -> Float[np.ndarray, " groups"]:
-    """A random key for each row group: every file's groups lie evenly in [0, 1), in an order of their own."""
-    keys = np.empty(len(place))
-    start = 0
-    while start < len(place):
-        size = place[start][1]
-        keys[start : start + size] = (random.permutation(size) + random.random(size)) / size
-        start += size
+def _interleaved(strata: Sequence[tuple[str, int]], random: np.random.Generator) -> Float[np.ndarray, " groups"]:
+    """A random key for each row group: the groups of a stratum lie evenly in [0, 1), in an order of their own."""
+    keys, found = np.empty(len(strata)), defaultdict(list)
+    for index, stratum in enumerate(strata):
+        found[stratum].append(index)
+    for members in found.values():
+        keys[members] = (random.permutation(len(members)) + random.random(len(members))) / len(members)
     return keys
 
 

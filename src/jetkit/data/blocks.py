@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from jetkit.data.columns import P4_COLUMNS
 from jetkit.data.features import Features, all_finite, feature_columns, objects_of, particle_features
+from jetkit.data.origins import ORIGIN, ORIGIN_COLUMNS, nearest_decay_products
 from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Array, Ragged, Values, take_rows
 from jetkit.data.usable import REASONS, judge_particles
@@ -62,8 +63,10 @@ class BlockReader:
         self.objects = objects_of(features)
         columns = isinstance(features, Sequence) and not isinstance(features, str)
         self.momenta = not columns or (self.objects == "part" and set(P4_COLUMNS) <= set(available))
+        self.origins = ORIGIN in targets and ORIGIN not in available and set(ORIGIN_COLUMNS) <= set(available)
         momenta = P4_COLUMNS if self.momenta else ()
-        named = [*self.jet_features, *self.targets, *([weight] if weight else []), *momenta]
+        stored = [name for name in self.targets if not (self.origins and name == ORIGIN)]
+        named = [*self.jet_features, *stored, *([weight] if weight else []), *momenta]
         absent = [name for name in named if name not in available]
         if absent:
             raise JetkitError(f"the dataset has no column {', '.join(absent)}: it has {', '.join(available)}")
@@ -76,9 +79,15 @@ class BlockReader:
         Raises:
             JetkitError: the file is damaged, or a column has a type that does not fit its use.
         """
-        columns = {name: take_rows(column, rows) for name, column in shard.read(self.columns, [group]).items()}
+        told = self.origins and set(ORIGIN_COLUMNS) <= set(shard.columns)
+        read = [*self.columns, *(ORIGIN_COLUMNS if told else [])]
+        columns = {name: take_rows(column, rows) for name, column in shard.read(read, [group]).items()}
+        decays = [_list(columns.pop(name)) for name in ORIGIN_COLUMNS] if told else []
         reasons = np.zeros(len(rows), np.uint8)
         flat, offsets = _flatten(columns, self.objects, reasons, shard)
+        if self.origins:
+            p3 = _p4_table(flat)[1:]
+            flat[ORIGIN] = nearest_decay_products(p3, offsets, *decays) if told else np.full(p3.shape[1], -1)
         p4 = np.empty((0, offsets[-1]), np.float32)
         if self.momenta:
             flat, offsets = self._cut(flat, offsets)
@@ -187,6 +196,11 @@ def _flatten(
     flat = {name: column for name, column in columns.items() if not isinstance(column, Ragged)}
     offsets = next(iter(lists.values())).offsets.astype(np.int64)
     return flat | {name: column.values for name, column in lists.items()}, offsets
+
+
+def _list(column: Values) -> Ragged:
+    assert isinstance(column, Ragged), "a column of the hard process holds a list per jet"
+    return column
 
 
 def _emptied(column: Ragged, rows: Array) -> Ragged:

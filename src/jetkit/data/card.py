@@ -35,6 +35,12 @@ class Shard:
     classes: list[int] = field(default_factory=list)
     """Number of rows of each class; the index is ``jet_label``."""
 
+    @property
+    def label(self) -> int | None:
+        """The class of all rows, where they have one."""
+        present = [index for index, count in enumerate(self.classes) if count]
+        return present[0] if len(present) == 1 and self.classes[present[0]] == self.rows else None
+
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 

@@ -208,7 +208,7 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
             if size != shard.bytes:
                 found = "is missing" if size is None else f"has {size} bytes, its card says {shard.bytes}"
                 raise JetkitError(f"{file} {found}: copy or make the dataset again")
-        sources = tuple(open_source(place / shard.name) for shard in card.shards)
+        sources = tuple(replace(open_source(place / shard.name), label=shard.label) for shard in card.shards)
         if not sources:
             raise JetkitError(f"{place} has a card but no shards yet: make the dataset again to go on")
         return Dataset(card, sources)

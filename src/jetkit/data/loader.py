@@ -16,6 +16,7 @@ import torch
 from jetkit.data.batching import Batching, Piece, rows_in, windows_of
 from jetkit.data.blocks import Block, BlockReader, merge
 from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.origins import origin_columns
 from jetkit.data.parquet import Memory, ShardReader
 from jetkit.data.ragged import Array
 from jetkit.data.source import Source, shared_columns
@@ -29,10 +30,10 @@ OPEN_FILES = 32
 class Loader:
     """Iterates over one epoch of Clouds, then stands at the start of the next.
 
-    Row groups are visited in a random order that takes from every shard at an even pace, so that shards of one class
-    mix. The rows of a window are shuffled, cut into batches (of jets of about equal length with ``bucket``), and padded
-    to the longest of the batch. Every usable row comes once an epoch; those left out are counted in ``skipped``. Two
-    iterators over one loader share its position.
+    Row groups are visited in a random order that takes from every class at an even pace where shards hold one class
+    each, else from every shard, so that no window lacks a class. The rows of a window are shuffled, cut into batches
+    (of jets of about equal length with ``bucket``), and padded to the longest of the batch. Every usable row comes once
+    an epoch; those left out are counted in ``skipped``. Two iterators over one loader share its position.
 
     Raises:
         JetkitError: a column that the options ask for is absent, or a file is damaged (while iterating).
@@ -46,7 +47,7 @@ class Loader:
         self.options = options
         self._sources, self._history = tuple(sources), tuple(history)
         self._reader = BlockReader(
-            shared_columns(sources),
+            [*shared_columns(sources), *origin_columns([source.columns for source in sources])],
             spec.classes,
             features=options.features,
             length=options.length,

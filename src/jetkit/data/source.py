@@ -21,6 +21,8 @@ class Source:
     group_rows: tuple[int, ...]
     columns: Mapping[str, str]
     rows: Int[np.ndarray, " rows"] | None = None
+    label: int | None = None
+    """Class of all rows of the file, where they have one."""
 
     @property
     def index(self) -> Int[np.ndarray, " rows"]:
