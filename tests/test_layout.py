@@ -43,6 +43,7 @@ ONE_FILE = {
     "h5py",
     "hdf5plugin",
     "sklearn",
+    "lgatr",
     "lightning_fabric",
 }
 

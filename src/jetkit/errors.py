@@ -18,6 +18,7 @@ EXTRAS = {
     "h5py": "readers",
     "hdf5plugin": "readers",
     "jinja2": "report",
+    "lgatr": "lgatr",
     "lightning_fabric": "train",
     "matplotlib": "report",
     "mplhep": "report",

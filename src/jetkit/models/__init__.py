@@ -6,7 +6,9 @@ from jetkit.models.efp_linear import EFPLinear
 from jetkit.models.ensemble import Ensemble, Stack
 from jetkit.models.jet_image_cnn import JetImageCNN
 from jetkit.models.jet_vlad import JetVLAD
+from jetkit.models.l_gatr import LGATr
 from jetkit.models.lbn import LBN
+from jetkit.models.lgn import LGN
 from jetkit.models.lola import LoLa
 from jetkit.models.lorentz_net import LorentzNet, LorentzNetPublished
 from jetkit.models.lund_lstm import LundLSTM
@@ -17,6 +19,7 @@ from jetkit.models.observables_bdt import ObservablesBDT
 from jetkit.models.p_cnn import PCNN
 from jetkit.models.part import ParT
 from jetkit.models.part_irc import ParTIRC
+from jetkit.models.part_supervised import ParTSupervised
 from jetkit.models.particle_net import ParticleNet
 from jetkit.models.particle_next import ParticleNeXt
 from jetkit.models.pelican import Pelican, PelicanIRC, PelicanSO2

@@ -23,7 +23,9 @@ class Tagger(nn.Module, ABC):
     """
 
     learns_by: ClassVar[str] = "gradient"
-    """How it is trained: gradient or boosting."""
+    """How it is trained: gradient, boosting, or members (an ensemble of trained models)."""
+    truths: ClassVar[tuple[str, ...]] = ()
+    """Columns of the data, besides the label, that it is trained with; it needs them no more once it is."""
     head: nn.Module
     """From the encoded jet (B, D) to logits (B, C)."""
 

@@ -45,10 +45,14 @@ class Classify(Task):
 
     def loss(self, cloud: Cloud) -> Losses:
         """Weighted mean of the cross entropy."""
-        logits, weight = self.model(cloud).float(), self._weights(cloud)
-        each = F.cross_entropy(logits, cloud.label, reduction="none", label_smoothing=self.smoothing)
-        total = (each * weight).sum() / weight.sum()
+        total = self.cross_entropy(self.model(cloud).float(), cloud)
         return Losses(total, {"cross_entropy": total.detach()})
+
+    def cross_entropy(self, logits: Float[Tensor, "B C"], cloud: Cloud) -> Float[Tensor, ""]:
+        """Weighted mean over the jets."""
+        weight = self._weights(cloud)
+        each = F.cross_entropy(logits, cloud.label, reduction="none", label_smoothing=self.smoothing)
+        return (each * weight).sum() / weight.sum()
 
     def predict(self, cloud: Cloud) -> Float[Tensor, "B C"]:
         """Logits."""

@@ -23,6 +23,7 @@ from jetkit.errors import JetkitError, require
 from jetkit.models.high_level import HighLevelTagger
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.tasks.classify import Classify
+from jetkit.tasks.supervised_attention import SupervisedAttention
 from jetkit.train import checkpoint
 from jetkit.train.boosting import boost
 from jetkit.train.checkpoint import Progress
@@ -123,7 +124,8 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
         known = partial(WithObservables, model=model, dtype=number_type(options), report=report)
         ordered = [_batches(part, options, shuffle=False) for part in (parts.train, parts.validation)]
         batches = known(learn, ordered=ordered[0]), known(watch, ordered=ordered[1])
-    task = Classify(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
+    kind = SupervisedAttention if model.truths else Classify
+    task = kind(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
     optimiser = make_optimiser(options.optimiser, task, options.rate, options.weight_decay)
     wrapped, optimiser = fabric.setup(task, optimiser)
     card = model_card(options, parts)
@@ -157,6 +159,7 @@ def loaders(parts: Parts, options: TrainOptions, rank: int = 0, world: int = 1) 
 
 def _batches(dataset: Dataset, options: TrainOptions, **order: int) -> Loader:
     targets = ("row", "event_id") if options.labels == "shuffled" else ("row",)
+    targets += entry(options.model).cls.truths
     return dataset.batches(
         features=options.features, length=options.length, batch=options.batch, targets=targets, **order
     )
