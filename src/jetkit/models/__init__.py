@@ -8,6 +8,7 @@ from jetkit.models.jet_image_cnn import JetImageCNN
 from jetkit.models.jet_vlad import JetVLAD
 from jetkit.models.l_gatr import LGATr
 from jetkit.models.lbn import LBN
+from jetkit.models.lda import LDA
 from jetkit.models.lgn import LGN
 from jetkit.models.lola import LoLa
 from jetkit.models.lorentz_net import LorentzNet, LorentzNetPublished

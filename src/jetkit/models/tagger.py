@@ -23,7 +23,7 @@ class Tagger(nn.Module, ABC):
     """
 
     learns_by: ClassVar[str] = "gradient"
-    """How it is trained: gradient, boosting, or members (an ensemble of trained models)."""
+    """How it is trained: gradient, boosting, counting (of words), or members (an ensemble of trained models)."""
     truths: ClassVar[tuple[str, ...]] = ()
     """Columns of the data, besides the label, that it is trained with; it needs them no more once it is."""
     head: nn.Module
@@ -51,11 +51,22 @@ class Tagger(nn.Module, ABC):
 
 
 class Backbone(Tagger):
-    """A tagger that also has a vector for each particle."""
+    """A tagger that has a vector for each particle, from which the one of the jet is made."""
+
+    width: int
+    """Length D of the vectors of particles."""
 
     @abstractmethod
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
-        """A vector per particle, 0 where padded."""
+        """A vector per particle (what stands in padded places is arbitrary)."""
+
+    @abstractmethod
+    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B E"]:
+        """A vector per jet from those of its particles."""
+
+    def encode(self, cloud: Cloud) -> Float[Tensor, "B E"]:
+        """A vector per jet."""
+        return self.aggregate(self.tokens(cloud), cloud)
 
 
 def columns(spec: CloudSpec, *names: str) -> list[int]:

@@ -9,20 +9,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from jetkit.data.cloud import Cloud
 from jetkit.data.loader import Loader
-from jetkit.errors import JetkitError, require
+from jetkit.errors import require
 from jetkit.models.boosted_trees import BoostedTrees
 from jetkit.nn.trees import Trees
 from jetkit.train.checkpoint import Progress
+from jetkit.train.labels import refuse_missing
 from jetkit.train.loop import Report
 from jetkit.train.options import TrainOptions
+from jetkit.train.weights import Weight
 
 EVERY = 10
 """Rounds between two lines of the log."""
-Weight = Callable[[Cloud], Float[Tensor, " B"]]
 
 
 class Table(NamedTuple):
@@ -62,7 +62,7 @@ def boost(
     watch = _table(
         model, map(prepare, validation), weight, lambda done: report(len(train) + done, batches, "observables")
     )
-    _refuse_missing(learn.label, model.spec.classes)
+    refuse_missing(learn.label, model.spec.classes)
     rounds = model.trees.value.shape[1]
     report(0, rounds, "boosting")
     classifier = _fit(model, learn, watch, options, rounds)
@@ -116,12 +116,6 @@ def _table(model: BoostedTrees, clouds: Iterable[Cloud], weight: Weight | None, 
     return Table(x, label, weights if (weights != 1).any() else None)
 
 
-def _refuse_missing(label: Int[np.ndarray, " B"], classes: tuple[str, ...]) -> None:
-    missing = [name for index, name in enumerate(classes) if index not in label]
-    if missing:
-        raise JetkitError(f"there are no training jets of {', '.join(missing)}: train on data with all classes")
-
-
 def _fit(model: BoostedTrees, learn: Table, watch: Table, options: TrainOptions, rounds: int) -> Any:
     """A fitted HistGradientBoostingClassifier, with the losses of each round."""
     classifier = require("sklearn.ensemble").HistGradientBoostingClassifier(
@@ -143,7 +137,8 @@ def _progress(classifier: Any, watch: Table, rate: float, select: str) -> Progre
     """The training curve, and the round that does best on the validation jets."""
     accuracy = np.array([np.mean(choice == watch.label) for choice in classifier.staged_predict(watch.x)])
     train, loss = -np.array(classifier.train_score_[1:]), -np.array(classifier.validation_score_[1:])
-    best = int(np.argmax(accuracy if select == "accuracy" else -loss)) + 1
+    quality = {"accuracy": accuracy, "loss": -loss, "last": np.arange(len(loss))}[select]
+    best = int(np.argmax(quality)) + 1
     last = len(loss)
     log = [
         {

@@ -89,7 +89,7 @@ def restore(folder: Path, model: nn.Module, optimiser: Optimizer, average: Avera
 
 
 def save_finished(folder: Path, progress: Progress, run: str) -> None:
-    """Write where a training ended that has no steps to resume, such as boosting."""
+    """Write where a training ended that has no steps to resume, such as boosting or counting."""
     write_tensors(folder / NAME, {}, {"format": "jetkit checkpoint", "run": run, "progress": asdict(progress)})
 
 

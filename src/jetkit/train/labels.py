@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Int
 
 from jetkit.data.dataset import Dataset
 from jetkit.data.ragged import Array
@@ -34,3 +35,14 @@ def refuse_unlabelled(dataset: Dataset) -> None:
             f"{unknown} of {len(dataset)} jets of {dataset.card.name} have a label that is none of its "
             f"{len(dataset.classes)} classes: leave them out when the dataset is made"
         )
+
+
+def refuse_missing(label: Int[np.ndarray, " B"], classes: tuple[str, ...]) -> None:
+    """Raise unless there are jets of every class.
+
+    Raises:
+        JetkitError: some have none; names them.
+    """
+    missing = [name for index, name in enumerate(classes) if index not in label]
+    if missing:
+        raise JetkitError(f"there are no training jets of {', '.join(missing)}: train on data with all classes")

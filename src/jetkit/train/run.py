@@ -38,9 +38,12 @@ from jetkit.train.observables import Batches, WithObservables, compute
 from jetkit.train.optimisers import make_optimiser
 from jetkit.train.options import TrainOptions
 from jetkit.train.shuffled_labels import relabelled, require_event_id
+from jetkit.train.topics import find_topics
 from jetkit.train.weights import ClassWeights, KinematicWeights, class_weights, kinematic_weights
 
 MODEL = "model.safetensors"
+AT_ONCE: dict[str, Callable[..., Progress]] = {"boosting": boost, "counting": find_topics}
+"""How a model learns → what trains it in one go, with no step to resume at."""
 
 
 def train(options: TrainOptions, report: Report = lambda done, total, what: None) -> list[Path]:
@@ -70,8 +73,8 @@ def train_one(options: TrainOptions, report: Report) -> Progress:
     """Train one model into the folder ``options.out``."""
     if entry(options.model).cls.learns_by == "members":
         raise JetkitError(f"{options.model} is made of trained models: jetkit ensemble RUN RUN … method=stack")
-    if entry(options.model).cls.learns_by == "boosting":
-        return boost_one(options, report)
+    if entry(options.model).cls.learns_by in AT_ONCE:
+        return train_at_once(options, report)
     fabric = make_fabric(options)
     keep_freed_memory()
     with threads_of(options.threads):
@@ -86,8 +89,8 @@ def train_one(options: TrainOptions, report: Report) -> Progress:
         return fit(training, progress)
 
 
-def boost_one(options: TrainOptions, report: Report) -> Progress:
-    """Boost one model into the folder ``options.out``; one that is there already is left alone.
+def train_at_once(options: TrainOptions, report: Report) -> Progress:
+    """Train one model in one go into the folder ``options.out``; one that is there already is left alone.
 
     Raises:
         JetkitError: data, options or hyperparameters do not fit, or the folder holds another training.
@@ -101,8 +104,9 @@ def boost_one(options: TrainOptions, report: Report) -> Progress:
     if finished is not None:
         return finished
     model = create(options.model, parts.train.spec(options.features), options.hyperparameters)
-    prepare = _preparation(parts, options)
-    progress = boost(model, *loaders(parts, options), options, report, _weight(parts.train, options), prepare)
+    weight, prepare = _weight(parts.train, options), _preparation(parts, options)
+    with threads_of(options.threads):
+        progress = AT_ONCE[model.learns_by](model, *loaders(parts, options), options, report, weight, prepare)
     write_run(options, card, run)
     save_model(options.folder / MODEL, model, replace(card, training={"options": recorded(options)}))
     write_log(options.folder, progress)

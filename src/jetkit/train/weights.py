@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ from jetkit.train.labels import known_labels
 
 KINEMATICS = ("jet_pt", "jet_sdmass")
 BINS = 20
+Weight = Callable[[Cloud], Float[Tensor, " B"]]
+"""Weight of each jet, by which its own is multiplied."""
 
 
 @dataclass(frozen=True)
