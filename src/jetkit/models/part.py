@@ -103,6 +103,7 @@ class ParT(Backbone):
         dropout: float = 0.1,
     ) -> None:
         super().__init__(spec)
+        self.width = width
         self.norm: nn.Module = nn.BatchNorm1d(len(spec.features))
         widths = [len(spec.features), width, 4 * width, width]
         self.embed = nn.Sequential(
@@ -130,13 +131,12 @@ class ParT(Backbone):
             found.append(tokens)
         return ungroup(found, groups, cloud.mask.shape[1])
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
-        """The class token, normalised."""
-        x = self.tokens(cloud)
-        bias = nn.functional.pad(self.class_bias(cloud, x.dtype), (1, 0))
+    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
+        """The class token after it has looked at the particles, normalised."""
+        bias = nn.functional.pad(self.class_bias(cloud, tokens.dtype), (1, 0))
         token = self.class_token.expand(len(cloud), -1, -1)
         for block in cast(Iterable[Block], self.class_blocks):
-            token = block.attend(token, x, bias)
+            token = block.attend(token, tokens, bias)
         encoded: Tensor = self.final_norm(token.squeeze(1))
         return encoded
 

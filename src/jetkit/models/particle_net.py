@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, columns
+from jetkit.models.tagger import Backbone, columns
 from jetkit.nn.edge_convolution import EdgeConvolution, nearest_neighbours
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import masked_mean, pad
@@ -23,7 +23,7 @@ from jetkit.registry import register
     broken=("collinear",),
     tiny={"widths": (16, 32), "k": 4, "f": 32},
 )
-class ParticleNet(Tagger):
+class ParticleNet(Backbone):
     """Edge convolutions whose neighbours are the nearest in (Δη, Δφ), then in the features of the block before.
 
     Three blocks of three layers each, the mean over the particles, one hidden layer. 366,160 parameters for 7 features
@@ -55,19 +55,23 @@ class ParticleNet(Tagger):
         if k < 1:
             raise JetkitError(f"particle-net needs k >= 1 neighbours, got {k}")
         self._direction = columns(spec, "part_deta", "part_dphi")
-        self.k = k
+        self.k, self.width = k, widths[-1]
         self.norm = nn.BatchNorm1d(len(spec.features))
         self.blocks = nn.ModuleList(EdgeConvolution(a, (b, b, b)) for a, b in pairwise([len(spec.features), *widths]))
         self.f = nn.Sequential(*mlp([widths[-1], f]), nn.Dropout(dropout))
         self.head = nn.Linear(f, len(spec.classes))
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
-        """Hidden layer on the mean over the particles."""
+    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+        """A vector per particle after all blocks, 0 where padded."""
         x = cloud.x[cloud.mask]
         points = x[:, self._direction]
         x = self.norm(x)
         for block in self.blocks:
             x = block(x, nearest_neighbours(points, cloud.mask, self.k))
             points = x
-        encoded: Tensor = self.f(masked_mean(pad(x, cloud.mask), cloud.mask))
+        return pad(x, cloud.mask)
+
+    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B E"]:
+        """Hidden layer on the mean over the particles."""
+        encoded: Tensor = self.f(masked_mean(tokens, cloud.mask))
         return encoded

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import Tagger
+from jetkit.models.tagger import Backbone
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import masked_sum
 from jetkit.registry import register
@@ -19,7 +19,7 @@ from jetkit.registry import register
     broken=("collinear",),
     tiny={"phi": (16, 16), "f": (16,)},
 )
-class PFN(Tagger):
+class PFN(Backbone):
     """PFN = F(Σ_i Φ(x_i)); Φ and F are perceptrons with ReLU.
 
     The default sizes are the paper's: 82,458 parameters for 3 features and 2 classes. The PFN of weaver-core, the
@@ -43,11 +43,17 @@ class PFN(Tagger):
         self, spec: CloudSpec, *, phi: tuple[int, ...] = (100, 100, 256), f: tuple[int, ...] = (100, 100, 100)
     ) -> None:
         super().__init__(spec)
+        self.width = phi[-1]
         self.phi = mlp([len(spec.features), *phi])
         self.f = mlp([phi[-1], *f])
         self.head = nn.Linear(f[-1], len(spec.classes))
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+        """Φ(x_i)."""
+        found: Tensor = self.phi(cloud.x)
+        return found
+
+    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B E"]:
         """F(Σ_i Φ(x_i))."""
-        encoded: Tensor = self.f(masked_sum(self.phi(cloud.x), cloud.mask))
+        encoded: Tensor = self.f(masked_sum(tokens, cloud.mask))
         return encoded

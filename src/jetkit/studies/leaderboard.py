@@ -16,7 +16,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 from torch.utils.flop_counter import FlopCounterMode
 
-from jetkit.config import pairs, parse, read_yaml
+from jetkit.config import parse
 from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
@@ -31,7 +31,7 @@ from jetkit.studies.results import tagger_result
 from jetkit.train.data_parts import split_data
 from jetkit.train.loop import Training, descend, prepared
 from jetkit.train.model_file import read_model
-from jetkit.train.options import TrainOptions, option, train_options
+from jetkit.train.options import TrainOptions, gathered, option, train_options
 from jetkit.train.run import MODEL, assemble, make_fabric, threads_of, train
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -288,8 +288,5 @@ def leaderboard_options(words: Sequence[str], where: str) -> LeaderboardOptions:
         >>> leaderboard_options(["budget=5epochs", "train.batch=64"], "jetkit leaderboard").train
         {'batch': 64}
     """
-    given = [word.removeprefix("train.") for word in words if word.startswith("train.")]
-    texts = pairs(given, "options of the trainings are written train.NAME=VALUE", "train.")
-    common = {name: read_yaml(text, f"option train.{name}") for name, text in texts.items()}
-    rest = [word for word in words if not word.startswith("train.")]
+    common, rest = gathered(words, "train", {}, "options of the trainings")
     return parse(LeaderboardOptions, rest, where, {"train": common})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from jaxtyping import Float
@@ -31,7 +31,7 @@ class Classify(Task):
         >>> from jetkit.models import PFN
         >>> task = Classify(PFN(CloudSpec(features=("z",), classes=("QCD", "top"))))
         >>> cloud = Cloud(torch.ones(3, 4, 1), torch.ones(3, 4, dtype=torch.bool), label=torch.tensor([0, 1, 1]))
-        >>> task.loss(cloud).total.shape, task.predict(cloud).shape
+        >>> task.loss(cloud).total.shape, task.predict(cloud)["logits"].shape
         (torch.Size([]), torch.Size([3, 2]))
     """
 
@@ -54,19 +54,19 @@ class Classify(Task):
         each = F.cross_entropy(logits, cloud.label, reduction="none", label_smoothing=self.smoothing)
         return (each * weight).sum() / weight.sum()
 
-    def predict(self, cloud: Cloud) -> Float[Tensor, "B C"]:
-        """Logits."""
-        logits: Tensor = self.model(cloud).float()
-        return logits
+    def predict(self, cloud: Cloud) -> dict[str, Tensor]:
+        """Logits of the jets."""
+        return {"logits": self.model(cloud).float()}
 
-    def watch(self, predictions: Iterable[tuple[Cloud, Tensor]]) -> dict[str, float]:
+    def watch(self, predictions: Iterable[tuple[Cloud, Mapping[str, Tensor]]]) -> dict[str, float]:
         """Weighted loss (without smoothing) and share of jets whose most probable class is the true one.
 
         Raises:
             JetkitError: there are no jets.
         """
         weights, losses, right = [], [], []
-        for cloud, logits in predictions:
+        for cloud, found in predictions:
+            logits = found["logits"]
             weight = self._weights(cloud).cpu().double()
             each = F.cross_entropy(logits, cloud.label, reduction="none")
             weights.append(weight)

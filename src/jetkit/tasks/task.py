@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -23,18 +23,23 @@ class Task(nn.Module, ABC):
     """A model with what it is to learn."""
 
     model: nn.Module
+    baseline: ClassVar[bool] = False
+    """Whether the log begins with the numbers of the untrained model, as epoch 0."""
 
     @abstractmethod
     def loss(self, cloud: Cloud) -> Losses:
         """Loss of a batch."""
 
     @abstractmethod
-    def predict(self, cloud: Cloud) -> Float[Tensor, "B D"]:
-        """What is stored of each jet when the model is evaluated."""
+    def predict(self, cloud: Cloud) -> Mapping[str, Tensor]:
+        """What the validation is to know of a batch."""
 
     @abstractmethod
-    def watch(self, predictions: Iterable[tuple[Cloud, Tensor]]) -> dict[str, float]:
+    def watch(self, predictions: Iterable[tuple[Cloud, Mapping[str, Tensor]]]) -> dict[str, float]:
         """Numbers on the validation jets by which the best epoch is chosen, from clouds and their predictions."""
+
+    def after_step(self, share: float) -> None:
+        """What follows a step of the optimiser; `share` of the training is done."""
 
     def forward(self, ask: Callable[[Task], Any]) -> Any:
         """``ask(self)``: by this one door Fabric's precision and its shared gradients reach every method."""

@@ -29,7 +29,12 @@ from jetkit.train.schedules import SCHEDULES
 
 Report = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what happens)."""
-BETTER = {"accuracy": lambda new, old: new > old, "loss": lambda new, old: new < old}
+BETTER: dict[str, Callable[[float, float], bool]] = {
+    "accuracy": lambda new, old: new > old,
+    "loss": lambda new, old: new < old,
+    "last": lambda new, old: True,
+}
+"""What makes an epoch the best → whether it is better than the best before."""
 
 
 @dataclass
@@ -81,6 +86,8 @@ def fit(training: Training, progress: Progress) -> Progress:
     """
     options = training.options
     with _interrupts() as interrupted:
+        if training.task.module.baseline and not progress.step and not progress.log:
+            progress.log.append(_log_line(progress, _watched(training)))
         while progress.epoch < options.epochs and not progress.finished:
             _epoch(training, progress, interrupted)
             _validate(training, progress)
@@ -108,6 +115,7 @@ def _epoch(training: Training, progress: Progress, interrupted: Callable[[], boo
         parts, stop, save = _step(training, cloud, progress, (interrupted(), late))
         memory.after_step()
         progress.step, progress.steps = progress.step + 1, progress.steps + 1
+        training.task.module.after_step((progress.epoch + progress.steps / steps) / options.epochs)
         progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in parts.items()}
         training.report(progress.epoch * steps + progress.steps, options.epochs * steps, "train")
         if stop or save:
@@ -169,23 +177,29 @@ def shared(fabric: Any, numbers: Sequence[float]) -> list[float]:
 def _validate(training: Training, progress: Progress) -> None:
     """Numbers on the validation jets, a line in the log, and the model file if this epoch is the best."""
     begun, select = time.monotonic(), training.options.select
-    task = training.task.module
-    averaged = training.average.applied(task) if training.average is not None else nullcontext()
+    averaged = training.average.applied(training.task.module) if training.average is not None else nullcontext()
     with averaged:
-        numbers = training.fabric.broadcast(task.watch(_predictions(training)))
+        numbers = _watched(training)
         progress.epoch += 1
         _refuse_nan(numbers, progress)
         progress.seconds += time.monotonic() - begun
         progress.log.append(_log_line(progress, numbers))
-        if progress.best is None or BETTER[select](numbers[select], progress.best):
-            progress.best, progress.best_epoch = numbers[select], progress.epoch
+        value = numbers["loss" if select == "last" else select]
+        if progress.best is None or BETTER[select](value, progress.best):
+            progress.best, progress.best_epoch = value, progress.epoch
             if training.fabric.global_rank == 0:
                 training.keep_best(progress)
     progress.sums, progress.steps = {}, 0
 
 
+def _watched(training: Training) -> dict[str, float]:
+    """Numbers on the validation jets, the same in all processes."""
+    numbers: dict[str, float] = training.fabric.broadcast(training.task.module.watch(_predictions(training)))
+    return numbers
+
+
 @torch.no_grad()
-def _predictions(training: Training) -> Iterator[tuple[Cloud, Tensor]]:
+def _predictions(training: Training) -> Iterator[tuple[Cloud, Mapping[str, Tensor]]]:
     """Validation clouds and what the task predicts of them."""
     training.task.eval()
     for cloud in training.validation:

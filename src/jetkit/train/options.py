@@ -53,7 +53,9 @@ class TrainOptions:
     clip: Annotated[float | None, option("largest norm of the gradient", gt=0)] = None
     ema: Annotated[float | None, option("decay a step of the averaged weights, such as 0.999", gt=0, lt=1)] = None
     patience: Annotated[int | None, option("stop after so many epochs without a better one", ge=1)] = None
-    select: Annotated[Literal["accuracy", "loss"], option("what makes an epoch the best")] = "accuracy"
+    select: Annotated[
+        Literal["accuracy", "loss", "last"], option("what makes an epoch the best; last: that it is the last")
+    ] = "accuracy"
     smoothing: Annotated[float, option("label smoothing", ge=0, lt=1)] = 0.0
     reweight: Annotated[
         Literal["none", "classes", "kinematics"],
@@ -105,13 +107,7 @@ def train_options(name: str, words: Sequence[str]) -> TrainOptions:
     where = f"jetkit train {name}"
     values = load("runs", name) if name.endswith((".yaml", ".yml")) or name in names("runs") else {"model": name}
     values.pop("description", None)
-    own: Any = values.pop("hyperparameters", {})
-    if not isinstance(own, dict):
-        raise ConfigError(f"hyperparameters of {name} should be a mapping of names to values")
-    given = [word.removeprefix("model.") for word in words if word.startswith("model.")]
-    for key, text in pairs(given, "hyperparameters are written model.NAME=VALUE", "model.").items():
-        own[key] = read_yaml(text, f"option model.{key}")
-    rest = [word for word in words if not word.startswith("model.")]
+    own, rest = gathered(words, "model", values.pop("hyperparameters", {}), f"hyperparameters of {name}")
     known = hyperparameters(str(values.get("model", name)), {})
     for key in (word.partition("=")[0] for word in rest):
         if key in known and key not in TrainOptions.__dataclass_fields__:
@@ -119,6 +115,25 @@ def train_options(name: str, words: Sequence[str]) -> TrainOptions:
     options = parse(TrainOptions, rest, where, values | {"hyperparameters": own})
     hyperparameters(options.model, own)
     return options
+
+
+def gathered(words: Sequence[str], prefix: str, preset: Any, what: str) -> tuple[dict[str, Any], list[str]]:
+    """Values by name of the words ``PREFIX.NAME=VALUE``, on top of a preset, and the other words.
+
+    Raises:
+        ConfigError: the preset is no mapping, or a word is none of these.
+
+    Example:
+        >>> gathered(["model.width=64", "epochs=3"], "model", {"depth": 2}, "hyperparameters")
+        ({'depth': 2, 'width': 64}, ['epochs=3'])
+    """
+    if not isinstance(preset, dict):
+        raise ConfigError(f"{what} should be a mapping of names to values")
+    dotted = f"{prefix}."
+    given = [word.removeprefix(dotted) for word in words if word.startswith(dotted)]
+    texts = pairs(given, f"{what} are written {dotted}NAME=VALUE", dotted)
+    own = {key: read_yaml(text, f"option {dotted}{key}") for key, text in texts.items()}
+    return preset | own, [word for word in words if not word.startswith(dotted)]
 
 
 def rebuilt(values: dict[str, Any]) -> TrainOptions:

@@ -24,6 +24,7 @@ from jetkit.models.high_level import HighLevelTagger
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.supervised_attention import SupervisedAttention
+from jetkit.tasks.task import Task
 from jetkit.train import checkpoint
 from jetkit.train.boosting import boost
 from jetkit.train.checkpoint import Progress
@@ -37,6 +38,7 @@ from jetkit.train.model_file import ModelCard, save_model
 from jetkit.train.observables import Batches, WithObservables, compute
 from jetkit.train.optimisers import make_optimiser
 from jetkit.train.options import TrainOptions
+from jetkit.train.pretraining import PRETEXT, PretrainOptions
 from jetkit.train.shuffled_labels import relabelled, require_event_id
 from jetkit.train.topics import find_topics
 from jetkit.train.weights import ClassWeights, KinematicWeights, class_weights, kinematic_weights
@@ -117,8 +119,9 @@ def train_at_once(options: TrainOptions, report: Report) -> Progress:
 def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Training, ModelCard]:
     """Data, model and optimiser as the options ask for, ready to start."""
     parts = split_data(options)
-    refuse_unlabelled(parts.train)
-    refuse_unlabelled(parts.validation)
+    if not isinstance(options, PretrainOptions):
+        refuse_unlabelled(parts.train)
+        refuse_unlabelled(parts.validation)
     prepare = _preparation(parts, options)
     torch.manual_seed(options.seed)
     model = create(options.model, parts.train.spec(options.features), options.hyperparameters)
@@ -128,8 +131,7 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
         known = partial(WithObservables, model=model, dtype=number_type(options), report=report)
         ordered = [_batches(part, options, shuffle=False) for part in (parts.train, parts.validation)]
         batches = known(learn, ordered=ordered[0]), known(watch, ordered=ordered[1])
-    kind = SupervisedAttention if model.truths else Classify
-    task = kind(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
+    task = _task(model, parts, options)
     optimiser = make_optimiser(options.optimiser, task, options.rate, options.weight_decay)
     wrapped, optimiser = fabric.setup(task, optimiser)
     card = model_card(options, parts)
@@ -153,6 +155,15 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
         report=report if fabric.global_rank == 0 else lambda done, total, what: None,
     )
     return training, card
+
+
+def _task(model: Any, parts: Parts, options: TrainOptions) -> Task:
+    """What the model is to learn."""
+    if isinstance(options, PretrainOptions):
+        method: Task = create(options.pretext, model, options.method, PRETEXT)
+        return method
+    kind = SupervisedAttention if model.truths else Classify
+    return kind(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
 
 
 def loaders(parts: Parts, options: TrainOptions, rank: int = 0, world: int = 1) -> tuple[Loader, Loader]:

@@ -1,0 +1,43 @@
+"""``jetkit pretrain METHOD``: train a backbone without labels."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from jetkit.cli.console import options_table, recipes_table, step_bar, two_columns
+from jetkit.cli.grammar import Words, refuse_option, verb
+
+
+def _tables() -> list[Table]:
+    from jetkit.config import describe
+    from jetkit.registry import entries, schema
+    from jetkit.train.pretraining import PRETEXT, PretrainOptions
+
+    tables = [options_table(PretrainOptions), recipes_table("pretraining")]
+    for entry in entries(PRETEXT):
+        rows = (
+            (f"method.{option.name}", f"{option.help} ({option.default})") for option in describe(schema(entry.cls))
+        )
+        tables.append(two_columns(f"{entry.name}: {entry.paper}", rows))
+    return tables
+
+
+@verb("pretrain", _tables)
+def pretrain_(
+    method: Annotated[str, typer.Argument(help="a method, a recipe of one, or a .yaml file", metavar="METHOD")],
+    words: Words = None,
+) -> None:
+    """Train a backbone on jets without their labels; goes on where it stopped."""
+    refuse_option(method, "pretrain", "METHOD")
+    from jetkit.train.pretraining import pretrain_options
+    from jetkit.train.run import train
+
+    options = pretrain_options(method, words or [])
+    with step_bar() as report:
+        train(options, report)
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(f"the backbone is in {options.folder}/model.safetensors")

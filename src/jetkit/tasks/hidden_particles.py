@@ -1,0 +1,33 @@
+"""Which particles of a jet are hidden from an encoder, to be predicted from the others."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def hidden(mask: Bool[Tensor, "B N"], share: tuple[float, float]) -> Bool[Tensor, "B N"]:
+    """Random particles of each jet: a share r of them, one r ~ U(share) for the batch, rounded.
+
+    Of a jet with two particles or more at least one is hidden and one is not; of a jet with one particle none is.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> hidden(torch.arange(10) < torch.tensor([[10], [4], [2], [1]]), (0.3, 0.5)).sum(1)
+        tensor([3, 1, 1, 0])
+    """
+    count, low, high = mask.sum(1), *share
+    wanted = ((low + (high - low) * torch.rand(())) * count).round().long().clamp(min=1)
+    wanted = torch.minimum(wanted, (count - 1).clamp(min=0))
+    return rank(torch.rand(mask.shape, device=mask.device), mask) < wanted.unsqueeze(1)
+
+
+def rank(values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N"]:
+    """Place of each real particle of a jet in rising order of a quantity; padded ones come last.
+
+    Example:
+        >>> rank(torch.tensor([[0.3, 0.1, 0.2, 0.0]]), torch.tensor([[True, True, True, False]]))
+        tensor([[2, 0, 1, 3]])
+    """
+    return values.masked_fill(~mask, torch.inf).argsort(dim=1, stable=True).argsort(1)

@@ -1,0 +1,175 @@
+"""P-JEPA: predict, in the space of a slow copy of the encoder, the particles of a jet that were hidden from it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable
+from typing import NamedTuple, cast
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from jetkit.data.cloud import Cloud
+from jetkit.errors import JetkitError
+from jetkit.models.tagger import Backbone, columns
+from jetkit.nn.attention import Block, padding_bias
+from jetkit.nn.packing import pad
+from jetkit.registry import register
+from jetkit.tasks.hidden_particles import hidden
+from jetkit.tasks.pretext import Pretext
+from jetkit.tasks.task import Losses
+
+SPECIES = ("part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon")
+
+
+class Predicted(NamedTuple):
+    """The hidden particles of a batch, at the front of their jets."""
+
+    target: Cloud
+    tokens: Float[Tensor, "B T D"]
+    """Predictions of their tokens."""
+
+
+class Predictor(nn.Module):
+    """A plain transformer from the token of a jet and a mask token with position for each hidden particle.
+
+    Args:
+        encoded: length of the vector of a jet
+        tokens: length of the vectors of particles, which are predicted
+        width: channels
+        depth: blocks
+        heads: attention heads
+    """
+
+    def __init__(self, encoded: int, tokens: int, *, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(encoded, width)
+        self.position = nn.Sequential(nn.Linear(2, width), nn.GELU(), nn.Linear(width, width))
+        self.mask_token = nn.Parameter(torch.empty(1, 1, width))
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
+        self.blocks = nn.ModuleList(Block(width, heads, 0.0) for _ in range(depth))
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, tokens))
+
+    def forward(
+        self, jet: Float[Tensor, "B E"], direction: Float[Tensor, "B T 2"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B T D"]:
+        """Tokens of the hidden particles in these directions."""
+        x = torch.cat([self.enter(jet).unsqueeze(1), self.mask_token + self.position(direction)], 1)
+        bias = padding_bias(F.pad(mask, (1, 0), value=True), x.dtype)
+        for block in cast(Iterable[Block], self.blocks):
+            x = block(x, bias)
+        predicted: Tensor = self.leave(x[:, 1:])
+        return predicted
+
+
+@register(
+    "p-jepa",
+    kind="pretext",
+    paper="Towards a Foundation Model for Jet Physics, 2024, talk by H. Qu at IHEP",
+    tiny={"width": 8, "depth": 1, "heads": 2},
+)
+class PJEPA(Pretext):
+    """Predict the tokens of hidden particles from the vector of the jet without them.
+
+    30–50 % of the particles are hidden, one share r ~ U(0.3, 0.5) for a batch. The context encoder sees the others and
+    aggregates them to one vector; a smaller transformer predicts from it, and from the directions (Δη, Δφ) of the
+    hidden particles, the tokens that the target encoder gives them in the complete jet. The loss is
+
+        smooth-L1(ẑ, z) + smooth-L1(A(ẑ), A(z)) + CE(species),
+
+    over the hidden particles; A is the target's aggregator, and z and A are standardised, channel by channel, over the
+    batch: without that the encoder collapses. The species (charged and neutral hadrons, photons, electrons, muons) is
+    read off ẑ, if the features tell it. The target encoder is the moving average θ ← τ θ + (1 − τ) θ_context with τ
+    from 0.996 to 1 by a cosine, and gets no gradient.
+
+    The slides are silent on positions, standardisation, weights (1 : 1 : 1) and τ: these are choices of jetkit.
+
+    Args:
+        share: least and largest share of the particles that are hidden
+        width: channels of the predictor
+        depth: blocks of the predictor
+        heads: attention heads of the predictor
+        momentum: τ at the beginning
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        share: tuple[float, float] = (0.3, 0.5),
+        width: int = 96,
+        depth: int = 4,
+        heads: int = 6,
+        momentum: float = 0.996,
+    ) -> None:
+        super().__init__(backbone)
+        if not 0 < share[0] <= share[1] < 1 or not 0 <= momentum <= 1:
+            raise JetkitError(f"p-jepa needs 0 < share < 1 and momentum from 0 to 1, got {share} and {momentum}")
+        self.share, self.momentum = share, momentum
+        self._direction = columns(backbone.spec, "part_deta", "part_dphi")
+        told = set(SPECIES) <= set(backbone.spec.features)
+        self._species = columns(backbone.spec, *SPECIES) if told else []
+        self.target = copy.deepcopy(backbone).requires_grad_(False)
+        encoded = cast(nn.Linear, backbone.head).in_features
+        self.predictor = Predictor(encoded, backbone.width, width=width, depth=depth, heads=heads)
+        self.species = nn.Linear(backbone.width, len(SPECIES)) if told else None
+
+    def train(self, mode: bool = True) -> PJEPA:
+        """Training mode of all but the target encoder, which never drops and never counts."""
+        super().train(mode)
+        self.target.eval()
+        return self
+
+    def loss(self, cloud: Cloud) -> Losses:
+        """The three parts, of which no label is used."""
+        at = hidden(cloud.mask, self.share)
+        found = self.predicted(cloud, at)
+        with torch.no_grad():
+            tokens = pad(self.target.tokens(cloud)[at], found.target.mask)
+            wanted = standardised(tokens, found.target.mask)
+            aggregated = standardised(self.target.aggregate(wanted, found.target))
+        predicted = standardised(self.target.aggregate(found.tokens, found.target))
+        parts = {
+            "particles": F.smooth_l1_loss(found.tokens[found.target.mask], wanted[found.target.mask]),
+            "aggregate": F.smooth_l1_loss(predicted, aggregated),
+        }
+        if self.species is not None:
+            flags = found.target.x[..., self._species][found.target.mask]
+            parts["species"] = F.cross_entropy(self.species(found.tokens[found.target.mask]), flags.argmax(1))
+        return Losses(sum(parts.values(), start=torch.zeros(())), {key: value.detach() for key, value in parts.items()})
+
+    def predicted(self, cloud: Cloud, at: Bool[Tensor, "B N"]) -> Predicted:
+        """The hidden particles, and what the others tell of their tokens."""
+        target = cloud.particles(at)
+        jet = self.model.encode(cloud.particles(~at))
+        return Predicted(target, self.predictor(jet, target.x[..., self._direction], target.mask))
+
+    @torch.no_grad()
+    def after_step(self, share: float) -> None:
+        """Move the target encoder."""
+        tau = 1 - (1 - self.momentum) * (1 + math.cos(math.pi * share)) / 2
+        own = self.model.state_dict()
+        for name, value in self.target.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(own[name], 1 - tau)
+            else:
+                value.copy_(own[name])
+
+
+def standardised(
+    values: Float[Tensor, "B *N D"], mask: Bool[Tensor, "B N"] | None = None, least: float = 1e-5
+) -> Float[Tensor, "B *N D"]:
+    """Each channel less its mean and over its standard deviation, in the batch; 0 where the mask is False.
+
+    Example:
+        >>> standardised(torch.tensor([[1.0], [3.0]])).round(decimals=3)
+        tensor([[-1.],
+                [ 1.]])
+    """
+    rows = values if mask is None else values[mask]
+    variance, mean = torch.var_mean(rows.float(), 0, unbiased=False)
+    found = (rows - mean.to(rows.dtype)) * (variance + least).rsqrt().to(rows.dtype)
+    return found if mask is None else pad(found, mask)

@@ -1,0 +1,58 @@
+"""Options of a pretraining, and the task that it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+import jetkit.tasks.methods  # noqa: F401 - registers the methods
+from jetkit.config import ConfigError, load, names, parse
+from jetkit.registry import hyperparameters
+from jetkit.train.options import TrainOptions, gathered, option
+
+PRETEXT = "pretext"
+"""Kind of a registered method."""
+
+
+@dataclass(frozen=True)
+class PretrainOptions(TrainOptions):
+    """What to learn without labels, with which backbone, on what, and how."""
+
+    pretext: Annotated[str, option("registered name of a method; see `jetkit pretrain --help`")] = ""
+    method: Annotated[dict[str, Any], option("options of the method; written method.NAME=VALUE")] = Field(
+        default_factory=dict
+    )
+    select: Annotated[
+        Literal["accuracy", "loss", "last"], option("what makes an epoch the best; last: that it is the last")
+    ] = "last"
+
+
+def pretrain_options(name: str, words: Sequence[str]) -> PretrainOptions:
+    """Options from a recipe and ``key=value`` words, which have the last say; ``model.NAME=VALUE`` sets a
+    hyperparameter of the backbone, ``method.NAME=VALUE`` an option of the method.
+
+    ``name`` is a recipe of `jetkit list`, the name of a method, or a .yaml file.
+
+    Raises:
+        ConfigError: an unknown name or option, or a wrong type.
+
+    Example:
+        >>> options = pretrain_options("p-jepa", ["data=data/jets", "model.width=64", "method.depth=2"])
+        >>> options.model, options.hyperparameters, options.pretext, options.method
+        ('part', {'width': 64}, 'p-jepa', {'depth': 2})
+    """
+    recipe = name.endswith((".yaml", ".yml")) or name in names("pretraining")
+    values: dict[str, Any] = {"model": "part", **(load("pretraining", name) if recipe else {"pretext": name})}
+    values.pop("description", None)
+    own, rest = gathered(words, "model", values.pop("hyperparameters", {}), f"hyperparameters of {values['model']}")
+    method, rest = gathered(rest, "method", values.pop("method", {}), f"options of {values.get('pretext', name)}")
+    given = {"hyperparameters": own, "method": method, "out": f"runs/{values.get('pretext', name)}"}
+    options = parse(PretrainOptions, rest, f"jetkit pretrain {name}", values | given)
+    if not options.pretext:
+        raise ConfigError(f"{name} names no method: add pretext=p-jepa or another of jetkit pretrain --help")
+    hyperparameters(options.model, own)
+    hyperparameters(options.pretext, method, PRETEXT)
+    return options
