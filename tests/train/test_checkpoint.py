@@ -11,13 +11,13 @@ from jetkit.errors import JetkitError
 from jetkit.train import checkpoint
 from jetkit.train.checkpoint import Progress, mix, set_random_state
 from jetkit.train.ema import Average
-from jetkit.train.optimisers import make_optimiser
+from jetkit.train.optimisers import decay_groups, make_optimiser
 
 
 def stepped(optimiser: str, steps: int) -> tuple[nn.Module, torch.optim.Optimizer, Average]:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
-    made, average = make_optimiser(optimiser, model, 0.1, 0.01), Average(model, 0.9)
+    made, average = make_optimiser(optimiser, decay_groups(model.named_parameters(), 0.01), 0.1), Average(model, 0.9)
     for step in range(steps):
         advance(model, made, average, step)
     return model, made, average
@@ -68,8 +68,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, *stepped("adamw", 1), Progress(), "run")
     model = nn.Linear(2, 2)
+    optimiser = make_optimiser("adamw", decay_groups(model.named_parameters(), 0.0), 0.1)
     with pytest.raises(JetkitError, match="was written by another jetkit"):
-        checkpoint.restore(tmp_path, model, make_optimiser("adamw", model, 0.1, 0.0), None, "run")
+        checkpoint.restore(tmp_path, model, optimiser, None, "run")
 
 
 def test_a_cut_off_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ def batches(toy: Path) -> WithObservables:
     dataset = open_dataset(toy)
     shared: dict[str, Any] = {"features": "kin", "batch": 64, "targets": ("row",)}
     model = create("bip", dataset.spec("kin"), {"order": 2, "levels": 4})
-    return WithObservables(dataset.batches(seed=3, **shared), model, dataset.batches(shuffle=False, **shared))
+    ordered = dataset.batches(shuffle=False, **shared)
+    return WithObservables(dataset.batches(seed=3, **shared), ordered, model.observables, "observables")
 
 
 def test_each_jet_comes_with_its_own_observables(batches: WithObservables) -> None:
     jets = 0
     for cloud in batches:
-        torch.testing.assert_close(cloud.targets["observables"], batches.model.observables(cloud), rtol=1e-6, atol=0)
+        torch.testing.assert_close(cloud.targets["observables"], batches.compute(cloud), rtol=1e-6, atol=0)
         jets += len(cloud)
     assert jets == len(batches.table[0])
 

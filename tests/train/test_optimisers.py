@@ -53,25 +53,26 @@ def test_a_weight_without_gradient_stays() -> None:
 def test_only_matrices_decay() -> None:
     spec = CloudSpec(features=("a", "b"), classes=("QCD", "top"))
     model = create("part", spec, {"width": 8, "depth": 1, "heads": 2, "pair_widths": [4]})
-    decaying, free = ({id(weight) for weight in group["params"]} for group in decay_groups(model, 0.1))
+    groups = decay_groups(model.named_parameters(), 0.1)
+    decaying, free = ({id(weight) for weight in group["params"]} for group in groups)
     for name, weight in model.named_parameters():
         matrix = name.endswith("weight") and weight.ndim == 2
         assert (id(weight) in decaying) == matrix, name
         assert (id(weight) in free) == (not matrix), name
-    assert [group["weight_decay"] for group in decay_groups(model, 0.1)] == [0.1, 0.0]
+    assert [group["weight_decay"] for group in decay_groups(model.named_parameters(), 0.1)] == [0.1, 0.0]
 
 
 def test_frozen_weights_are_left_out() -> None:
     model = nn.Linear(2, 2)
     model.weight.requires_grad_(False)
-    assert [len(group["params"]) for group in decay_groups(model, 0.1)] == [1]
+    assert [len(group["params"]) for group in decay_groups(model.named_parameters(), 0.1)] == [1]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adamw", "AdamW"), ("radam", "RAdam"), ("ranger", "Ranger")])
 def test_decay_is_apart_from_the_gradient(name: str, kind: str) -> None:
     model = nn.Linear(3, 3)
     before = model.weight.detach().clone()
-    optimiser = make_optimiser(name, model, lr=0.1, weight_decay=0.5)
+    optimiser = make_optimiser(name, decay_groups(model.named_parameters(), 0.5), lr=0.1)
     assert type(optimiser).__name__ == kind
     for weight in model.parameters():
         weight.grad = torch.zeros_like(weight)

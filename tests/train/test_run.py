@@ -15,8 +15,8 @@ from jetkit.data.parquet import write_shard
 from jetkit.errors import JetkitError
 from jetkit.train.files import read_tensors
 from jetkit.train.model_file import load_model, read_card
-from jetkit.train.options import rebuilt, train_options
-from jetkit.train.run import split_data, train
+from jetkit.train.options import train_options
+from jetkit.train.run import rebuilt, split_data, train
 
 
 def log_of(folder: Path) -> list[dict[str, Any]]:

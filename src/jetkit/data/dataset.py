@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from jetkit.data.batching import Batching
 from jetkit.data.blocks import BlockReader
@@ -116,18 +116,27 @@ class Dataset:
             chosen.append(source.index[(share >= low) & (share < high)])
         return self._narrowed(chosen, f"split {part} of {'/'.join(f'{x:g}' for x in fractions)}, seed {seed}")
 
-    def take(self, count: int, seed: int = 0) -> Dataset:
-        """At most ``count`` rows, drawn evenly from all files (so that every class is kept), in stored order."""
+    def take(self, count: int, seed: int = 0, *, balanced: bool = False) -> Dataset:
+        """At most ``count`` rows, drawn evenly from all files (so that every class is kept), in stored order.
+
+        Balanced: as many of each class, as far as there are. Of the same seed, a smaller count is part of a larger one.
+
+        Raises:
+            JetkitError: a negative count, or rows without classes that should be balanced.
+        """
         if count < 0:
             raise JetkitError(f"take() needs a count of rows that is not negative, got {count}")
         if count >= len(self):
             return self
         shares = [hash_share(row_ids(source, number), seed) for number, source in enumerate(self.sources)]
+        keys = np.concatenate(shares)
+        if balanced:
+            keys += _place_in_class(keys, np.asarray(self.read(["jet_label"])["jet_label"]))
         kept = np.zeros(len(self), dtype=bool)
-        kept[np.argsort(np.concatenate(shares), kind="stable")[:count]] = True
+        kept[np.argsort(keys, kind="stable")[:count]] = True
         pieces = np.split(kept, np.cumsum([len(source) for source in self.sources])[:-1])
         chosen = [source.index[piece] for source, piece in zip(self.sources, pieces, strict=True)]
-        return self._narrowed(chosen, f"take {count}, seed {seed}")
+        return self._narrowed(chosen, f"take {count}{', balanced' * balanced}, seed {seed}")
 
     def read(self, columns: Sequence[str], rows: slice | Int[np.ndarray, " rows"] | None = None) -> dict[str, Values]:
         """Columns as arrays (``Ragged`` for a list per row) for all rows, a slice, or places in this dataset.
@@ -237,6 +246,15 @@ def _inferred_card(name: str, sources: Sequence[Source]) -> Card:
         classes = [f"class {index}" for index in range(int(highest) + 1)]
     rows = sum(len(source) for source in sources)
     return Card(name, classes=classes, columns=columns, rows=rows, notes=["no card came with the files"], complete=True)
+
+
+def _place_in_class(shares: Float[np.ndarray, " rows"], label: Array) -> Int[np.ndarray, " rows"]:
+    """Place of each row among those of its class, by rising share."""
+    places = np.empty(len(shares), np.int64)
+    for name in np.unique(label):
+        members = np.flatnonzero(label == name)
+        places[members[np.argsort(shares[members], kind="stable")]] = np.arange(len(members))
+    return places
 
 
 def _select(source: Source, criterion: Criterion, name: str, columns: Sequence[str]) -> Array:

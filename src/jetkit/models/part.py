@@ -117,6 +117,13 @@ class ParT(Backbone):
         self.head = nn.Linear(width, len(spec.classes))
         self._initialise()
 
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Embedding, blocks of particle attention, blocks of class attention."""
+        blocks = [(f"blocks.{number}",) for number in range(len(self.blocks))]
+        blocks += [(f"class_blocks.{number}",) for number in range(len(self.class_blocks))]
+        return (("norm", "embed", "pairs"), *blocks[:-1], (*blocks[-1], "class_token", "final_norm"))
+
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks of particle attention (what stands in padded places is arbitrary)."""
         x = pad(self.embed(self.norm(cloud.x[cloud.mask])), cloud.mask)

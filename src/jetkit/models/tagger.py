@@ -14,6 +14,9 @@ from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
 from jetkit.physics.ragged import ragged_from_padded
 
+ENCODED = "encoded"
+"""Target that holds what a frozen encoder has made of the jets before."""
+
 
 class Tagger(nn.Module, ABC):
     """``forward(cloud)`` gives a logit per class; the probabilities are their softmax.
@@ -45,8 +48,9 @@ class Tagger(nn.Module, ABC):
         """A vector per jet."""
 
     def forward(self, cloud: Cloud) -> Float[Tensor, "B C"]:
-        """Logits, in the order of ``spec.classes``."""
-        logits: Tensor = self.head(self.encode(cloud))
+        """Logits, in the order of ``spec.classes``; from the target ``encoded`` of the cloud, if it is there."""
+        known = cloud.targets.get(ENCODED)
+        logits: Tensor = self.head(self.encode(cloud) if known is None else known)
         return logits
 
 
@@ -55,6 +59,11 @@ class Backbone(Tagger):
 
     width: int
     """Length D of the vectors of particles."""
+
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Beginnings of the names of the parameters of each stage but the head, from the particles up."""
+        return (tuple(name for name, _ in self.named_children() if name != "head"),)
 
     @abstractmethod
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:

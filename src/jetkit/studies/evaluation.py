@@ -19,8 +19,8 @@ from jetkit.evaluate.summary import Evaluation, evaluate
 from jetkit.train.data_parts import data_hash, split_data
 from jetkit.train.files import weights_hash, write_bytes
 from jetkit.train.model_file import annotate
-from jetkit.train.options import TrainOptions, option, rebuilt
-from jetkit.train.run import MODEL
+from jetkit.train.options import TrainOptions, option
+from jetkit.train.run import MODEL, rebuilt
 from jetkit.train.scores import Scores, load_scores, save_scores, score
 from jetkit.train.shuffled_labels import random_labels
 

@@ -29,7 +29,7 @@ from jetkit.studies.ensemble import EnsembleOptions, ensemble
 from jetkit.studies.evaluation import EvaluateOptions, Report, run_options
 from jetkit.studies.results import tagger_result
 from jetkit.train.data_parts import split_data
-from jetkit.train.loop import Training, descend, prepared
+from jetkit.train.loop import Training, descend, prepared, set_rates
 from jetkit.train.model_file import read_model
 from jetkit.train.options import TrainOptions, gathered, option, train_options
 from jetkit.train.run import MODEL, assemble, make_fabric, threads_of, train
@@ -219,7 +219,8 @@ def training_rate(options: TrainOptions, report: Report = lambda done, total, wh
                 return jets / (now - begun)
             here = prepared(training, cloud)
             losses = training.task(lambda task, here=here: task.loss(here))
-            descend(fabric, training.task, training.optimiser, losses.total, options.rate, options.clip)
+            set_rates(training.optimiser, options.rate)
+            descend(fabric, training.task, training.optimiser, losses.total, options.clip)
             jets += len(cloud)
     raise AssertionError("batches come for ever")
 

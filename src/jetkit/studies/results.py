@@ -10,6 +10,7 @@ from typing import Any
 from jetkit.registry import entry
 from jetkit.report.tagger_result import TaggerResult, Training
 from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders
+from jetkit.train.adapting import AdaptOptions
 from jetkit.train.model_file import read_model
 from jetkit.train.options import TrainOptions
 from jetkit.train.run import MODEL
@@ -39,17 +40,23 @@ def tagger_result(
 
 
 def command(options: TrainOptions, path: str | Path, seeds: int) -> str:
-    """The line that trains this again."""
-    defaults = asdict(TrainOptions(model=options.model, data=options.data))
-    given = {
-        name: value
-        for name, value in asdict(options).items()
-        if name not in ("model", "hyperparameters", "out", "seeds") and value != defaults[name]
-    }
-    given |= {f"model.{name}": value for name, value in options.hyperparameters.items()} | {"out": str(path)}
+    """The line that trains this again.
+
+    Example:
+        >>> command(TrainOptions(model="pfn", data="data/top", epochs=3), "runs/pfn", seeds=1)
+        'jetkit train pfn data=data/top epochs=3 out=runs/pfn'
+    """
+    defaults = asdict(type(options)(model=options.model, data=options.data))
+    told = ["model", "hyperparameters", "out", "seeds"]
+    words, sizes = ["jetkit train", options.model], options.hyperparameters
+    if isinstance(options, AdaptOptions):
+        words, sizes = ["jetkit adapt", options.start], {}
+        told += ["start", "features", "length"]
+    given = {name: value for name, value in asdict(options).items() if name not in told and value != defaults[name]}
+    given |= {f"model.{name}": value for name, value in sizes.items()} | {"out": str(path)}
     given |= {"seeds": seeds} if seeds > 1 else {}
-    words = [f"data={options.data}", *(f"{name}={_word(value)}" for name, value in given.items() if name != "data")]
-    return " ".join(["jetkit train", options.model, *words])
+    rest = (f"{name}={_word(value)}" for name, value in given.items() if name != "data")
+    return " ".join([*words, f"data={options.data}", *rest])
 
 
 def _word(value: Any) -> str:

@@ -39,7 +39,7 @@ def split_data(options: TrainOptions) -> Parts:
                 f"train_jets={options.train_jets} is more than the {len(train)} jets in the training share of "
                 f"{options.data}: simulate more, or raise the first of fractions"
             )
-        train = train.take(options.train_jets)
+        train = train.take(options.train_jets, balanced=options.balanced)
     if not len(train) or not len(validation):
         raise JetkitError(f"{options.data} has too few jets ({len(dataset)}) to train on: simulate more")
     return Parts(train, validation, test)

@@ -11,7 +11,7 @@ import numpy as np
 from jetkit.errors import JetkitError
 from jetkit.tasks.task import Losses
 from jetkit.train.checkpoint import set_random_state
-from jetkit.train.loop import Report, descend, prepared, shared
+from jetkit.train.loop import Report, descend, prepared, set_rates, shared
 from jetkit.train.options import TrainOptions
 from jetkit.train.run import assemble, make_fabric, threads_of
 
@@ -60,7 +60,8 @@ def find_learning_rate(options: TrainOptions, report: Report = lambda done, tota
             losses.append(mean / (1 - SMOOTHING ** (step + 1)))
             if not losses[-1] <= FAILED * min(losses):
                 break
-            descend(fabric, training.task, training.optimiser, found.total, rates[step], options.clip)
+            set_rates(training.optimiser, rates[step])
+            descend(fabric, training.task, training.optimiser, found.total, options.clip)
             training.report(step + 1, STEPS, "learning rates")
     kept = [loss for loss in losses if math.isfinite(loss)]
     return RateTest(tuple(rates[: len(kept)]), tuple(kept), suggested_rate(rates[: len(kept)], kept))

@@ -138,17 +138,22 @@ def _step(
     broken, stop, save, *sums = shared(training.fabric, [not finite, *wishes, *parts.values()])
     if broken:
         _stop_at_nan(training, cloud, progress, finite)
-    descend(training.fabric, training.task, training.optimiser, losses.total, progress.rate, training.options.clip)
+    set_rates(training.optimiser, progress.rate, progress.epoch)
+    descend(training.fabric, training.task, training.optimiser, losses.total, training.options.clip)
     if training.average is not None:
         training.average.update(training.task.module)
     means = [value / training.fabric.world_size for value in sums]
     return dict(zip(parts, means, strict=True)), stop > 0, save > 0
 
 
-def descend(fabric: Any, task: Any, optimiser: Any, loss: Tensor, rate: float, clip: float | None) -> None:
-    """Gradient of the loss, and one step of the optimiser with this learning rate."""
+def set_rates(optimiser: Any, rate: float, epoch: float = math.inf) -> None:
+    """Rate of each group of parameters: times its own factor, and 0 before the epoch when it begins to learn."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("factor", 1.0) * (epoch >= group.get("begins", 0))
+
+
+def descend(fabric: Any, task: Any, optimiser: Any, loss: Tensor, clip: float | None) -> None:
+    """Gradient of the loss, and one step of the optimiser."""
     optimiser.zero_grad()
     fabric.backward(loss)
     if clip is not None:

@@ -57,14 +57,14 @@ class ModelCard:
         return list(self.spec["classes"])
 
 
-def save_model(path: str | os.PathLike[str], model: nn.Module, card: ModelCard) -> None:
-    """Write a model file, in one stroke.
+def save_model(path: str | os.PathLike[str], model: nn.Module | Mapping[str, Tensor], card: ModelCard) -> None:
+    """Write a model file, from a model or its weights by name, in one stroke.
 
     Raises:
         JetkitError: the file cannot be written.
     """
     header = {name: getattr(card, name) for name in ModelCard.__dataclass_fields__}
-    write_tensors(Path(path), model.state_dict(), header)
+    write_tensors(Path(path), model.state_dict() if isinstance(model, nn.Module) else model, header)
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:

@@ -1,4 +1,4 @@
-"""Observables of jets, computed once for a whole training instead of in each epoch."""
+"""What is the same for a jet in every epoch, computed once: observables, or vectors of a frozen encoder."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 
 from jetkit.data.cloud import Cloud
 from jetkit.data.loader import Loader
-from jetkit.models.high_level import HighLevelTagger
 
 
 class WithObservables:
-    """Batches of a loader, each jet with its observables; position and order are the loader's.
+    """Batches of a loader, each jet with its observables as a target; position and order are the loader's.
 
     Args:
         loader: gives clouds with the target ``row``
-        model: whose observables
         ordered: the same jets in the order of the file, so that resuming gives the same bits
+        compute: the observables of a batch
+        name: of the target
         dtype: of the observables; default: that of the clouds
         report: called with batches done, batches in all, and what happens
     """
@@ -29,12 +29,13 @@ class WithObservables:
     def __init__(
         self,
         loader: Loader,
-        model: HighLevelTagger,
         ordered: Loader,
+        compute: Callable[[Cloud], Float[Tensor, "B D"]],
+        name: str,
         dtype: torch.dtype | None = None,
         report: Callable[[int, int, str], None] = lambda done, total, what: None,
     ) -> None:
-        self.loader, self.model, self.ordered = loader, model, ordered
+        self.loader, self.ordered, self.compute, self.name = loader, ordered, compute, name
         self.dtype, self.report = dtype, report
 
     @cached_property
@@ -43,7 +44,7 @@ class WithObservables:
         rows, found = [], []
         for done, cloud in enumerate(self.ordered, start=1):
             rows.append(cloud.targets["row"])
-            found.append(self.model.observables(cloud.to(dtype=self.dtype)))
+            found.append(self.compute(cloud.to(dtype=self.dtype)))
             self.report(done, len(self.ordered), "observables")
         return torch.cat(rows), torch.cat(found)
 
@@ -54,7 +55,7 @@ class WithObservables:
         for cloud in self.loader:
             rows, observables = self.table
             found = observables[torch.searchsorted(rows, cloud.targets["row"])]
-            yield cloud.replace(targets={**cloud.targets, HighLevelTagger.OBSERVABLES: found})
+            yield cloud.replace(targets={**cloud.targets, self.name: found})
 
     def state_dict(self) -> dict[str, Any]:
         """Position of the loader."""

@@ -58,12 +58,11 @@ class Ranger(torch.optim.RAdam):
         }
 
 
-def make_optimiser(name: str, model: nn.Module, lr: float, weight_decay: float) -> Optimizer:
-    """``adamw``, ``radam`` or ``ranger`` over the parameters of a model; only matrices decay.
+def make_optimiser(name: str, groups: list[dict[str, Any]], lr: float) -> Optimizer:
+    """``adamw``, ``radam`` or ``ranger`` over groups of parameters.
 
     Source of AdamW: Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101.
     """
-    groups = decay_groups(model, weight_decay)
     if name == "ranger":
         return Ranger(groups, lr=lr)
     if name == "radam":
@@ -71,9 +70,9 @@ def make_optimiser(name: str, model: nn.Module, lr: float, weight_decay: float) 
     return torch.optim.AdamW(groups, lr=lr)
 
 
-def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups of parameters: matrices, which decay, and biases, normalisations and tokens, which do not."""
-    named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+def decay_groups(parameters: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups of named parameters: matrices, which decay, and biases, normalisations and tokens, which do not."""
+    named = [(name, weight) for name, weight in parameters if weight.requires_grad]
     free = [weight for name, weight in named if weight.ndim < 2 or name.endswith("token")]
     decaying = [weight for name, weight in named if weight.ndim >= 2 and not name.endswith("token")]
     groups = [{"params": decaying, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]

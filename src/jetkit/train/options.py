@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 import jetkit.models  # noqa: F401 - registers the models
-from jetkit.config import ConfigError, build, load, names, pairs, parse, read_yaml
+from jetkit.config import ConfigError, load, names, pairs, parse, read_yaml
 from jetkit.errors import JetkitError
 from jetkit.registry import hyperparameters
 
@@ -38,6 +38,7 @@ class TrainOptions:
         tuple[Share, Share, Share], option("shares of the dataset for training, validation and test")
     ] = (0.8, 0.1, 0.1)
     train_jets: Annotated[int | None, option("jets to train on, of those in the training share", ge=1)] = None
+    balanced: Annotated[bool, option("take as many train_jets of each class")] = False
     epochs: Annotated[int, option("times that every jet is seen", ge=1)] = 20
     batch: Annotated[int, option("jets in a batch, per process", ge=1)] = 128
     lr: Annotated[
@@ -134,12 +135,3 @@ def gathered(words: Sequence[str], prefix: str, preset: Any, what: str) -> tuple
     texts = pairs(given, f"{what} are written {dotted}NAME=VALUE", dotted)
     own = {key: read_yaml(text, f"option {dotted}{key}") for key, text in texts.items()}
     return preset | own, [word for word in words if not word.startswith(dotted)]
-
-
-def rebuilt(values: dict[str, Any]) -> TrainOptions:
-    """Options from the mapping that a run folder keeps.
-
-    Raises:
-        ConfigError: it is not one.
-    """
-    return build(TrainOptions, values, "the run")

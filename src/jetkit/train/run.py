@@ -16,16 +16,19 @@ import torch
 
 import jetkit.models  # noqa: F401 - registers the models
 from jetkit import __version__
+from jetkit.config import build
 from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import Dataset
 from jetkit.data.loader import Loader
 from jetkit.errors import JetkitError, require
 from jetkit.models.high_level import HighLevelTagger
+from jetkit.models.tagger import ENCODED
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.supervised_attention import SupervisedAttention
 from jetkit.tasks.task import Task
 from jetkit.train import checkpoint
+from jetkit.train.adapting import FROZEN, AdaptOptions, frozen_encoding, plain_weights, rate_groups, started
 from jetkit.train.boosting import boost
 from jetkit.train.checkpoint import Progress
 from jetkit.train.data_parts import Parts, data_hash, split_data
@@ -36,7 +39,7 @@ from jetkit.train.loop import Report, Training, fit, number_type, start, write_l
 from jetkit.train.memory import keep_freed_memory
 from jetkit.train.model_file import ModelCard, save_model
 from jetkit.train.observables import Batches, WithObservables, compute
-from jetkit.train.optimisers import make_optimiser
+from jetkit.train.optimisers import decay_groups, make_optimiser
 from jetkit.train.options import TrainOptions
 from jetkit.train.pretraining import PRETEXT, PretrainOptions
 from jetkit.train.shuffled_labels import relabelled, require_event_id
@@ -125,20 +128,16 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
     prepare = _preparation(parts, options)
     torch.manual_seed(options.seed)
     model = create(options.model, parts.train.spec(options.features), options.hyperparameters)
-    learn, watch = loaders(parts, options, fabric.global_rank, fabric.world_size)
-    batches: tuple[Batches, Batches] = (learn, watch)
-    if isinstance(model, HighLevelTagger):
-        known = partial(WithObservables, model=model, dtype=number_type(options), report=report)
-        ordered = [_batches(part, options, shuffle=False) for part in (parts.train, parts.validation)]
-        batches = known(learn, ordered=ordered[0]), known(watch, ordered=ordered[1])
+    parents = started(model, options) if isinstance(options, AdaptOptions) else []
+    batches = _known_once(model, loaders(parts, options, fabric.global_rank, fabric.world_size), parts, options, report)
     task = _task(model, parts, options)
-    optimiser = make_optimiser(options.optimiser, task, options.rate, options.weight_decay)
+    optimiser = make_optimiser(options.optimiser, _groups(task, options), options.rate)
     wrapped, optimiser = fabric.setup(task, optimiser)
-    card = model_card(options, parts)
+    card = replace(model_card(options, parts), parents=parents)
 
     def keep_best(progress: Progress) -> None:
         done = {"options": recorded(options), "epoch": progress.epoch}
-        save_model(options.folder / MODEL, model, replace(card, training=done))
+        save_model(options.folder / MODEL, plain_weights(model), replace(card, training=done))
 
     training = Training(
         fabric=fabric,
@@ -155,6 +154,30 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
         report=report if fabric.global_rank == 0 else lambda done, total, what: None,
     )
     return training, card
+
+
+def _known_once(
+    model: Any, loaders_: tuple[Loader, Loader], parts: Parts, options: TrainOptions, report: Report
+) -> tuple[Batches, Batches]:
+    """The batches, with what is the same for a jet in every epoch, where there is such."""
+    if isinstance(model, HighLevelTagger):
+        compute, name = model.observables, HighLevelTagger.OBSERVABLES
+    elif isinstance(options, AdaptOptions) and options.mode in FROZEN:
+        compute, name = partial(frozen_encoding, model), ENCODED
+    else:
+        return loaders_
+    train, validation = (
+        WithObservables(loader, _batches(part, options, shuffle=False), compute, name, number_type(options), report)
+        for loader, part in zip(loaders_, (parts.train, parts.validation), strict=True)
+    )
+    return train, validation
+
+
+def _groups(task: Task, options: TrainOptions) -> list[dict[str, Any]]:
+    """Parameters that learn alike."""
+    if isinstance(options, AdaptOptions):
+        return rate_groups(task.model, options)
+    return decay_groups(task.named_parameters(), options.weight_decay)
 
 
 def _task(model: Any, parts: Parts, options: TrainOptions) -> Task:
@@ -251,6 +274,16 @@ def threads_of(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def rebuilt(values: dict[str, Any]) -> TrainOptions:
+    """Options from the mapping that a run folder keeps, of the kind that it was.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    kind = PretrainOptions if "pretext" in values else AdaptOptions if "start" in values else TrainOptions
+    return build(kind, values, "the run")
 
 
 def write_run(options: TrainOptions, card: ModelCard, run: str) -> None:

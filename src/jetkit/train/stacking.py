@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from jetkit.errors import JetkitError
 from jetkit.models.ensemble import Stack, stacked
-from jetkit.train.optimisers import make_optimiser
+from jetkit.train.optimisers import decay_groups, make_optimiser
 
 RATE, DECAY, STEPS = 3e-3, 0.1, 1000
 HELD_OUT = 5
@@ -34,7 +34,7 @@ def fit_stack(stack: Stack, logits: Float[Tensor, "B M C"], label: Int[Tensor, "
     stack.standardise.train()
     stack.standardise(numbers[learn])
     network = nn.Sequential(stack.standardise.eval(), stack.f, stack.head)
-    optimiser = make_optimiser("adamw", network, RATE, DECAY)
+    optimiser = make_optimiser("adamw", decay_groups(network.named_parameters(), DECAY), RATE)
     best, kept = torch.inf, copy.deepcopy(network.state_dict())
     for _ in range(STEPS):
         optimiser.zero_grad()

@@ -1,0 +1,68 @@
+"""What a model makes of jets before it names their class, as a plain table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic.dataclasses import dataclass
+
+from jetkit.data.dataset import Dataset, open_dataset
+from jetkit.data.parquet import write_shard
+from jetkit.train.adapting import frozen_encoding, model_path
+from jetkit.train.model_file import read_model
+from jetkit.train.options import option
+
+Report = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """Of which jets, and where to write."""
+
+    data: Annotated[str, option("folder of a dataset, or Parquet files")]
+    out: Annotated[str, option("Parquet file to write")] = "embeddings.parquet"
+    batch: Annotated[int, option("jets embedded at once", ge=1)] = 128
+
+
+def embed(
+    model: str | os.PathLike[str],
+    dataset: Dataset,
+    *,
+    batch: int = 128,
+    report: Report = lambda done, total, what: None,
+) -> tuple[Float[np.ndarray, "B D"], Int[np.ndarray, " B"]]:
+    """Vectors of all usable jets, in the order of the dataset, and their places in it.
+
+    Raises:
+        JetkitError: the model cannot be read, or the data lack its features.
+    """
+    tagger, card = read_model(model_path(Path(model)))
+    loader = dataset.batches(batch=batch, shuffle=False, targets=("row",), **card.preprocessing)
+    vectors, rows = [], []
+    for done, cloud in enumerate(loader, start=1):
+        vectors.append(frozen_encoding(tagger, cloud).float())
+        rows.append(cloud.targets["row"])
+        report(done, len(loader), "embed")
+    return torch.cat(vectors).numpy(), torch.cat(rows).numpy()
+
+
+def embed_file(model: str, options: EmbedOptions, report: Report = lambda done, total, what: None) -> Path:
+    """Write a Parquet file with a row per jet: ``embedding``, ``row`` and, where the data have them, label and event.
+
+    Raises:
+        JetkitError: as `embed`, or the file cannot be written.
+    """
+    dataset = open_dataset(options.data)
+    vectors, rows = embed(model, dataset, batch=options.batch, report=report)
+    limits = np.arange(len(vectors) + 1) * vectors.shape[1]
+    columns: dict[str, Any] = {"embedding": (vectors.reshape(-1), limits), "row": rows}
+    known = [name for name in ("jet_label", "event_id") if name in dataset.columns]
+    columns |= {name: values[rows] for name, values in dataset.read(known).items()} if known else {}
+    write_shard(Path(options.out), columns)
+    return Path(options.out)
