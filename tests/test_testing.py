@@ -9,9 +9,10 @@ from torch import nn
 
 from jetkit.data.cloud import CloudSpec
 from jetkit.data.features import FEATURE_SETS, particle_features
+from jetkit.data.kinematics import with_features
 from jetkit.errors import JetkitError
 from jetkit.physics import four_vectors as fv
-from jetkit.testing import PION_MASS, SYMMETRIES, assert_broken, assert_invariant, random_cloud, with_features
+from jetkit.testing import PION_MASS, SYMMETRIES, assert_broken, assert_invariant, random_cloud
 
 SPEC = CloudSpec(
     features=tuple(feature.name for feature in FEATURE_SETS["full"]),

@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.data.features import FEATURE_SETS
+from jetkit.data.kinematics import with_features
 from jetkit.errors import JetkitError
 from jetkit.physics import four_vectors as fv
 
@@ -34,7 +34,6 @@ Change = Callable[[Cloud, CloudSpec, np.random.Generator], Cloud]
 
 PION_MASS = 0.13957
 """GeV. Particles have it because the mass of a massless one is nothing but rounding, which no symmetry survives."""
-_FEATURES = {feature.name: feature for feature in FEATURE_SETS["full"]}
 _FLAGS = ("part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon")
 _CHARGED = (1, 0, 0, 1, 1)
 
@@ -75,47 +74,6 @@ def random_cloud(spec: CloudSpec, *, jets: int = 8, particles: tuple[int, int] =
     x, real, momenta, classes = (torch.from_numpy(array) for array in (drawn, mask, p4, label))
     of_jets = torch.from_numpy(random.normal(size=(jets, len(spec.jet_features))))
     return with_features(Cloud(x, real, momenta, of_jets, classes), spec)
-
-
-def with_features(cloud: Cloud, spec: CloudSpec) -> Cloud:
-    """Copy whose kinematic features, of particles and jets, are computed from ``p4`` in its own precision.
-
-    They are those of ``jetkit.data.features`` for a jet whose axis is the sum of its particles. Other features stay.
-    """
-    assert cloud.p4 is not None
-    jet = fv.total(cloud.p4, cloud.mask)
-    of_jet = {f"jet_{name}": getattr(fv, name)(jet) for name in ("pt", "eta", "phi", "energy", "mass")}
-    real = _kinematics(torch.where(cloud.mask[..., None], cloud.p4, jet[:, None]), jet[:, None])
-    x = [real.get(name, cloud.x[..., place]) for place, name in enumerate(spec.features)]
-    table = [of_jet.get(name, cloud.jet[:, place]) for place, name in enumerate(spec.jet_features)]
-    return cloud.replace(
-        x=torch.stack(x, -1) * cloud.mask[..., None],
-        jet=torch.stack(table, -1) if table else cloud.jet,
-    )
-
-
-def _kinematics(p4: Float[Tensor, "B N 4"], jet: Float[Tensor, "B 1 4"]) -> dict[str, Tensor]:
-    """The standardised kinematic features, as `jetkit.data.features` has them in float32."""
-    pt, energy = fv.pt(p4), fv.energy(p4)
-    deta = torch.where(fv.eta(jet) > 0, 1.0, -1.0) * (fv.eta(p4) - fv.eta(jet))
-    dphi = fv.delta_phi(fv.phi(p4), fv.phi(jet))
-    quantities = {
-        "part_pt_log": pt.log(),
-        "part_e_log": energy.log(),
-        "part_logptrel": (pt / fv.pt(jet)).log(),
-        "part_logerel": (energy / fv.energy(jet)).log(),
-        "part_deltaR": torch.hypot(deta, dphi),
-        "part_deta": deta,
-        "part_dphi": dphi,
-    }
-    return {name: _standardised(name, quantity) for name, quantity in quantities.items()}
-
-
-def _standardised(name: str, quantity: Float[Tensor, "B N"]) -> Float[Tensor, "B N"]:
-    feature = _FEATURES[name]
-    if feature.center is None:
-        return quantity
-    return ((quantity - feature.center) * feature.scale).clamp(feature.low, feature.high)
 
 
 def _drawn(names: tuple[str, ...], random: np.random.Generator, count: int) -> Float[np.ndarray, "count F"]:

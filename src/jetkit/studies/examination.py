@@ -14,9 +14,10 @@ from torch import nn
 
 from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import open_dataset
+from jetkit.data.kinematics import with_features
 from jetkit.errors import JetkitError
 from jetkit.registry import entry
-from jetkit.testing import SYMMETRIES, change_of_output, random_cloud, with_features
+from jetkit.testing import SYMMETRIES, change_of_output, random_cloud
 from jetkit.train.model_file import ModelCard, read_model
 from jetkit.train.options import option
 from jetkit.train.run import MODEL

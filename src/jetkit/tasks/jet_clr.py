@@ -1,0 +1,108 @@
+"""JetCLR: views of one jet lie together, those of other jets apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from jetkit.data.cloud import Cloud
+from jetkit.errors import JetkitError
+from jetkit.models.tagger import Backbone
+from jetkit.registry import register
+from jetkit.tasks.augmentations import View, cloud_of, rotated, softened, split, translated, view_of
+from jetkit.tasks.health import alignment
+from jetkit.tasks.pretext import Pretext
+from jetkit.tasks.task import Losses
+
+Change = Callable[[View], View]
+Augmentation = Literal["rotation", "translation", "soft", "collinear"]
+
+
+@register(
+    "jet-clr",
+    kind="pretext",
+    paper="Symmetries, Safety, and Self-Supervision, 2021, arXiv:2108.04253",
+    tiny={"width": 8},
+)
+class JetCLR(Pretext):
+    """Contrastive learning of what rotations, translations, soft and collinear radiation leave alone.
+
+    Of each jet there are two views (`jetkit.tasks.augmentations`): one rotated and translated, the other rotated twice,
+    split collinearly twice, its soft constituents smeared, and translated. With the vectors z of the 2N views of a
+    batch, from a perceptron on what the backbone encodes, s(a, b) = a·b/|a||b| and j(i) the other view of the same jet,
+
+        L = −(1/2N) Σ_i ln [e^{s(z_i, z_{j(i)})/τ} / Σ_{k≠i} e^{s(z_i, z_k)/τ}].
+
+    The log tells the alignment of the two views, ⟨|u − v|²⟩ of their normalised vectors, beside it. The network is the
+    backbone's, not the paper's transformer.
+
+    Args:
+        augmentations: those that are used
+        temperature: τ
+        width: of the vectors z
+        shift: largest translation, in units of the extent of the jet
+        softness: smearing of a constituent of 1 GeV, in GeV
+        length: number of constituents that fewer are split up to
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        augmentations: tuple[Augmentation, ...] = ("rotation", "translation", "soft", "collinear"),
+        temperature: float = 0.1,
+        width: int = 128,
+        shift: float = 1.0,
+        softness: float = 0.1,
+        length: int = 50,
+    ) -> None:
+        super().__init__(backbone)
+        if temperature <= 0 or shift < 0 or softness < 0 or length < 2:
+            raise JetkitError("jet-clr needs temperature > 0, shift >= 0, softness >= 0 and length >= 2")
+        self.augmentations, self.temperature = frozenset(augmentations), temperature
+        self.shift, self.softness, self.length = shift, softness, length
+        encoded = cast(nn.Linear, backbone.head).in_features
+        self.project = nn.Sequential(nn.Linear(encoded, width), nn.ReLU(), nn.Linear(width, width))
+
+    def loss(self, cloud: Cloud) -> Losses:
+        """The normalised temperature-scaled cross entropy of the batch."""
+        first, second = (
+            self.project(self.model.encode(cloud_of(view, cloud, self.model.spec))) for view in self.views(cloud)
+        )
+        loss = contrast(first, second, self.temperature)
+        together = torch.tensor(alignment(first.detach().float(), second.detach().float()))
+        return Losses(loss, {"contrast": loss.detach(), "alignment": together})
+
+    def views(self, cloud: Cloud) -> tuple[View, View]:
+        """Two views of each jet."""
+        first = self._if("rotation", rotated)(view_of(cloud))
+        second = self._if("rotation", rotated)(first)
+        for _ in range(2):
+            second = self._if("collinear", lambda view: split(view, self.length))(second)
+        second = self._if("soft", lambda view: softened(view, self.softness))(second)
+        move = self._if("translation", lambda view: translated(view, self.shift))
+        return move(first), move(second)
+
+    def _if(self, name: Augmentation, change: Change) -> Change:
+        """The change, or none where it is not used."""
+        return change if name in self.augmentations else lambda view: view
+
+
+def contrast(first: Float[Tensor, "N D"], second: Float[Tensor, "N D"], temperature: float) -> Float[Tensor, ""]:
+    """The normalised temperature-scaled cross entropy of N pairs.
+
+    Source: A Simple Framework for Contrastive Learning of Visual Representations, 2020, arXiv:2002.05709.
+
+    Example:
+        >>> contrast(torch.eye(4), torch.eye(4), 0.1)
+        tensor(0.0003)
+    """
+    z = F.normalize(torch.cat([first, second]).float(), dim=1)
+    likeness = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
+    partner = torch.arange(len(z), device=z.device).roll(len(first))
+    return F.cross_entropy(likeness, partner)
