@@ -85,6 +85,10 @@ class Loader:
         self._epoch, self._window = self._epoch + 1, 0
         self._close()
 
+    def rewind(self) -> None:
+        """Go to the beginning of the first epoch, so that the same batches come again."""
+        self._epoch, self._window, self._batch = self.options.epoch, 0, 0
+
     def state_dict(self) -> dict[str, Any]:
         """Position, as JSON can hold it."""
         return {

@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+SPECIES = ("part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon")
+"""Features that tell what a particle is."""
+
 
 def hidden(mask: Bool[Tensor, "B N"], share: tuple[float, float]) -> Bool[Tensor, "B N"]:
     """Random particles of each jet: a share r of them, one r ~ U(share) for the batch, rounded.

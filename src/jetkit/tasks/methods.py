@@ -1,4 +1,5 @@
 """Methods of pretraining: one file a method. A new one is a file and a line here."""
 
 from jetkit.tasks.jet_clr import JetCLR
+from jetkit.tasks.mpm import MPM
 from jetkit.tasks.p_jepa import PJEPA

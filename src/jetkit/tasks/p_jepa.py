@@ -18,11 +18,9 @@ from jetkit.models.tagger import Backbone, columns
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.packing import pad
 from jetkit.registry import register
-from jetkit.tasks.hidden_particles import hidden
+from jetkit.tasks.hidden_particles import SPECIES, hidden
 from jetkit.tasks.pretext import Pretext
 from jetkit.tasks.task import Losses
-
-SPECIES = ("part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon")
 
 
 class Predicted(NamedTuple):

@@ -38,6 +38,9 @@ class Task(nn.Module, ABC):
     def watch(self, predictions: Iterable[tuple[Cloud, Mapping[str, Tensor]]]) -> dict[str, float]:
         """Numbers on the validation jets by which the best epoch is chosen, from clouds and their predictions."""
 
+    def prepare(self, clouds: Iterable[Cloud]) -> None:
+        """Look at some training jets before the training begins; the same ones each time."""
+
     def after_step(self, share: float) -> None:
         """What follows a step of the optimiser; `share` of the training is done."""
 

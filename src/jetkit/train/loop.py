@@ -205,8 +205,9 @@ def _watched(training: Training) -> dict[str, float]:
 
 @torch.no_grad()
 def _predictions(training: Training) -> Iterator[tuple[Cloud, Mapping[str, Tensor]]]:
-    """Validation clouds and what the task predicts of them."""
+    """Validation clouds, the same batches each time, and what the task predicts of them."""
     training.task.eval()
+    training.validation.rewind()
     for cloud in training.validation:
         here = prepared(training, cloud)
         yield here, training.task(lambda task, here=here: task.predict(here))

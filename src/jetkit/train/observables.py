@@ -57,6 +57,10 @@ class WithObservables:
             found = observables[torch.searchsorted(rows, cloud.targets["row"])]
             yield cloud.replace(targets={**cloud.targets, self.name: found})
 
+    def rewind(self) -> None:
+        """Go to the beginning of the first epoch."""
+        self.loader.rewind()
+
     def state_dict(self) -> dict[str, Any]:
         """Position of the loader."""
         return self.loader.state_dict()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ from jetkit.train.topics import find_topics
 from jetkit.train.weights import ClassWeights, KinematicWeights, class_weights, kinematic_weights
 
 MODEL = "model.safetensors"
+FIRST = 100
+"""Batches that a task may look at before the training begins."""
 AT_ONCE: dict[str, Callable[..., Progress]] = {"boosting": boost, "counting": find_topics}
 """How a model learns → what trains it in one go, with no step to resume at."""
 
@@ -131,6 +134,7 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
     parents = started(model, options) if isinstance(options, AdaptOptions) else []
     batches = _known_once(model, loaders(parts, options, fabric.global_rank, fabric.world_size), parts, options, report)
     task = _task(model, parts, options)
+    task.prepare(prepare(cloud) for cloud in islice(_batches(parts.train, options, seed=options.seed), FIRST))
     optimiser = make_optimiser(options.optimiser, _groups(task, options), options.rate)
     wrapped, optimiser = fabric.setup(task, optimiser)
     card = replace(model_card(options, parts), parents=parents)

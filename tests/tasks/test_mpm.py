@@ -1,0 +1,165 @@
+"""Masked particle modelling: what may be seen, and targets whose end is known."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.features import FEATURE_SETS
+from jetkit.errors import JetkitError
+from jetkit.models import PFN, ParT
+from jetkit.registry import create
+from jetkit.tasks.hidden_particles import hidden
+from jetkit.tasks.hidden_targets import Clusters, FlowMatching, Regression, k_means, nearest
+from jetkit.tasks.mpm import MPM
+from jetkit.testing import random_cloud
+
+SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["full"]), classes=("QCD", "top"))
+TARGETS = ("regression", "flow-matching", "k-means")
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(7)
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return random_cloud(SPEC, jets=12, particles=(1, 20), seed=3)
+
+
+def made(target: str = "flow-matching", **options: Any) -> MPM:
+    backbone = ParT(SPEC, width=16, depth=1, heads=2, pair_widths=(8,), dropout=0.0)
+    values = {"target": target, "width": 16, "depth": 1, "heads": 2, "clusters": 6} | options
+    task: MPM = create("mpm", backbone, values, kind="pretext")
+    return task.double()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_gradient_reaches_what_is_hidden_through_the_prediction(cloud: Cloud, target: str) -> None:
+    task, at = made(target), hidden(cloud.mask, (0.4, 0.4))
+    assert cloud.p4 is not None
+    free = cloud.replace(x=cloud.x.clone().requires_grad_(), p4=cloud.p4.clone().requires_grad_())
+    task.train().predicted(free, at)[free.particles(at).mask].square().sum().backward()
+    assert free.x.grad is not None
+    assert not free.x.grad[at].any()
+    assert free.x.grad[~at & cloud.mask].any()
+
+
+def test_swapping_two_context_particles_changes_nothing(cloud: Cloud) -> None:
+    task = made().eval()
+    large = cloud.select(cloud.mask.sum(1) >= 8)
+    at = torch.zeros_like(large.mask)
+    at[:, 4:6] = True
+    turn = torch.tensor([1, 0, *range(2, large.mask.shape[1])])
+    assert large.p4 is not None
+    turned = large.replace(x=large.x[:, turn], mask=large.mask[:, turn], p4=large.p4[:, turn])
+    torch.testing.assert_close(task.predicted(turned, at), task.predicted(large, at))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_loss_is_finite_and_falls(target: str) -> None:
+    task = made(target).float()
+    jets = random_cloud(SPEC, jets=64, particles=(1, 15), seed=4).to(dtype=torch.float32)
+    task.prepare([jets])
+    optimiser = torch.optim.Adam(task.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(60):
+        optimiser.zero_grad()
+        found = task.train().loss(jets)
+        found.total.backward()
+        optimiser.step()
+        losses.append(found.parts["particles"].item())
+    assert all(math.isfinite(loss) for loss in losses)
+    assert sum(losses[-10:]) < 0.97 * sum(losses[:10])
+    assert all(weight.grad is not None for name, weight in task.named_parameters() if not unused(name))
+
+
+def unused(name: str) -> bool:
+    """What a backbone has for jets, and not for particles."""
+    return any(part in name for part in ("model.class_", "model.final_norm", "model.head"))
+
+
+def test_numbers_are_standardised_over_the_jets_that_were_shown(cloud: Cloud) -> None:
+    task = made()
+    task.prepare([cloud, cloud])
+    values = cloud.x[..., task._numbers][cloud.mask]
+    torch.testing.assert_close(task.mean, values.mean(0))
+    torch.testing.assert_close(task.scale, values.std(0, unbiased=False))
+
+
+CENTRE, SPREAD = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 1.5])
+
+
+def covariance(time: Tensor) -> tuple[Tensor, Tensor]:
+    """Of x_t = (1 − t) x₀ + t x₁ with itself and with x₁ − x₀, for N(0, 1) and N(CENTRE, SPREAD²)."""
+    return (1 - time) ** 2 + (time * SPREAD) ** 2, time * SPREAD**2 - (1 - time)
+
+
+def test_the_exact_velocity_carries_noise_to_the_gaussian() -> None:
+    flow = FlowMatching(1, 2)
+
+    class Exact(torch.nn.Module):
+        def forward(self, row: Tensor) -> Tensor:
+            x, time = row[:, 1:3], row[:, 3:]
+            own, common = covariance(time)
+            return CENTRE + common / own * (x - time * CENTRE)
+
+    flow.velocity = Exact()  # type: ignore[assignment]
+    drawn = flow.sample(torch.zeros(40_000, 1))
+    error = SPREAD / math.sqrt(40_000)
+    assert ((drawn.mean(0) - CENTRE).abs() < 5 * error + 1e-3).all()
+    assert ((drawn.std(0) - SPREAD).abs() < 5 * error / math.sqrt(2) + 3e-3).all()
+
+
+def test_flow_matching_reaches_the_least_loss_that_there_is() -> None:
+    flow = FlowMatching(1, 2, width=64)
+    optimiser = torch.optim.Adam(flow.parameters(), lr=3e-3)
+    for _ in range(400):
+        optimiser.zero_grad()
+        flow.loss(torch.zeros(1024, 1), CENTRE + SPREAD * torch.randn(1024, 2)).backward()
+        optimiser.step()
+    time = torch.randn(100_000, 1).sigmoid()
+    own, common = covariance(time)
+    least = (1 + SPREAD**2 - common**2 / own).mean().item()
+    with torch.no_grad():
+        found = flow.loss(torch.zeros(100_000, 1), CENTRE + SPREAD * torch.randn(100_000, 2)).item()
+    assert 0.97 * least < found < 1.06 * least
+
+
+def test_k_means_finds_tight_clusters_and_their_means() -> None:
+    truth = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0], [5.0, 5.0]])
+    points = truth.repeat(200, 1) + 0.01 * torch.randn(800, 2)
+    centres = k_means(points, 4)
+    found = nearest(truth, centres)
+    assert sorted(found.tolist()) == [0, 1, 2, 3]
+    torch.testing.assert_close(centres[found], truth, rtol=0, atol=0.005)
+    share = torch.bincount(nearest(points, centres)) / 800
+    assert torch.special.entr(share).sum().exp().item() == pytest.approx(4)
+
+
+def test_too_few_particles_for_so_many_clusters_are_refused() -> None:
+    with pytest.raises(JetkitError, match="3 different particles are too few for 4 clusters"):
+        Clusters(2, 1, 4).prepare(torch.tensor([[0.0], [1.0], [2.0], [2.0]]))
+
+
+def test_regression_of_what_is_given_reaches_no_error() -> None:
+    target = Regression(3, 2)
+    given, map_ = torch.randn(256, 3), torch.randn(3, 2)
+    values: Tensor = given @ map_
+    optimiser = torch.optim.Adam(target.parameters(), lr=3e-2)
+    for _ in range(400):
+        optimiser.zero_grad()
+        target.loss(given, values).backward()
+        optimiser.step()
+    assert target.loss(given, values).item() < 0.05
+
+
+def test_any_backbone_will_do(cloud: Cloud) -> None:
+    task: MPM = create("mpm", PFN(SPEC), {}, kind="pretext")
+    assert task.loss(cloud.to(dtype=torch.float32)).total.isfinite()

@@ -1,0 +1,129 @@
+"""Pretraining through the loop: the log, exact resume, the model file, a collapse."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from jetkit.config import ConfigError
+from jetkit.errors import JetkitError
+from jetkit.models import ParT
+from jetkit.tasks.health import effective_rank, embedding_std, probe_accuracy
+from jetkit.tasks.pretext import Pretext
+from jetkit.train.files import read_tensors
+from jetkit.train.model_file import read_model
+from jetkit.train.pretraining import PretrainOptions, pretrain_options
+from jetkit.train.run import train
+
+SMALL = ("model.width=16", "model.depth=1", "model.heads=2", "model.pair_widths=[8]", "model.dropout=0.1")
+METHODS = {
+    "p-jepa": ("method.width=8", "method.heads=2", "method.depth=1"),
+    "jet-clr": ("method.width=8", "length=40"),
+    "mpm": ("method.width=8", "method.heads=2", "method.depth=1", "method.target=k-means", "method.clusters=5"),
+}
+Make = Callable[..., PretrainOptions]
+
+
+@pytest.fixture
+def pretrain(toy: Path, tmp_path: Path) -> Make:
+    """Options of a pretraining of two epochs."""
+
+    def options(method: str, *words: str, out: str = "run") -> PretrainOptions:
+        common = [f"data={toy}", f"out={tmp_path / out}", "features=kin", "epochs=2", "batch=64", "lr=1e-3"]
+        plain = [*common, "threads=1", "accelerator=cpu", *SMALL, *METHODS[method], *words]
+        return pretrain_options(method, list({word.partition("=")[0]: word for word in plain}.values()))
+
+    return options
+
+
+def log_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_a_killed_pretraining_ends_with_the_same_bits(pretrain: Make, method: str) -> None:
+    whole = train(pretrain(method, out="whole"))[0]
+
+    def stop(done: int, total: int, what: str) -> None:
+        if what == "train" and done == 11:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(pretrain(method, out="stopped"), stop)
+    again = train(pretrain(method, out="stopped"))[0]
+    for name in ("model.safetensors", "checkpoint.safetensors"):
+        first, second = read_tensors(whole / name)[0], read_tensors(again / name)[0]
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first), name
+    without = [[line | {"seconds": 0} for line in log_of(folder)] for folder in (whole, again)]
+    assert without[0] == without[1]
+
+
+def test_the_log_begins_with_the_untrained_encoder(pretrain: Make) -> None:
+    log = log_of(train(pretrain("p-jepa"))[0])
+    assert [line["epoch"] for line in log] == [0, 1, 2]
+    for line in log:
+        assert {"loss", "embedding_std", "effective_rank", "uniformity", "probe"} <= line["validation"].keys()
+        assert 1 <= line["validation"]["effective_rank"] <= 16
+    assert log[0]["train"] == {}
+
+
+def test_the_model_file_is_the_backbone_of_the_last_epoch(pretrain: Make) -> None:
+    folder = train(pretrain("mpm"))[0]
+    model, card = read_model(folder / "model.safetensors")
+    assert isinstance(model, ParT)
+    assert card.training["options"]["pretext"] == "mpm"
+    assert card.training["epoch"] == 2
+    stored = read_tensors(folder / "checkpoint.safetensors")[0]
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, stored[f"model.model.{name}"])
+
+
+def test_a_collapsed_encoder_stops_with_a_sentence() -> None:
+    class Nothing(Pretext):
+        def loss(self, cloud: Any) -> Any:
+            raise NotImplementedError
+
+    from jetkit.data.cloud import CloudSpec
+
+    task = Nothing(ParT(CloudSpec(("part_deta",), classes=("QCD", "top")), width=8, depth=1, heads=2))
+    task._refuse_collapse(0.8)
+    task._refuse_collapse(0.05)
+    with pytest.raises(
+        JetkitError, match=r"the encoder has collapsed: the spread of its embeddings fell from 0\.8 to 0\.03"
+    ):
+        task._refuse_collapse(0.03)
+
+
+def test_health_of_embeddings_that_are_known() -> None:
+    torch.manual_seed(0)
+    flat = torch.randn(4000, 6, dtype=torch.float64)
+    assert effective_rank(flat) == pytest.approx(6, abs=0.02)
+    assert effective_rank(flat[:, :1] @ torch.ones(1, 6, dtype=torch.float64)) == pytest.approx(1, abs=1e-6)
+    assert effective_rank(torch.ones(5, 3)) == 1
+    assert embedding_std(torch.ones(5, 3)) == 0
+    label = torch.arange(4000) % 3
+    assert abs(probe_accuracy(flat, label) - 1 / 3) < 5 * (2 / 9 / 2000) ** 0.5
+    told = flat + 20 * torch.nn.functional.one_hot(label, 6)
+    assert probe_accuracy(told, label) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("method.colour=3",), "colour"),
+        (("model.colour=3",), "colour"),
+        (("method.share=[0.5]",), "share"),
+        (("model=efn",), "vector for each particle"),
+    ],
+)
+def test_wrong_options_are_named(toy: Path, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises((ConfigError, JetkitError), match=sentence):
+        train(pretrain_options("p-jepa", [f"data={toy}", f"out={tmp_path}/x", "features=kin", "epochs=1", *words]))
