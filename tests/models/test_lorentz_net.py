@@ -93,7 +93,7 @@ def logits_of(model: LorentzNet, nodes: Nodes) -> torch.Tensor:
     moved = built(type(model))
     moved.nodes = lambda cloud: nodes
     with torch.no_grad():
-        return moved(None)
+        return moved.head(moved.encode(None))
 
 
 def transformed(nodes: Nodes, seed: int) -> Nodes:

@@ -13,7 +13,7 @@ import pytest
 from jetkit.errors import JetkitError
 from jetkit.evaluate.number import Number
 from jetkit.studies.evaluation import EvaluateOptions, evaluate_run, run_folders
-from jetkit.train.model_file import read_card
+from jetkit.train.model_file import read_card, read_model, save_model
 from jetkit.train.scores import load_scores
 
 Jetkit = Callable[..., str]
@@ -40,7 +40,18 @@ def test_stored_scores_are_used_while_model_and_jets_are_the_same(runs: Path, tm
     evaluate_run(tmp_path / "pfn", EvaluateOptions(replicas=50))
     assert scores.stat().st_mtime_ns == before
     evaluate_run(tmp_path / "pfn", EvaluateOptions(part="val"))
+    assert scores.stat().st_mtime_ns == before, "those of other jets have a file of their own"
+    change_weights(tmp_path / "pfn" / "model.safetensors")
+    evaluate_run(tmp_path / "pfn")
     assert scores.stat().st_mtime_ns > before
+
+
+def change_weights(path: Path) -> None:
+    """Put other weights into a model file."""
+    model, card = read_model(path)
+    for weight in model.parameters():
+        weight.data.mul_(1.5)
+    save_model(path, model, card)
 
 
 def test_the_numbers_are_in_the_model_file_and_the_folder(runs: Path) -> None:

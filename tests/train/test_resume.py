@@ -56,7 +56,7 @@ class Stop:
         self.step, self.kind, self.calls = step, kind, 0
 
     def __call__(self, done: int, total: int, what: str) -> None:
-        self.calls += 1
+        self.calls += what == "train"
         if self.calls == self.step:
             os.kill(os.getpid(), self.kind)
 

@@ -126,7 +126,7 @@ def test_what_cannot_be_had_is_one_sentence(make: Any, tmp_path: Path, word: str
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["model.phi"], "cannot read 'model.phi': hyperparameters are written model.NAME=VALUE"),
+        (["model.phi"], "cannot read 'model.phi': hyperparameters of pfn are written model.NAME=VALUE"),
         (["model.f=[8]", "model.f=[9]"], "option model.f is given twice"),
         (["model.width=3"], "unknown option 'width' in the tagger pfn"),
         (["phi=[8]"], "phi is a hyperparameter of pfn; write model.phi=VALUE"),

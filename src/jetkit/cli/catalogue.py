@@ -17,16 +17,18 @@ TWINS = {
 
 @verb("list")
 def list_() -> None:
-    """List recipes, formats, detectors, variations, twins, feature sets and models."""
+    """List recipes, formats, detectors, variations, twins, feature sets, models and pretraining methods."""
     import jetkit.models
-    import jetkit.simulate.foreign_events  # noqa: F401 - registers the readers
+    import jetkit.simulate.foreign_events
+    import jetkit.tasks.methods  # noqa: F401 - registers the methods
     from jetkit.data.features import FEATURE_SETS
     from jetkit.registry import entries
 
     console = Console()
     console.print(two_columns("models", ((entry.name, entry.paper) for entry in entries())))
+    console.print(two_columns("pretraining methods", ((entry.name, entry.paper) for entry in entries("pretext"))))
     console.print(two_columns("formats", ((entry.name, entry.summary) for entry in entries("reader"))))
-    for kind in ("datasets", "runs", "cards", "detectors", "variations"):
+    for kind in ("datasets", "runs", "pretraining", "cards", "detectors", "variations"):
         console.print(recipes_table(kind))
     console.print(two_columns("twins", TWINS.items()))
     sets = {name: ", ".join(feature.name for feature in features) for name, features in FEATURE_SETS.items()}

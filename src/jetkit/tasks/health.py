@@ -18,8 +18,8 @@ def embedding_std(embedding: Float[Tensor, "B D"]) -> float:
     """Standard deviation of a channel over the jets, as root mean square over the channels; 0 where all are equal.
 
     Example:
-        >>> embedding_std(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
-        0.7071067811865476
+        >>> round(embedding_std(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])), 4)
+        0.7071
     """
     return embedding.var(0, unbiased=False).mean().sqrt().item()
 
@@ -78,9 +78,9 @@ def probe_accuracy(embedding: Float[Tensor, "B D"], label: Int[Tensor, " B"]) ->
     The channels are standardised on the jets of the fit, and the squares of the weights penalised.
 
     Example:
-        >>> label = torch.arange(8) % 2
-        >>> probe_accuracy(torch.stack([1.0 * (label // 1), torch.zeros(8)], 1).double(), label.roll(0))
-        0.5
+        >>> label = torch.tensor([0, 0, 1, 1, 0, 0, 1, 1])
+        >>> probe_accuracy(torch.stack([3.0 * label, torch.zeros(8)], 1).double(), label)
+        1.0
     """
     fit, test = embedding[0::2], embedding[1::2]
     mean, scale = fit.mean(0), fit.std(0, unbiased=False).clamp(min=1e-12)

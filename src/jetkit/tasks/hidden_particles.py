@@ -18,7 +18,7 @@ def hidden(mask: Bool[Tensor, "B N"], share: tuple[float, float]) -> Bool[Tensor
     Example:
         >>> _ = torch.manual_seed(0)
         >>> hidden(torch.arange(10) < torch.tensor([[10], [4], [2], [1]]), (0.3, 0.5)).sum(1)
-        tensor([3, 1, 1, 0])
+        tensor([4, 2, 1, 0])
     """
     count, low, high = mask.sum(1), *share
     wanted = ((low + (high - low) * torch.rand(())) * count).round().long().clamp(min=1)
