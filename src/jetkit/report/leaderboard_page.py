@@ -19,7 +19,18 @@ from jetkit.report.published import Published, benchmark, published_numbers
 from jetkit.report.tagger_page import summary
 from jetkit.report.tagger_picture_set import Picture
 from jetkit.report.tagger_result import TaggerResult, common_rejections, ranked, rejection_at, written
-from jetkit.report.tagger_tables import NONE, Cell, Row, TaggerTable, amount, cell, duration, mean_seconds, percent
+from jetkit.report.tagger_tables import (
+    NONE,
+    Cell,
+    Row,
+    TaggerTable,
+    amount,
+    arxiv_number,
+    cell,
+    duration,
+    mean_seconds,
+    percent,
+)
 
 SCALES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
 
@@ -102,7 +113,7 @@ def _row(number: int, place: Place, rejections: Sequence[tuple[str, float]]) -> 
     epochs = "" if place.epochs is None else f"{place.epochs} epochs" if place.epochs > 1 else "1 epoch"
     auc = Cell(NONE)
     if published is not None:
-        auc = Cell(f"{published.auc:g}".ljust(5, "0"), _source(published))
+        auc = Cell(f"{published.auc:g}".ljust(5, "0"), arxiv_number(published).removeprefix("arXiv:"))
     cells = (
         cell(result.summary(lambda evaluation: evaluation.accuracy), count),
         cell(result.summary(lambda evaluation: evaluation.auc), count),
@@ -129,11 +140,6 @@ def scaled(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g} {prefix}"
     return f"{number:.3g}"
-
-
-def _source(published: Published) -> str:
-    number = next((word for word in published.source.split() if word.startswith("arXiv:")), published.source)
-    return f"{number.removeprefix('arXiv:')}, {published.note}".rstrip(", ")
 
 
 def inversion_table(board: Sequence[Place]) -> TaggerTable | None:

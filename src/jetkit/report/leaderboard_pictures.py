@@ -11,6 +11,7 @@ from jetkit.report.figure import COLOURS, WIDTH, drawing, new_figure, plain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+TICKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 LINE = 0.19
 """Height of a tagger's line, in inches."""
 
@@ -29,6 +30,9 @@ def auc_ranking(points: Sequence[tuple[str, Number, float | None]]) -> Figure:
             if published is not None:
                 axes.plot(1 - published, place, "D", ms=4, color=COLOURS[2], fillstyle="none")
         axes.set(xscale="log", xlabel="1 − AUC", ylim=(len(points) - 0.4, -0.6))
+        low, high = axes.get_xlim()
+        axes.set_xticks([tick for tick in TICKS if low <= tick <= high], [f"{t:g}" for t in TICKS if low <= t <= high])
+        axes.set_xticks([], minor=True)
         axes.set_yticks(range(len(points)), [plain(name, 22) for name, _, _ in points], fontsize=8)
         axes.tick_params(axis="y", which="minor", left=False, right=False)
         axes.grid(axis="y", linewidth=0.4, alpha=0.5)

@@ -225,11 +225,11 @@ def _published_rows(
             words = f"published, {amount(entry.training_jets)} jets"
         else:
             continue
-        rows.append(Row(Cell(_number(entry), words), cells, True))
+        rows.append(Row(Cell(arxiv_number(entry), words), cells, True))
     return rows
 
 
-def _number(entry: Published) -> str:
+def arxiv_number(entry: Published) -> str:
     """The arXiv number of the source."""
     return next((word for word in entry.source.split() if word.startswith("arXiv:")), entry.source)
 
