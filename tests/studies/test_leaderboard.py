@@ -12,6 +12,7 @@ from torch import nn
 from jetkit.config import ConfigError
 from jetkit.errors import JetkitError
 from jetkit.registry import entries
+from jetkit.studies import leaderboard as room
 from jetkit.studies.evaluation import run_options
 from jetkit.studies.leaderboard import Allowance, LeaderboardOptions, _wanted, flops, leaderboard_options, within
 from jetkit.train.model_file import load_model
@@ -61,7 +62,10 @@ def test_a_training_with_other_options_is_not_taken_for_this_one(board: Path, to
     assert "trained with other options (seed)" in jetkit("leaderboard", "top-landscape", *words, code=1)
 
 
-def test_a_long_time_allows_all_epochs_of_a_recipe_and_a_short_one_fewer_jets(options: TrainOptions) -> None:
+def test_a_long_time_allows_all_epochs_of_a_recipe_and_a_short_one_fewer_jets(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "WATCHED", 0.2)
     assert within(options, Allowance(seconds=1e6)).epochs == 30
     short = within(options, Allowance(seconds=1e-3))
     assert (short.epochs, short.train_jets) == (1, 1000)
