@@ -13,6 +13,9 @@ import pytest
 import torch
 
 from jetkit.config import ConfigError
+from jetkit.data.dataset import open_dataset
+from jetkit.data.parquet import write_shard
+from jetkit.data.ragged import Ragged
 from jetkit.errors import JetkitError
 from jetkit.models import ParT
 from jetkit.tasks.health import effective_rank, embedding_std, probe_accuracy
@@ -84,6 +87,19 @@ def test_the_model_file_is_the_backbone_of_the_last_epoch(pretrain: Make) -> Non
     stored = read_tensors(folder / "checkpoint.safetensors")[0]
     for name, value in model.state_dict().items():
         assert torch.equal(value, stored[f"model.model.{name}"])
+
+
+def test_jets_without_labels_will_do(toy: Path, pretrain: Make, tmp_path: Path) -> None:
+    dataset = open_dataset(toy)
+    kept = [name for name in dataset.columns if name != "jet_label"]
+    columns = {
+        name: (found.values, found.offsets) if isinstance(found, Ragged) else found
+        for name, found in dataset.read(kept).items()
+    }
+    write_shard(tmp_path / "jets.parquet", columns)
+    folder = train(pretrain("p-jepa", f"data={tmp_path}/jets.parquet", "epochs=1"))[0]
+    assert "probe" not in log_of(folder)[-1]["validation"]
+    assert read_model(folder / "model.safetensors")[1].classes == ["unlabelled", "other"]
 
 
 def test_a_collapsed_encoder_stops_with_a_sentence() -> None:

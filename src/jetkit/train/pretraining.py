@@ -15,6 +15,8 @@ from jetkit.train.options import TrainOptions, gathered, option
 
 PRETEXT = "pretext"
 """Kind of a registered method."""
+UNLABELLED = ("unlabelled", "other")
+"""Classes of a backbone that was pretrained on jets without any, until it is adapted to some."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import torch
 import jetkit.models  # noqa: F401 - registers the models
 from jetkit import __version__
 from jetkit.config import build
-from jetkit.data.cloud import Cloud
+from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.dataset import Dataset
 from jetkit.data.loader import Loader
 from jetkit.errors import JetkitError, require
@@ -42,7 +42,7 @@ from jetkit.train.model_file import ModelCard, save_model
 from jetkit.train.observables import Batches, WithObservables, compute
 from jetkit.train.optimisers import decay_groups, make_optimiser
 from jetkit.train.options import TrainOptions
-from jetkit.train.pretraining import PRETEXT, PretrainOptions
+from jetkit.train.pretraining import PRETEXT, UNLABELLED, PretrainOptions
 from jetkit.train.shuffled_labels import relabelled, require_event_id
 from jetkit.train.topics import find_topics
 from jetkit.train.weights import ClassWeights, KinematicWeights, class_weights, kinematic_weights
@@ -130,7 +130,7 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
         refuse_unlabelled(parts.validation)
     prepare = _preparation(parts, options)
     torch.manual_seed(options.seed)
-    model = create(options.model, parts.train.spec(options.features), options.hyperparameters)
+    model = create(options.model, cloud_spec(parts.train, options), options.hyperparameters)
     parents = started(model, options) if isinstance(options, AdaptOptions) else []
     batches = _known_once(model, loaders(parts, options, fabric.global_rank, fabric.world_size), parts, options, report)
     task = _task(model, parts, options)
@@ -207,13 +207,21 @@ def _batches(dataset: Dataset, options: TrainOptions, **order: int) -> Loader:
     )
 
 
+def cloud_spec(dataset: Dataset, options: TrainOptions) -> CloudSpec:
+    """What the model is told of the clouds; a backbone of jets without classes has a head that nobody trains."""
+    spec = dataset.spec(options.features)
+    if isinstance(options, PretrainOptions) and len(spec.classes) < 2:
+        return replace(spec, classes=UNLABELLED)
+    return spec
+
+
 def model_card(options: TrainOptions, parts: Parts) -> ModelCard:
     """The header of the model file, before any result."""
     dataset = parts.train
     return ModelCard(
         model=options.model,
         hyperparameters=hyperparameters(options.model, options.hyperparameters),
-        spec=dataset.spec(options.features).to_dict(),
+        spec=cloud_spec(dataset, options).to_dict(),
         preprocessing={"features": options.features, "length": options.length},
         data={"name": dataset.card.name, "sha256": data_hash(dataset), "jets": parts.sizes},
     )
