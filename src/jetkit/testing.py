@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.features import SPECIES
 from jetkit.data.kinematics import with_features
 from jetkit.errors import JetkitError
 from jetkit.physics import four_vectors as fv
@@ -34,7 +35,6 @@ Change = Callable[[Cloud, CloudSpec, np.random.Generator], Cloud]
 
 PION_MASS = 0.13957
 """GeV. Particles have it because the mass of a massless one is nothing but rounding, which no symmetry survives."""
-_FLAGS = ("part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon")
 _CHARGED = (1, 0, 0, 1, 1)
 
 
@@ -78,8 +78,8 @@ def random_cloud(spec: CloudSpec, *, jets: int = 8, particles: tuple[int, int] =
 
 def _drawn(names: tuple[str, ...], random: np.random.Generator, count: int) -> Float[np.ndarray, "count F"]:
     """Features that momenta do not fix: identity, displacement, and those that jetkit does not know."""
-    kind = random.integers(0, len(_FLAGS), count)
-    values = {flag: kind == number for number, flag in enumerate(_FLAGS)}
+    kind = random.integers(0, len(SPECIES), count)
+    values = {flag: kind == number for number, flag in enumerate(SPECIES)}
     values["part_charge"] = np.take(_CHARGED, kind) * random.choice([-1, 1], count)
     for name in ("part_d0", "part_dz"):
         values[name] = np.tanh(random.normal(0, 0.3, count))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from jetkit.cli.console import options_table, step_bar
-from jetkit.cli.grammar import verb
+from jetkit.cli.grammar import runs_and_options, verb
 from jetkit.config import parse
 
 
@@ -28,9 +27,8 @@ def ensemble_(
     """Combine trained models into one: mean, median, or a stack trained on the validation jets."""
     from jetkit.studies.ensemble import EnsembleOptions, ensemble
 
-    given = words or []
-    runs = [word for word in given if "=" not in word or Path(word).exists()]
-    options = parse(EnsembleOptions, [word for word in given if word not in runs], "jetkit ensemble")
+    runs, rest = runs_and_options(words)
+    options = parse(EnsembleOptions, rest, "jetkit ensemble")
     with step_bar() as report:
         out = ensemble(runs, options, report)
     typer.echo(f"the model is in {out}; judge it with: jetkit report {out}")

@@ -73,6 +73,18 @@ def refuse_option(word: str, name: str, metavar: str) -> None:
         raise JetkitError(f"jetkit {name} needs {metavar} before {word}; see jetkit {name} --help")
 
 
+def runs_and_options(words: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Run folders among the words, and the options: a word with an equals sign that is no path.
+
+    Example:
+        >>> runs_and_options(["runs/pfn", "out=report"])
+        (['runs/pfn'], ['out=report'])
+    """
+    given = words or []
+    runs = [word for word in given if "=" not in word or Path(word).exists()]
+    return runs, [word for word in given if word not in runs]
+
+
 def _ending_with(tables: Tables) -> type[TyperCommand]:
     class Verb(TyperCommand):
         def format_help(self, ctx: Any, formatter: Any) -> None:

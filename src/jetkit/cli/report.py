@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from jetkit.cli.console import options_table, step_bar
-from jetkit.cli.grammar import verb
+from jetkit.cli.grammar import runs_and_options, verb
 from jetkit.config import parse
 from jetkit.errors import JetkitError
 
@@ -36,11 +35,10 @@ def report_(
     """Compare runs on one self-contained page; evaluates those that are not yet evaluated."""
     from jetkit.studies.report import write_report
 
-    given = words or []
-    runs = [word for word in given if "=" not in word or Path(word).exists()]
+    runs, rest = runs_and_options(words)
     if not runs:
         raise JetkitError("jetkit report needs the run folders that jetkit train wrote; see jetkit report --help")
-    options: ReportOptions = parse(_options(), [word for word in given if word not in runs], "jetkit report")
+    options: ReportOptions = parse(_options(), rest, "jetkit report")
     with step_bar() as report:
         page = write_report(runs, options, report)
     typer.echo(f"open {page} in a browser")

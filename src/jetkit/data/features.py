@@ -52,6 +52,8 @@ _IDENTITY = (
     Feature("part_isElectron", "1"),
     Feature("part_isMuon", "1"),
 )
+SPECIES = tuple(feature.name for feature in _IDENTITY if feature.name.startswith("part_is"))
+"""Features that tell what a particle is."""
 _DISPLACEMENT = (
     Feature("part_d0", "tanh(part_d0val/mm)"),
     Feature("part_d0err", "mm", 0.0, 1.0, 0.0, 1.0),

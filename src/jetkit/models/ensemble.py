@@ -121,6 +121,11 @@ class Ensemble(Tagger):
         """Numbers of all members."""
         return self.members.size
 
+    def combined(self, logits: Float[Tensor, "B M C"]) -> Float[Tensor, "B C"]:
+        """Logits from those of the members."""
+        found: Tensor = self.head(logits)
+        return found
+
     def encode(self, cloud: Cloud) -> Float[Tensor, "B M C"]:
         """Logits of each member."""
         logits: Tensor = self.members(cloud)
@@ -180,6 +185,11 @@ class Stack(HighLevelTagger):
         """Numbers of all members and of the perceptron."""
         own = sum(weight.numel() for part in (self.f, self.head) for weight in part.parameters())
         return self.members.size + own
+
+    def combined(self, logits: Float[Tensor, "B M C"]) -> Float[Tensor, "B C"]:
+        """Logits from those of the members."""
+        found: Tensor = self.head(self.f(self.standardise(stacked(logits))))
+        return found
 
     def observables(self, cloud: Cloud) -> Float[Tensor, "B M*C"]:
         """Logits of each member, less their mean."""

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.features import SPECIES
 from jetkit.models.tagger import ragged_momenta
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.energy_correlators import three_point_ratios
@@ -16,7 +17,6 @@ from jetkit.physics.ragged import jet_of, ratio, sum_per_jet
 from jetkit.physics.shapes import angularity, jet_charge, momentum_dispersion, multiplicity, width
 from jetkit.physics.subjettiness import n_subjettiness
 
-SPECIES = ("isChargedHadron", "isNeutralHadron", "isPhoton", "isElectron", "isMuon")
 DISPLACED = 3.0
 """Significance |d0|/σ from which a track is displaced."""
 LISTED = 3
@@ -107,9 +107,9 @@ def _identity(jets: Jets) -> dict[str, Float[np.ndarray, "B"]]:
             table[name] = jet_charge(jets.p4, jets.offsets, charge, kappa=kappa)
     pt = fv.pt(jets.p4)
     for species in SPECIES:
-        if f"part_{species}" in jets.features:
-            flag = jets.features[f"part_{species}"]
-            table |= {species: jets.sum(flag), f"{species}_pt": ratio(jets.sum(flag * pt), jets.sum(pt))}
+        if species in jets.features:
+            flag, name = jets.features[species], species.removeprefix("part_")
+            table |= {name: jets.sum(flag), f"{name}_pt": ratio(jets.sum(flag * pt), jets.sum(pt))}
     return table
 
 

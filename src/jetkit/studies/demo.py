@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from jetkit.simulate import simulate
 from jetkit.simulate.options import Options as SimulateOptions
-from jetkit.studies.evaluation import Report
+from jetkit.studies.evaluation import Report, report_as
 from jetkit.studies.report import ReportOptions, write_report
 from jetkit.train.options import train_options
 from jetkit.train.run import train
@@ -59,11 +59,6 @@ def demo(options: DemoOptions, report: Report = lambda done, total, what: None) 
     runs = []
     for name, words in TAGGERS.items():
         fixed = (f"data={data}", f"out={out / name}", f"seed={options.seed}", "features=kin", "fractions=[0.7,0.1,0.2]")
-        train(train_options(name, [*words, *fixed]), partial(_report_as, name, report))
+        train(train_options(name, [*words, *fixed]), partial(report_as, name, report))
         runs.append(out / name)
     return data, write_report(runs, ReportOptions(out=str(out / "report")), report)
-
-
-def _report_as(name: str, report: Report, done: int, total: int, what: str) -> None:
-    """Say which model is at work."""
-    report(done, total, f"{what} {name}")

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from pydantic.dataclasses import dataclass
 
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.parquet import write_shard
-from jetkit.train.adapting import frozen_encoding, model_path
-from jetkit.train.model_file import read_model
+from jetkit.train.adapting import frozen_encoding
+from jetkit.train.loop import Report
+from jetkit.train.model_file import model_path, read_model
+from jetkit.train.observables import table_of
 from jetkit.train.options import option
-
-Report = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,10 @@ def embed(
     Raises:
         JetkitError: the model cannot be read, or the data lack its features.
     """
-    tagger, card = read_model(model_path(Path(model)))
+    tagger, card = read_model(model_path(model))
     loader = dataset.batches(batch=batch, shuffle=False, targets=("row",), **card.preprocessing)
-    vectors, rows = [], []
-    for done, cloud in enumerate(loader, start=1):
-        vectors.append(frozen_encoding(tagger, cloud).float())
-        rows.append(cloud.targets["row"])
-        report(done, len(loader), "embed")
-    return torch.cat(vectors).numpy(), torch.cat(rows).numpy()
+    rows, vectors = table_of(loader, partial(frozen_encoding, tagger), lambda done, total: report(done, total, "embed"))
+    return vectors.float().numpy(), rows.numpy()
 
 
 def embed_file(model: str, options: EmbedOptions, report: Report = lambda done, total, what: None) -> Path:

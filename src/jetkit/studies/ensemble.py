@@ -15,16 +15,17 @@ from torch import Tensor
 
 from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
-from jetkit.models.ensemble import Combination, Stack, stacked
+from jetkit.models.ensemble import Stack
 from jetkit.registry import create, hyperparameters
 from jetkit.studies.evaluation import SCORES, EvaluateOptions, Report, run_folders, run_options, scores_of
+from jetkit.studies.results import word
 from jetkit.train.checkpoint import Progress
 from jetkit.train.data_parts import split_data
 from jetkit.train.files import weights_hash
 from jetkit.train.loop import write_log
-from jetkit.train.model_file import ModelCard, read_model, save_model
+from jetkit.train.model_file import MODEL, ModelCard, read_model, save_model
 from jetkit.train.options import TrainOptions, option
-from jetkit.train.run import MODEL, write_run
+from jetkit.train.run import write_run
 from jetkit.train.scores import Scores, save_scores
 from jetkit.train.stacking import fit_stack
 
@@ -70,6 +71,7 @@ def ensemble(
     name = "stack" if options.method == "stack" else "ensemble"
     preprocessing = _preprocessing([card for _, card in members])
     spec = split_data(trained[0]).train.spec(preprocessing["features"])
+    torch.manual_seed(options.seed)
     model = create(name, spec, values)
     for own, (member, _) in zip(model.members.taggers, members, strict=True):
         own.load_state_dict(member.state_dict())
@@ -126,10 +128,6 @@ def _preprocessing(cards: Sequence[ModelCard]) -> dict[str, Any]:
 
 def _fit(model: Stack, folders: Sequence[Path], options: EnsembleOptions, report: Report) -> dict[str, float]:
     scores, logits = _member_scores(folders, EvaluateOptions(part="val", batch=options.batch), report)
-    torch.manual_seed(options.seed)
-    for layer in (*model.f, model.head):
-        if isinstance(layer, torch.nn.Linear):
-            layer.reset_parameters()
     return fit_stack(model, logits, torch.from_numpy(scores[0].label), options.seed)
 
 
@@ -145,18 +143,12 @@ def _member_scores(folders: Sequence[Path], options: EvaluateOptions, report: Re
 def _score(model: Any, out: Path, folders: Sequence[Path], options: EnsembleOptions, report: Report) -> None:
     """Scores of the test jets, from those of the members."""
     scores, logits = _member_scores(folders, EvaluateOptions(batch=options.batch), report)
-    combined = model.head(logits) if isinstance(model.head, Combination) else _stack_logits(model, logits)
     card = scores[0].card | {
         "model": "ensemble",
         "weights_sha256": weights_hash(out / MODEL),
         "seconds": sum(one.card["seconds"] for one in scores),
     }
-    save_scores(out / SCORES, replace(scores[0], logits=combined.numpy(), card=card))
-
-
-def _stack_logits(model: Stack, logits: Tensor) -> Tensor:
-    found: Tensor = model.head(model.f(model.standardise(stacked(logits))))
-    return found
+    save_scores(out / SCORES, replace(scores[0], logits=model.combined(logits).numpy(), card=card))
 
 
 def _line(folders: Sequence[Path], numbers: dict[str, float]) -> dict[str, Any]:
@@ -167,5 +159,5 @@ def _line(folders: Sequence[Path], numbers: dict[str, float]) -> dict[str, Any]:
 
 
 def _command(runs: Sequence[str | Path], options: EnsembleOptions, out: Path) -> str:
-    widths = f" f=[{','.join(map(str, options.f))}] seed={options.seed}" if options.method == "stack" else ""
+    widths = f" f={word(options.f)} seed={options.seed}" if options.method == "stack" else ""
     return f"jetkit ensemble {' '.join(map(str, runs))} method={options.method}{widths} out={out}"

@@ -18,9 +18,9 @@ from jetkit.errors import JetkitError
 from jetkit.evaluate.summary import Evaluation, evaluate
 from jetkit.train.data_parts import data_hash, split_data
 from jetkit.train.files import weights_hash, write_bytes
-from jetkit.train.model_file import annotate
+from jetkit.train.model_file import MODEL, annotate
 from jetkit.train.options import TrainOptions, option
-from jetkit.train.run import MODEL, rebuilt
+from jetkit.train.run import rebuilt
 from jetkit.train.scores import Scores, load_scores, save_scores, score
 from jetkit.train.shuffled_labels import random_labels
 
@@ -61,6 +61,11 @@ class RunResult:
     options: TrainOptions
     scores: Scores
     evaluation: Evaluation
+
+
+def report_as(name: str, report: Report, done: int, total: int, what: str) -> None:
+    """Report a step with the name of what is at work."""
+    report(done, total, f"{what} {name}")
 
 
 def run_folders(path: str | Path) -> list[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -18,9 +17,8 @@ from jetkit.data.kinematics import with_features
 from jetkit.errors import JetkitError
 from jetkit.registry import entry
 from jetkit.testing import SYMMETRIES, change_of_output, random_cloud
-from jetkit.train.model_file import ModelCard, read_model
+from jetkit.train.model_file import ModelCard, model_path, read_model
 from jetkit.train.options import option
-from jetkit.train.run import MODEL
 
 GROUPS = {"irc": ("soft", "collinear"), **{name: (name,) for name in SYMMETRIES}}
 """Name of a test → changes of a jet that must leave the logits alone."""
@@ -99,8 +97,7 @@ def examine_file(path: str | os.PathLike[str], options: ExamineOptions) -> tuple
     Raises:
         JetkitError: the file cannot be read, or the data lack what the model needs.
     """
-    place = Path(path)
-    model, card = read_model(place / MODEL if place.is_dir() else place)
+    model, card = read_model(model_path(path))
     if options.data:
         batches = open_dataset(options.data).batches(batch=options.jets, seed=options.seed, **card.preprocessing)
         cloud = with_features(next(iter(batches)), model.spec)

@@ -26,13 +26,13 @@ from jetkit.report.leaderboard_page import Place, write_page
 from jetkit.simulate import simulate
 from jetkit.simulate.options import Options as SimulateOptions
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
-from jetkit.studies.evaluation import EvaluateOptions, Report, run_options
-from jetkit.studies.results import tagger_result
+from jetkit.studies.evaluation import EvaluateOptions, Report, report_as, run_options
+from jetkit.studies.results import tagger_result, word
 from jetkit.train.data_parts import split_data
-from jetkit.train.loop import Training, descend, prepared, set_rates
-from jetkit.train.model_file import read_model
+from jetkit.train.loop import Training, rehearse
+from jetkit.train.model_file import MODEL, read_model
 from jetkit.train.options import TrainOptions, gathered, option, train_options
-from jetkit.train.run import MODEL, assemble, make_fabric, threads_of, train
+from jetkit.train.run import assemble, make_fabric, threads_of, train
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 WARM_UP, WATCHED = 3, 10.0
@@ -124,10 +124,10 @@ def leaderboard(
     wanted, absent = _wanted(options, data, out / "runs")
     runs = []
     for number, training in enumerate(wanted, start=1):
-        what = partial(_report_as, f"{training.folder.name} ({number} of {len(wanted)})", report)
+        what = partial(report_as, f"{training.folder.name} ({number} of {len(wanted)})", report)
         runs.append(_trained(training, options.allowed, what))
     together = [_together(method, runs, out / "runs", options, report) for method in ENSEMBLES * options.ensembles]
-    places = [_place(run, partial(_report_as, run.name, report)) for run in [*runs, *together]]
+    places = [_place(run, partial(report_as, run.name, report)) for run in [*runs, *together]]
     command = " ".join(["jetkit leaderboard", recipe, *_words(options)])
     return write_page(places, out, budget=options.budget, command=command, absent=absent)
 
@@ -140,9 +140,9 @@ def _simulated(recipe: str, options: LeaderboardOptions, out: Path, report: Repo
 def _wanted(options: LeaderboardOptions, data: str, out: Path) -> tuple[list[TrainOptions], dict[str, str]]:
     """The trainings, and why others, which nobody named, are left out."""
     names = options.models or tuple(one.name for one in entries() if one.cls.learns_by != "members")
-    common = {"features": options.features, "seed": options.seed, "threads": options.threads} | options.train
-    shares = ",".join(str(share) for share in options.fractions)
-    words = [*(f"{key}={value}" for key, value in common.items()), f"data={data}", f"fractions=[{shares}]"]
+    common: dict[str, Any] = {name: getattr(options, name) for name in ("features", "seed", "threads", "fractions")}
+    common |= options.train
+    words = [*(f"{key}={word(value)}" for key, value in common.items()), f"data={data}"]
     dataset, found, absent = open_dataset(data), [], {}
     for name in names:
         training = train_options(name, [*words, f"out={out / Path(name).stem}"])
@@ -217,10 +217,7 @@ def training_rate(options: TrainOptions, report: Report = lambda done, total, wh
                 begun, jets = now, 0
             if step > WARM_UP and now - begun > WATCHED:
                 return jets / (now - begun)
-            here = prepared(training, cloud)
-            losses = training.task(lambda task, here=here: task.loss(here))
-            set_rates(training.optimiser, options.rate)
-            descend(fabric, training.task, training.optimiser, losses.total, options.clip)
+            rehearse(training, cloud, options.rate)
             jets += len(cloud)
     raise AssertionError("batches come for ever")
 
@@ -232,7 +229,7 @@ def _again(training: Training) -> Iterator[Cloud]:
 
 def _together(method: str, runs: list[Path], out: Path, options: LeaderboardOptions, report: Report) -> Path:
     wanted = EnsembleOptions(method=method, out=str(out / method), seed=options.seed)  # type: ignore[arg-type]
-    return ensemble(runs, wanted, partial(_report_as, f"{method} of all:", report))
+    return ensemble(runs, wanted, partial(report_as, f"{method} of all:", report))
 
 
 def _place(folder: Path, report: Report) -> Place:
@@ -265,18 +262,8 @@ def flops(folder: Path, trained: TrainOptions, jets: int = 64) -> float:
 def _words(options: LeaderboardOptions) -> list[str]:
     """The options that differ from the defaults, as words."""
     defaults, given = asdict(LeaderboardOptions()), asdict(options)
-    words = [f"{name}={_word(value)}" for name, value in given.items() if name != "train" and value != defaults[name]]
-    return words + [f"train.{name}={value}" for name, value in options.train.items()]
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(str, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _report_as(name: str, report: Report, done: int, total: int, what: str) -> None:
-    report(done, total, f"{what} {name}")
+    words = [f"{name}={word(value)}" for name, value in given.items() if name != "train" and value != defaults[name]]
+    return words + [f"train.{name}={word(value)}" for name, value in options.train.items()]
 
 
 def leaderboard_options(words: Sequence[str], where: str) -> LeaderboardOptions:

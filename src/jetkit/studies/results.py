@@ -11,9 +11,8 @@ from jetkit.registry import entry
 from jetkit.report.tagger_result import TaggerResult, Training
 from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders
 from jetkit.train.adapting import AdaptOptions
-from jetkit.train.model_file import read_model
+from jetkit.train.model_file import MODEL, read_model
 from jetkit.train.options import TrainOptions
-from jetkit.train.run import MODEL
 
 
 def tagger_result(
@@ -55,11 +54,17 @@ def command(options: TrainOptions, path: str | Path, seeds: int) -> str:
     given = {name: value for name, value in asdict(options).items() if name not in told and value != defaults[name]}
     given |= {f"model.{name}": value for name, value in sizes.items()} | {"out": str(path)}
     given |= {"seeds": seeds} if seeds > 1 else {}
-    rest = (f"{name}={_word(value)}" for name, value in given.items() if name != "data")
+    rest = (f"{name}={word(value)}" for name, value in given.items() if name != "data")
     return " ".join([*words, f"data={options.data}", *rest])
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """A value of an option as the command line takes it.
+
+    Example:
+        >>> word((0.2, 0.1)), word(True), word(1e-3)
+        ('[0.2,0.1]', 'true', '0.001')
+    """
     if isinstance(value, list | tuple):
         return f"[{','.join(str(part) for part in value)}]"
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

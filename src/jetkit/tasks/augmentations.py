@@ -17,6 +17,7 @@ from torch import Tensor
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.kinematics import about_axis, with_features
 from jetkit.models.tagger import four_momenta
+from jetkit.nn.hardest import ranking
 from jetkit.physics import four_vectors as fv
 
 
@@ -83,8 +84,7 @@ def split(view: View, length: int) -> View:
     """
     count = view.mask.sum(1)
     wanted = torch.minimum(count, length - count.clamp(min=length // 2)).clamp(min=0)
-    order = torch.rand_like(view.pt).masked_fill(~view.mask, 2.0).argsort(1)
-    places = order[:, : max(int(wanted.amax()), 1)]
+    places = ranking(torch.rand_like(view.pt), view.mask)[:, : max(int(wanted.amax()), 1)]
     chosen = torch.arange(places.shape[1], device=places.device) < wanted.unsqueeze(1)
     share = torch.where(chosen, torch.rand(places.shape, dtype=view.pt.dtype, device=view.pt.device), 0.0)
     taken = view.pt.gather(1, places) * share

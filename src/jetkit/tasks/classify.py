@@ -78,4 +78,9 @@ class Classify(Task):
         return {"loss": mean_loss.item(), "accuracy": torch.cat(right).mean().item()}
 
     def _weights(self, cloud: Cloud) -> Float[Tensor, " B"]:
-        return cloud.weight if self.weight is None else cloud.weight * self.weight(cloud)
+        return jet_weights(cloud, self.weight)
+
+
+def jet_weights(cloud: Cloud, further: Callable[[Cloud], Float[Tensor, " B"]] | None) -> Float[Tensor, " B"]:
+    """The jets' own weights, times a further one where there is one."""
+    return cloud.weight if further is None else cloud.weight * further(cloud)

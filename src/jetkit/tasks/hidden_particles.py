@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
-SPECIES = ("part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon")
-"""Features that tell what a particle is."""
+from jetkit.nn.hardest import ranking
 
 
 def hidden(mask: Bool[Tensor, "B N"], share: tuple[float, float]) -> Bool[Tensor, "B N"]:
@@ -23,14 +22,4 @@ def hidden(mask: Bool[Tensor, "B N"], share: tuple[float, float]) -> Bool[Tensor
     count, low, high = mask.sum(1), *share
     wanted = ((low + (high - low) * torch.rand(())) * count).round().long().clamp(min=1)
     wanted = torch.minimum(wanted, (count - 1).clamp(min=0))
-    return rank(torch.rand(mask.shape, device=mask.device), mask) < wanted.unsqueeze(1)
-
-
-def rank(values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N"]:
-    """Place of each real particle of a jet in rising order of a quantity; padded ones come last.
-
-    Example:
-        >>> rank(torch.tensor([[0.3, 0.1, 0.2, 0.0]]), torch.tensor([[True, True, True, False]]))
-        tensor([[2, 0, 1, 3]])
-    """
-    return values.masked_fill(~mask, torch.inf).argsort(dim=1, stable=True).argsort(1)
+    return ranking(torch.rand(mask.shape, device=mask.device), mask).argsort(1) < wanted.unsqueeze(1)

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jetkit.data.cloud import Cloud
+from jetkit.data.features import SPECIES
 from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone, columns
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.registry import register
-from jetkit.tasks.hidden_particles import SPECIES, hidden
+from jetkit.tasks.hidden_particles import hidden
 from jetkit.tasks.hidden_targets import Clusters, FlowMatching, Regression, Target
 from jetkit.tasks.pretext import Pretext
 from jetkit.tasks.task import Losses

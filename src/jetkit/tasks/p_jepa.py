@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jetkit.data.cloud import Cloud
+from jetkit.data.features import SPECIES
 from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone, columns
 from jetkit.nn.attention import Block, padding_bias
+from jetkit.nn.moving_average import follow
 from jetkit.nn.packing import pad
 from jetkit.registry import register
-from jetkit.tasks.hidden_particles import SPECIES, hidden
+from jetkit.tasks.hidden_particles import hidden
 from jetkit.tasks.pretext import Pretext
 from jetkit.tasks.task import Losses
 
@@ -145,16 +147,10 @@ class PJEPA(Pretext):
         jet = self.model.encode(cloud.particles(~at))
         return Predicted(target, self.predictor(jet, target.x[..., self._direction], target.mask))
 
-    @torch.no_grad()
     def after_step(self, share: float) -> None:
         """Move the target encoder."""
         tau = 1 - (1 - self.momentum) * (1 + math.cos(math.pi * share)) / 2
-        own = self.model.state_dict()
-        for name, value in self.target.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(own[name], 1 - tau)
-            else:
-                value.copy_(own[name])
+        follow(self.target.state_dict(), self.model.state_dict(), tau)
 
 
 def standardised(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import torch
@@ -17,8 +16,8 @@ from jetkit.data.cloud import Cloud
 from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone, Tagger
 from jetkit.registry import hyperparameters
-from jetkit.train.files import read_tensors, weights_hash
-from jetkit.train.model_file import read_card
+from jetkit.train.files import weights_hash
+from jetkit.train.model_file import model_path, read_card, read_weights
 from jetkit.train.optimisers import decay_groups
 from jetkit.train.options import TrainOptions, gathered, option
 
@@ -60,12 +59,6 @@ def adapt_options(start: str, words: Sequence[str]) -> AdaptOptions:
     return options
 
 
-def model_path(start: str | Path) -> Path:
-    """The model file of a run folder, or the file itself."""
-    place = Path(start)
-    return place / "model.safetensors" if place.is_dir() else place
-
-
 def started(model: Tagger, options: AdaptOptions) -> list[str]:
     """Take over the weights of the pretrained model but its head, as the mode asks, and freeze what it says.
 
@@ -75,12 +68,12 @@ def started(model: Tagger, options: AdaptOptions) -> list[str]:
         JetkitError: the file is not of this model, or of other features.
     """
     path = model_path(options.start)
-    card = read_card(path)
+    tensors, card = read_weights(path)
     if list(card.spec["features"]) != list(model.spec.features):
         raise JetkitError(f"{path} knows other features than the data give: leave features= out")
     if options.mode in PRETRAINED:
-        tensors = {name: value for name, value in read_tensors(path)[0].items() if not name.startswith("head.")}
-        fit = model.load_state_dict(tensors, strict=False)
+        body = {name: value for name, value in tensors.items() if not name.startswith("head.")}
+        fit = model.load_state_dict(body, strict=False)
         if fit.unexpected_keys or any(not name.startswith("head.") for name in fit.missing_keys):
             raise JetkitError(f"{path} holds another model than {options.model}: adapt it with its own sizes")
     if options.mode in FROZEN:

@@ -15,6 +15,7 @@ from jetkit.data.loader import Loader
 from jetkit.errors import require
 from jetkit.models.boosted_trees import BoostedTrees
 from jetkit.nn.trees import Trees
+from jetkit.tasks.classify import jet_weights
 from jetkit.train.checkpoint import Progress
 from jetkit.train.labels import refuse_missing
 from jetkit.train.loop import Report
@@ -109,7 +110,7 @@ def _table(model: BoostedTrees, clouds: Iterable[Cloud], weight: Weight | None, 
     """All jets of an epoch."""
     rows = []
     for done, cloud in enumerate(clouds, 1):
-        own = cloud.weight if weight is None else cloud.weight * weight(cloud)
+        own = jet_weights(cloud, weight)
         rows.append((model.encode(cloud), cloud.label, own.double()))
         report(done)
     x, label, weights = (torch.cat(column).numpy() for column in zip(*rows, strict=True))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
+
+from jetkit.nn.moving_average import follow
 
 
 class Average:
@@ -22,16 +23,11 @@ class Average:
         self.decay, self.steps = decay, 0
         self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
-    @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Take in the weights after a step."""
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - decay)
-            else:
-                self.weights[name].copy_(value)
+        follow(self.weights, model.state_dict(), decay)
 
     @contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:

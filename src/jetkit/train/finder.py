@@ -9,9 +9,8 @@ from itertools import islice
 import numpy as np
 
 from jetkit.errors import JetkitError
-from jetkit.tasks.task import Losses
 from jetkit.train.checkpoint import set_random_state
-from jetkit.train.loop import Report, descend, prepared, set_rates, shared
+from jetkit.train.loop import Report, rehearse, shared
 from jetkit.train.options import TrainOptions
 from jetkit.train.run import assemble, make_fabric, threads_of
 
@@ -54,14 +53,11 @@ def find_learning_rate(options: TrainOptions, report: Report = lambda done, tota
         mean = 0.0
         for step, cloud in enumerate(islice(clouds, STEPS)):
             set_random_state(options.seed, fabric.global_rank, step)
-            here = prepared(training, cloud)
-            found: Losses = training.task(lambda task, here=here: task.loss(here))
-            mean = SMOOTHING * mean + (1 - SMOOTHING) * shared(fabric, [found.total.item() / fabric.world_size])[0]
+            loss = rehearse(training, cloud, rates[step]).item()
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * shared(fabric, [loss / fabric.world_size])[0]
             losses.append(mean / (1 - SMOOTHING ** (step + 1)))
             if not losses[-1] <= FAILED * min(losses):
                 break
-            set_rates(training.optimiser, rates[step])
-            descend(fabric, training.task, training.optimiser, found.total, options.clip)
             training.report(step + 1, STEPS, "learning rates")
     kept = [loss for loss in losses if math.isfinite(loss)]
     return RateTest(tuple(rates[: len(kept)]), tuple(kept), suggested_rate(rates[: len(kept)], kept))

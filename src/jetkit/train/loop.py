@@ -161,6 +161,15 @@ def descend(fabric: Any, task: Any, optimiser: Any, loss: Tensor, clip: float | 
     optimiser.step()
 
 
+def rehearse(training: Training, cloud: Cloud, rate: float) -> Tensor:
+    """One step with this learning rate, of which nothing is recorded; gives the loss."""
+    here = prepared(training, cloud)
+    losses: Losses = training.task(lambda task: task.loss(here))
+    set_rates(training.optimiser, rate)
+    descend(training.fabric, training.task, training.optimiser, losses.total, training.options.clip)
+    return losses.total.detach()
+
+
 def prepared(training: Training, cloud: Cloud) -> Cloud:
     """A cloud as the task is to see it: on the device, with numbers of the training's precision."""
     return training.prepare(cloud).to(device=training.fabric.device, dtype=number_type(training.options))

@@ -23,6 +23,8 @@ from jetkit.train.files import read_tensors, write_tensors
 
 FORMAT = "jetkit model"
 VERSION = 1
+MODEL = "model.safetensors"
+"""Name of the model file in a run folder."""
 LARGEST = 65536
 """Largest integer that a hyperparameter in a file may have."""
 
@@ -57,6 +59,11 @@ class ModelCard:
         return list(self.spec["classes"])
 
 
+def model_path(place: str | os.PathLike[str]) -> Path:
+    """The model file of a run folder, or the file itself."""
+    return Path(place) / MODEL if Path(place).is_dir() else Path(place)
+
+
 def save_model(path: str | os.PathLike[str], model: nn.Module | Mapping[str, Tensor], card: ModelCard) -> None:
     """Write a model file, from a model or its weights by name, in one stroke.
 
@@ -88,8 +95,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, ModelCard]:
     Raises:
         JetkitError: as `load_model`.
     """
-    tensors, header = read_tensors(path)
-    card = _card(header, path)
+    tensors, card = read_weights(path)
     model = _empty(card, len(tensors), path)
     _fill(model, tensors, path)
     return model.eval(), card
@@ -101,7 +107,17 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
     Raises:
         JetkitError: as `load_model`.
     """
-    return _card(read_tensors(path)[1], path)
+    return read_weights(path)[1]
+
+
+def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], ModelCard]:
+    """The tensors of a model file and its header.
+
+    Raises:
+        JetkitError: as `load_model`.
+    """
+    tensors, header = read_tensors(path)
+    return tensors, _card(header, path)
 
 
 def annotate(path: str | os.PathLike[str], **fields: Any) -> None:

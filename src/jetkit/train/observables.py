@@ -41,12 +41,11 @@ class WithObservables:
     @cached_property
     def table(self) -> tuple[Int[Tensor, " usable"], Float[Tensor, "usable D"]]:
         """Rows of the usable jets, rising, and their observables."""
-        rows, found = [], []
-        for done, cloud in enumerate(self.ordered, start=1):
-            rows.append(cloud.targets["row"])
-            found.append(self.compute(cloud.to(dtype=self.dtype)))
-            self.report(done, len(self.ordered), "observables")
-        return torch.cat(rows), torch.cat(found)
+
+        def compute(cloud: Cloud) -> Float[Tensor, "B D"]:
+            return self.compute(cloud.to(dtype=self.dtype))
+
+        return table_of(self.ordered, compute, lambda done, total: self.report(done, total, "observables"))
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -72,6 +71,18 @@ class WithObservables:
             JetkitError: as `Loader.load_state_dict`.
         """
         self.loader.load_state_dict(state)
+
+
+def table_of(
+    loader: Loader, compute: Callable[[Cloud], Float[Tensor, "B D"]], report: Callable[[int, int], None]
+) -> tuple[Int[Tensor, " usable"], Float[Tensor, "usable D"]]:
+    """Rows of all usable jets, in the order of a loader that gives the target ``row``, and what is computed of them."""
+    rows, found = [], []
+    for done, cloud in enumerate(loader, start=1):
+        rows.append(cloud.targets["row"])
+        found.append(compute(cloud))
+        report(done, len(loader))
+    return torch.cat(rows), torch.cat(found)
 
 
 Batches = Loader | WithObservables

@@ -38,7 +38,7 @@ from jetkit.train.files import write_bytes
 from jetkit.train.labels import refuse_unlabelled
 from jetkit.train.loop import Report, Training, fit, number_type, start, write_log
 from jetkit.train.memory import keep_freed_memory
-from jetkit.train.model_file import ModelCard, save_model
+from jetkit.train.model_file import MODEL, ModelCard, save_model
 from jetkit.train.observables import Batches, WithObservables, compute
 from jetkit.train.optimisers import decay_groups, make_optimiser
 from jetkit.train.options import TrainOptions
@@ -47,7 +47,6 @@ from jetkit.train.shuffled_labels import relabelled, require_event_id
 from jetkit.train.topics import find_topics
 from jetkit.train.weights import ClassWeights, KinematicWeights, class_weights, kinematic_weights
 
-MODEL = "model.safetensors"
 FIRST = 100
 """Batches that a task may look at before the training begins."""
 AT_ONCE: dict[str, Callable[..., Progress]] = {"boosting": boost, "counting": find_topics}

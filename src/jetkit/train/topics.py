@@ -16,6 +16,7 @@ from jetkit.data.cloud import Cloud
 from jetkit.data.loader import Loader
 from jetkit.models.lda import LDA, log_ratios
 from jetkit.nn.topics import mean_log, topic_counts, topic_shares
+from jetkit.tasks.classify import jet_weights
 from jetkit.train.checkpoint import Progress
 from jetkit.train.labels import refuse_missing
 from jetkit.train.loop import Report
@@ -210,7 +211,7 @@ def _pages(model: LDA, clouds: Iterable[Cloud], weight: Weight | None, report: C
     """All jets of an epoch."""
     pages = []
     for done, cloud in enumerate(clouds, 1):
-        own = cloud.weight if weight is None else cloud.weight * weight(cloud)
+        own = jet_weights(cloud, weight)
         pages.append(Page(*model.words(cloud), cloud.label, own.double()))
         report(done)
     return pages
