@@ -29,6 +29,8 @@ class Tagger(nn.Module, ABC):
     """How it is trained: gradient, boosting, counting (of words), or members (an ensemble of trained models)."""
     truths: ClassVar[tuple[str, ...]] = ()
     """Columns of the data, besides the label, that it is trained with; it needs them no more once it is."""
+    pretrained_only: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of parameters that name no class: a decoder, a head for the next particle."""
     head: nn.Module
     """From the encoded jet (B, D) to logits (B, C)."""
 

@@ -40,6 +40,9 @@ class Classify(Task):
     ) -> None:
         super().__init__()
         self.model = model
+        for name, parameter in model.named_parameters():
+            if name.startswith(model.pretrained_only):
+                parameter.requires_grad_(False)
         self.smoothing = smoothing
         self.weight = weight
 
