@@ -138,6 +138,10 @@ class Dataset:
         chosen = [source.index[piece] for source, piece in zip(self.sources, pieces, strict=True)]
         return self._narrowed(chosen, f"take {count}{', balanced' * balanced}, seed {seed}")
 
+    def repeated(self, times: int) -> Dataset:
+        """Each row so many times, one after the other."""
+        return self._narrowed([source.index.repeat(times) for source in self.sources], f"repeated {times} times")
+
     def read(self, columns: Sequence[str], rows: slice | Int[np.ndarray, " rows"] | None = None) -> dict[str, Values]:
         """Columns as arrays (``Ragged`` for a list per row) for all rows, a slice, or places in this dataset.
 

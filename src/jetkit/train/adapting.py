@@ -13,9 +13,11 @@ from torch.nn.utils import parametrize
 
 from jetkit.config import ConfigError, parse
 from jetkit.data.cloud import Cloud
+from jetkit.data.dataset import Dataset
 from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone, Tagger
 from jetkit.registry import hyperparameters
+from jetkit.train.data_parts import refuse_known_jets
 from jetkit.train.files import weights_hash
 from jetkit.train.model_file import model_path, read_card, read_weights
 from jetkit.train.optimisers import decay_groups
@@ -59,16 +61,17 @@ def adapt_options(start: str, words: Sequence[str]) -> AdaptOptions:
     return options
 
 
-def started(model: Tagger, options: AdaptOptions) -> list[str]:
+def started(model: Tagger, options: AdaptOptions, jets: Dataset) -> list[str]:
     """Take over the weights of the pretrained model but its head, as the mode asks, and freeze what it says.
 
     Gives the hashes of the files that the model is made from.
 
     Raises:
-        JetkitError: the file is not of this model, or of other features.
+        JetkitError: the file is not of this model, or of other features, or it may know jets of the test.
     """
     path = model_path(options.start)
     tensors, card = read_weights(path)
+    refuse_known_jets(card.data, jets, options)
     if list(card.spec["features"]) != list(model.spec.features):
         raise JetkitError(f"{path} knows other features than the data give: leave features= out")
     if options.mode in PRETRAINED:

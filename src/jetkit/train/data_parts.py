@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.errors import JetkitError
@@ -39,10 +41,37 @@ def split_data(options: TrainOptions) -> Parts:
                 f"train_jets={options.train_jets} is more than the {len(train)} jets in the training share of "
                 f"{options.data}: simulate more, or raise the first of fractions"
             )
-        train = train.take(options.train_jets, balanced=options.balanced)
+        train = train.take(options.train_jets, options.subset, balanced=options.balanced)
     if not len(train) or not len(validation):
         raise JetkitError(f"{options.data} has too few jets ({len(dataset)}) to train on: simulate more")
     return Parts(train, validation, test)
+
+
+def shard_names(dataset: Dataset) -> list[str]:
+    """A short name for the contents of each shard, by which the same jets are known in another dataset."""
+    return [shard.sha256[:16] for shard in dataset.card.shards]
+
+
+def refuse_known_jets(data: Mapping[str, Any], dataset: Dataset, options: TrainOptions) -> None:
+    """Say so where jets of a model's training may be among those that are to judge what is made of it.
+
+    Parts are chosen by event, so that a test begins where the training jets of the same shards end, if the first of
+    ``fractions`` is not smaller than it was then.
+
+    Args:
+        data: of the model's card
+        dataset: that the model is adapted to
+        options: of the adaptation
+
+    Raises:
+        JetkitError: a shard is in both, and the share of the training was larger.
+    """
+    common = set(data.get("shards", [])) & set(shard_names(dataset))
+    if common and options.fractions[0] < data["fractions"][0]:
+        raise JetkitError(
+            f"{options.data} shares {len(common)} shards with the data of the pretraining, whose jets would be in the "
+            f"test: the first of fractions should be {data['fractions'][0]:g} as there; or simulate with another seed"
+        )
 
 
 def data_hash(dataset: Dataset) -> str:

@@ -22,6 +22,7 @@ class WithObservables:
         ordered: the same jets in the order of the file, so that resuming gives the same bits
         compute: the observables of a batch
         name: of the target
+        passes: times that the loader has each jet in an epoch, one row after the other
         dtype: of the observables; default: that of the clouds
         report: called with batches done, batches in all, and what happens
     """
@@ -32,11 +33,12 @@ class WithObservables:
         ordered: Loader,
         compute: Callable[[Cloud], Float[Tensor, "B D"]],
         name: str,
+        passes: int = 1,
         dtype: torch.dtype | None = None,
         report: Callable[[int, int, str], None] = lambda done, total, what: None,
     ) -> None:
         self.loader, self.ordered, self.compute, self.name = loader, ordered, compute, name
-        self.dtype, self.report = dtype, report
+        self.passes, self.dtype, self.report = passes, dtype, report
 
     @cached_property
     def table(self) -> tuple[Int[Tensor, " usable"], Float[Tensor, "usable D"]]:
@@ -53,7 +55,7 @@ class WithObservables:
     def __iter__(self) -> Iterator[Cloud]:
         for cloud in self.loader:
             rows, observables = self.table
-            found = observables[torch.searchsorted(rows, cloud.targets["row"])]
+            found = observables[torch.searchsorted(rows, cloud.targets["row"] // self.passes)]
             yield cloud.replace(targets={**cloud.targets, self.name: found})
 
     def rewind(self) -> None:

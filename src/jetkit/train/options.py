@@ -39,7 +39,9 @@ class TrainOptions:
     ] = (0.8, 0.1, 0.1)
     train_jets: Annotated[int | None, option("jets to train on, of those in the training share", ge=1)] = None
     balanced: Annotated[bool, option("take as many train_jets of each class")] = False
-    epochs: Annotated[int, option("times that every jet is seen", ge=1)] = 20
+    subset: Annotated[int, option("another number takes other train_jets", ge=0)] = 0
+    epochs: Annotated[int, option("parts of the training, each followed by a validation", ge=1)] = 20
+    passes: Annotated[int, option("times that an epoch goes through the training jets", ge=1)] = 1
     batch: Annotated[int, option("jets in a batch, per process", ge=1)] = 128
     lr: Annotated[
         Annotated[float, Field(gt=0)] | Literal["auto"],

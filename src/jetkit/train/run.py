@@ -32,7 +32,7 @@ from jetkit.train import checkpoint
 from jetkit.train.adapting import FROZEN, AdaptOptions, frozen_encoding, plain_weights, rate_groups, started
 from jetkit.train.boosting import boost
 from jetkit.train.checkpoint import Progress
-from jetkit.train.data_parts import Parts, data_hash, split_data
+from jetkit.train.data_parts import Parts, data_hash, shard_names, split_data
 from jetkit.train.ema import Average
 from jetkit.train.files import write_bytes
 from jetkit.train.labels import refuse_unlabelled
@@ -130,7 +130,7 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
     prepare = _preparation(parts, options)
     torch.manual_seed(options.seed)
     model = create(options.model, cloud_spec(parts.train, options), options.hyperparameters)
-    parents = started(model, options) if isinstance(options, AdaptOptions) else []
+    parents = started(model, options, parts.train) if isinstance(options, AdaptOptions) else []
     batches = _known_once(model, loaders(parts, options, fabric.global_rank, fabric.world_size), parts, options, report)
     task = _task(model, parts, options)
     task.prepare(prepare(cloud) for cloud in islice(_batches(parts.train, options, seed=options.seed), FIRST))
@@ -170,8 +170,10 @@ def _known_once(
     else:
         return loaders_
     train, validation = (
-        WithObservables(loader, _batches(part, options, shuffle=False), compute, name, number_type(options), report)
-        for loader, part in zip(loaders_, (parts.train, parts.validation), strict=True)
+        WithObservables(
+            loader, _batches(part, options, shuffle=False), compute, name, passes, number_type(options), report
+        )
+        for loader, part, passes in zip(loaders_, (parts.train, parts.validation), (options.passes, 1), strict=True)
     )
     return train, validation
 
@@ -194,7 +196,8 @@ def _task(model: Any, parts: Parts, options: TrainOptions) -> Task:
 
 def loaders(parts: Parts, options: TrainOptions, rank: int = 0, world: int = 1) -> tuple[Loader, Loader]:
     """Batches for training (shuffled by the seed, shared among processes) and validation (all, in each process)."""
-    train = _batches(parts.train, options, seed=options.seed, rank=rank, world_size=world)
+    jets = parts.train.repeated(options.passes) if options.passes > 1 else parts.train
+    train = _batches(jets, options, seed=options.seed, rank=rank, world_size=world)
     return train, _batches(parts.validation, options)
 
 
@@ -222,7 +225,13 @@ def model_card(options: TrainOptions, parts: Parts) -> ModelCard:
         hyperparameters=hyperparameters(options.model, options.hyperparameters),
         spec=cloud_spec(dataset, options).to_dict(),
         preprocessing={"features": options.features, "length": options.length},
-        data={"name": dataset.card.name, "sha256": data_hash(dataset), "jets": parts.sizes},
+        data={
+            "name": dataset.card.name,
+            "sha256": data_hash(dataset),
+            "jets": parts.sizes,
+            "shards": shard_names(dataset),
+            "fractions": list(options.fractions),
+        },
     )
 
 
