@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from jetkit.registry import entry
 from jetkit.report.tagger_result import TaggerResult, Training
-from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders
+from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders, run_options
 from jetkit.train.adapting import AdaptOptions
 from jetkit.train.model_file import MODEL, read_model
 from jetkit.train.options import TrainOptions
@@ -23,17 +24,35 @@ def tagger_result(
     Raises:
         JetkitError: as `evaluate_run`.
     """
-    runs = [evaluate_run(folder, options, report) for folder in run_folders(path)]
+    folders = run_folders(path)
+    result = result_of(Path(path).name, folders, options, report)
+    if len(folders) == 1:
+        return result
+    return replace(result, command=command(run_options(folders[0]), path, len(folders)))
+
+
+def result_of(
+    name: str,
+    folders: Sequence[Path],
+    options: EvaluateOptions | None = None,
+    report: Report = lambda done, total, what: None,
+) -> TaggerResult:
+    """Runs that differ by their seed, under a name, with the command of the first.
+
+    Raises:
+        JetkitError: as `evaluate_run`.
+    """
+    runs = [evaluate_run(folder, options, report) for folder in folders]
     first = runs[0]
     model, card = read_model(first.folder / MODEL)
     return TaggerResult(
-        name=Path(path).name,
+        name=name,
         model=card.model,
         paper=entry(card.model).paper,
         parameters=model.size,
         trainings=tuple(_training(run) for run in runs),
         options=_shown(first.options),
-        command=card.training.get("command") or command(first.options, path, len(runs)),
+        command=card.training.get("command") or command(first.options, first.folder, 1),
         dataset=card.data,
     )
 
