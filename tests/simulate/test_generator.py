@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from jetkit.errors import JetkitError
-from jetkit.simulate.generator import Generator, PartonWindow, Record, Streams
-from jetkit.simulate.jets import find_jets
+from jetkit.simulate.generator import Events, Generator, PartonWindow, Record, Streams
+from jetkit.simulate.jets import Axes, Jets, find_jets, nearest
+from jetkit.simulate.particles import Particles
+from jetkit.simulate.truth import parton_level
 
 from .conftest import QCD
 
@@ -50,6 +52,41 @@ def test_twins_repeat_just_what_they_say(twin, same_process, same_partons, same_
     assert equal(entries(original.record, 21, 29), entries(copy.record, 21, 29)) is same_process
     assert equal(entries(original.record, 41, 69), entries(copy.record, 41, 69)) is same_partons
     assert equal(original.particles.p4, copy.particles.p4) is same_hadrons
+
+
+@pytest.fixture(scope="module")
+def rehadronised() -> Events:
+    """The shared events with other hadrons."""
+    return next(Generator(QCD, Streams(4, "rehadronise", copy=1)).batches(60))
+
+
+def jets_of_partons(events: Events) -> Jets:
+    """Jets of the partons that become hadrons."""
+    record = events.record
+    early = np.abs(record.status) < 70
+    heir = np.minimum(record.offsets[record.event] + record.daughters[:, 0], len(early) - 1)
+    last = early & ~early[heir] & (record.daughters[:, 0] > 0) & (record.pid != 90)
+    nothing = np.zeros((last.sum(), 4))
+    whole = record.pid[last]
+    limits = np.concatenate([[0], np.cumsum(last)])[record.offsets]
+    return find_jets(Particles(record.p4[last], whole, whole, nothing[:, :3], limits, nothing), 0.8, 100.0)
+
+
+def test_jets_of_partons_are_the_same_where_hadrons_are_drawn_anew(qcd_events, rehadronised) -> None:
+    first, second = jets_of_partons(qcd_events), jets_of_partons(rehadronised)
+    assert len(first) > 100
+    np.testing.assert_array_equal(first.mass, second.mass)
+    np.testing.assert_array_equal(parton_level(qcd_events.record), parton_level(rehadronised.record))
+
+
+def test_numbers_of_hadrons_vary_less_within_a_pair_than_between_pairs(qcd_events, rehadronised) -> None:
+    jets = [find_jets(events.particles.visible(), 0.8, 100.0) for events in (qcd_events, rehadronised)]
+    partner = nearest(Axes.of(jets[0]), Axes.of(jets[1]), 0.4)
+    hard = np.flatnonzero((jets[0].rank == 0) & (partner >= 0))
+    count = np.stack([np.diff(jets[0].offsets)[hard], np.diff(jets[1].offsets)[partner[hard]]], axis=1)
+    assert len(hard) > 50
+    within, between = count.var(axis=1, ddof=1).mean(), count.mean(axis=1).var(ddof=1)
+    assert 0 < within < 0.5 * between
 
 
 def test_parton_level_keeps_the_hard_process_and_ends_with_partons() -> None:

@@ -1,6 +1,7 @@
 """Whole datasets: bit-identical for any number of workers and after any interruption."""
 
 import errno
+import itertools
 import os
 import signal
 import subprocess
@@ -140,14 +141,32 @@ def test_a_killed_run_goes_on_to_the_same_bits(dataset, tmp_path) -> None:
 
 def test_twins_share_their_event_and_differ_in_their_hadrons(tmp_path) -> None:
     out = simulate("top-landscape", small(tmp_path / "twins", jets=6, shard=3, twin="reshower"))
-    assert read_card(out).rows == 12
+    card, seen = read_card(out), set()
+    assert card.rows == 12
+    assert "twins (reshower): each event twice, with shower, hadrons, detector drawn anew" in card.notes[-1]
+    assert card.skipped["jets without a twin"] > 0
     for path in out.glob("*.parquet"):
         with ShardReader(path) as reader:
-            jets = reader.read(["event_id", "twin", "jet_pt"])
+            jets = reader.read(["event_id", "twin", "pair", "jet_pt"])
         pairs, pt = jets["event_id"].reshape(-1, 2), jets["jet_pt"].reshape(-1, 2)
         assert (pairs[:, 0] == pairs[:, 1]).all()
         assert jets["twin"].tolist() == [0, 1] * 3
+        numbers = jets["pair"].reshape(-1, 2)
+        assert (numbers[:, 0] == numbers[:, 1]).all()
+        seen |= set(numbers[:, 0].tolist())
         assert (pt[:, 0] != pt[:, 1]).all()
+    assert len(seen) == 6
+
+
+def test_pairs_whose_shower_was_drawn_anew_are_left_out_and_counted(tmp_path, monkeypatch) -> None:
+    """Pythia does so where hadronisation fails, which the original and its twin do not do together."""
+    calls = itertools.count()
+    monkeypatch.setattr("jetkit.simulate.chain.parton_level", lambda record: np.full(len(record.offsets), next(calls)))
+    task = plan("top-landscape", small(tmp_path, twin="rehadronise"))[0][0]
+    counts: Counter[str] = Counter()
+    assert len(next(_pairs(task, 0, counts))["jet_pt"]) == 0
+    assert counts["pairs that do not share what they should"] > 0
+    assert counts["jets kept"] == counts["jets without a twin"] + counts["pairs that do not share what they should"]
 
 
 ONE_CLASS = """

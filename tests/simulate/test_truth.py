@@ -4,7 +4,7 @@ import pytest
 from jetkit.simulate.generator import Record
 from jetkit.simulate.jets import Jets
 from jetkit.simulate.recipe import Match
-from jetkit.simulate.truth import find_decays, hard_partons_are, hard_process, match_jets
+from jetkit.simulate.truth import find_decays, hard_partons_are, hard_process, match_jets, parton_level
 
 from .conftest import momentum
 
@@ -93,5 +93,6 @@ def test_the_flavour_of_the_hard_process_can_be_asked_for() -> None:
     assert hard_partons_are(event, [4]).tolist() == [True]
 
 
-def test_real_events_carry_a_number_of_their_hard_process(qcd_events) -> None:
-    assert len(np.unique(hard_process(qcd_events.record))) == len(qcd_events.number)
+@pytest.mark.parametrize("history", [hard_process, parton_level])
+def test_real_events_carry_a_number_of_their_history(qcd_events, history) -> None:
+    assert len(np.unique(history(qcd_events.record))) == len(qcd_events.number)

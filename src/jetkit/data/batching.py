@@ -37,6 +37,9 @@ class Batching:
     bucket: bool = False
     """Put jets of about equal length into a batch, so that little is padded (only where shuffled). Such a batch is no
     random one: do not train a model with batch normalisation on it, whose statistics would tell the multiplicity."""
+    twins: bool = False
+    """Whole pairs of twins only, one after the other in the batch (``x[0::2]`` and ``x[1::2]``), with their target
+    ``pair``; jets whose twin is not there are left out."""
     drop_last: bool = False
     """Full batches only; a window's last rows are left out of this epoch."""
     p4: bool = True
@@ -62,6 +65,13 @@ class Batching:
             raise JetkitError(f"option rank should be from 0 to {self.world_size - 1}, got {self.rank}")
         if self.world_size > 1 and self.batch < 2:
             raise JetkitError("option batch should be at least 2 when several processes share the rows")
+        if self.twins and self.batch < 2:
+            raise JetkitError("option batch should be at least 2 where jets come as twins")
+
+    @property
+    def together(self) -> int:
+        """Jets that no batch parts."""
+        return 2 if self.twins else 1
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Batching:

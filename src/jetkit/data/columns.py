@@ -98,6 +98,7 @@ COLUMNS: dict[str, Column] = {
     "part_pid": Column("list[int32]", "1", "PDG code of the particle, at particle level"),
     "event_id": Column("int64", "1", "number of the event; jets of one event share it"),
     "twin": Column("int32", "1", "which simulation of the same hard process"),
+    "pair": Column("int64", "1", "number of the pair of twins, which are rows one after the other"),
     "jet_mass": Column("float32", "GeV", "invariant mass of the jet"),
     "jet_rank": Column("int32", "1", "place of the jet in its event by transverse momentum, from 0"),
     "event_mjj": Column("float32", "GeV", "invariant mass of the two hardest jets"),

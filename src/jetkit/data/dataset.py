@@ -25,7 +25,7 @@ from jetkit.data.loader import Loader
 from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Array, Ragged, Values, concatenate, take_rows
 from jetkit.data.source import Source, groups_of, open_source, read_source, shared_columns
-from jetkit.data.split import event_ids, hash_share, row_ids
+from jetkit.data.split import event_ids, hash_share, take_ids
 from jetkit.errors import JetkitError
 
 Criterion = Callable[[Mapping[str, Any]], Array]
@@ -120,6 +120,7 @@ class Dataset:
         """At most ``count`` rows, drawn evenly from all files (so that every class is kept), in stored order.
 
         Balanced: as many of each class, as far as there are. Of the same seed, a smaller count is part of a larger one.
+        Twins are taken together.
 
         Raises:
             JetkitError: a negative count, or rows without classes that should be balanced.
@@ -128,7 +129,7 @@ class Dataset:
             raise JetkitError(f"take() needs a count of rows that is not negative, got {count}")
         if count >= len(self):
             return self
-        shares = [hash_share(row_ids(source, number), seed) for number, source in enumerate(self.sources)]
+        shares = [hash_share(take_ids(source, number), seed) for number, source in enumerate(self.sources)]
         keys = np.concatenate(shares)
         if balanced:
             keys += _place_in_class(keys, np.asarray(self.read(["jet_label"])["jet_label"]))

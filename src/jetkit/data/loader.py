@@ -20,11 +20,13 @@ from jetkit.data.origins import origin_columns
 from jetkit.data.parquet import Memory, ShardReader
 from jetkit.data.ragged import Array
 from jetkit.data.source import Source, shared_columns
+from jetkit.data.twins import PAIR, require_twins, twins_of
 from jetkit.errors import JetkitError
 from jetkit.kernels import kernel
 
 OPEN_FILES = 32
 """Shards that a loader keeps open."""
+LONELY = "a jet whose twin is not there"
 
 
 class Loader:
@@ -46,13 +48,16 @@ class Loader:
         """Names and units of what the clouds hold."""
         self.options = options
         self._sources, self._history = tuple(sources), tuple(history)
+        self._targets = tuple(dict.fromkeys([*options.targets, *([PAIR] if options.twins else [])]))
+        if options.twins:
+            require_twins(shared_columns(sources))
         self._reader = BlockReader(
             [*shared_columns(sources), *origin_columns([source.columns for source in sources])],
             spec.classes,
             features=options.features,
             length=options.length,
             jet_features=spec.jet_features,
-            targets=tuple(name for name in options.targets if name != "row"),
+            targets=tuple(name for name in self._targets if name != "row"),
             weight=options.weight,
         )
         self.skipped: Counter[str] = Counter()
@@ -68,7 +73,7 @@ class Loader:
     def __len__(self) -> int:
         """Batches in this epoch, if every row is usable."""
         windows = windows_of(self._sources, self.options, self._epoch)
-        return sum(self._steps(rows_in(window)) for window in windows)
+        return sum(self._steps(rows_in(window) // self.options.together) for window in windows)
 
     def __iter__(self) -> Iterator[Cloud]:
         windows = windows_of(self._sources, self.options, self._epoch)
@@ -76,9 +81,11 @@ class Loader:
             self.skipped.clear()
         while self._window < len(windows):
             block, whole = self._load(windows[self._window])
+            units = self._units(block)
             if self._batch == 0:
                 self.skipped.update(block.skipped)
-            for jets in self._cut(block, whole)[self._batch :]:
+                self.skipped += Counter({LONELY: len(block.counts) - units.size})
+            for jets in self._cut(block, units, whole)[self._batch :]:
                 self._batch += 1
                 yield self._cloud(block, jets)
             self._window, self._batch = self._window + 1, 0
@@ -124,14 +131,16 @@ class Loader:
 
     def _share(self, rows: int) -> tuple[int, int]:
         """First and last row of a window that this rank gets."""
-        rank, world = self.options.rank, self.options.world_size
-        return rows * rank // world, rows * (rank + 1) // world
+        rank, world, together = self.options.rank, self.options.world_size, self.options.together
+        units = rows // together
+        return units * rank // world * together, units * (rank + 1) // world * together if rank + 1 < world else rows
 
-    def _steps(self, rows: int) -> int:
-        """Batches that every rank makes of a window with this many rows."""
-        most = -(-rows // self.options.world_size)
-        least = rows // self.options.world_size
-        return least // self.options.batch if self.options.drop_last else -(-most // self.options.batch)
+    def _steps(self, units: int) -> int:
+        """Batches that every rank makes of a window with this many jets, or pairs of twins."""
+        batch = self.options.batch // self.options.together
+        most = -(-units // self.options.world_size)
+        least = units // self.options.world_size
+        return least // batch if self.options.drop_last else -(-most // batch)
 
     def _load(self, window: Sequence[Piece]) -> tuple[Block, int]:
         """Usable jets of this rank's share of a window, and the number of rows of the whole window."""
@@ -146,33 +155,36 @@ class Loader:
                 blocks.append(replace(block, rows=block.rows + piece.first + a))
         return merge(blocks), start
 
-    def _cut(self, block: Block, whole: int) -> list[Array]:
+    def _units(self, block: Block) -> Array:
+        """(U, 1) jets of a window, or (U, 2) pairs of twins."""
+        return twins_of(block.targets[PAIR]) if self.options.twins else np.arange(len(block.counts))[:, None]
+
+    def _cut(self, block: Block, units: Array, whole: int) -> list[Array]:
         """Jets of each batch of a window."""
-        jets = len(block.counts)
-        order = np.arange(jets)
-        steps = self._steps(whole if self.options.world_size > 1 else jets)
-        if steps * (self.options.batch if self.options.drop_last else 1) > jets:
+        batch = self.options.batch // self.options.together
+        steps = self._steps(whole // self.options.together if self.options.world_size > 1 else len(units))
+        if steps * (batch if self.options.drop_last else 1) > len(units):
             raise JetkitError(
-                f"rank {self.options.rank} has {jets} usable jets for {steps} batches: "
+                f"rank {self.options.rank} has {units.size} usable jets for {steps} batches: "
                 "too many rows are unusable, leave them out when the dataset is made"
             )
         if steps == 0:
             return []
         random = self._random(self._window, self.options.rank)
         if self.options.shuffle:
-            order = random.permutation(jets)
+            units = units[random.permutation(len(units))]
         if self.options.drop_last:
-            order = order[: steps * self.options.batch]
+            units = units[: steps * batch]
         if self.options.shuffle and self.options.bucket:
-            order = order[np.argsort(block.counts[order], kind="stable")]
-        batches = np.array_split(order, steps)
+            units = units[np.argsort(block.counts[units].max(axis=1), kind="stable")]
+        batches = [some.ravel() for some in np.array_split(units, steps)]
         return [batches[i] for i in random.permutation(steps)] if self.options.shuffle else batches
 
     def _cloud(self, block: Block, jets: Array) -> Cloud:
         starts, counts = block.starts[jets], block.counts[jets]
         longest = int(counts.max())
         targets: dict[str, torch.Tensor] = {}
-        for name in self.options.targets:
+        for name in self._targets:
             if name == "row":
                 targets[name] = torch.from_numpy(block.rows[jets])
             elif self._reader.is_list(name):

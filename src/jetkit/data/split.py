@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 from jetkit.data.ragged import Array, Ragged, concatenate
 from jetkit.data.source import Source, read_source
+from jetkit.data.twins import PAIR
 from jetkit.errors import JetkitError
 from jetkit.kernels import kernel, scrambled
 
@@ -39,6 +40,13 @@ def event_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
     if isinstance(values, Ragged) or values.dtype.kind not in "iu":
         raise JetkitError(f"{source.path}: column event_id should hold one whole number a row")
     return values
+
+
+def take_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
+    """A number for each row meant, which two twins share."""
+    if PAIR not in source.columns:
+        return row_ids(source, number)
+    return np.concatenate([np.asarray(part[PAIR]) for part in read_source(source, [PAIR], source.index)])
 
 
 def row_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:

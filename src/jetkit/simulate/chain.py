@@ -16,10 +16,12 @@ from jetkit.simulate.jets import Axes, Jets, find_jets, nearest
 from jetkit.simulate.particles import Bools, Floats, Ints, Particles
 from jetkit.simulate.recipe import ClassRecipe, JetRecipe
 from jetkit.simulate.rows import Rows, decay_rows, generator_rows, harder_first, jet_rows, particle_rows
-from jetkit.simulate.truth import find_decays, hard_partons_are, hard_process, match_jets
+from jetkit.simulate.truth import find_decays, hard_partons_are, hard_process, match_jets, parton_level
 
 BATCH = 100
 """Events at a time; a compromise between overhead and memory (about 1 MB an event with its history)."""
+NEAR = 0.4
+"""Largest ΔR of two twins, for jets of this radius and of any larger one."""
 
 
 @dataclass
@@ -82,7 +84,8 @@ class Chain:
         rows["jet_nparticles"] = np.diff(stored.offsets)
         rows |= {"jet_label": np.full(len(kept), self.label), "event_id": events.number[kept.event]}
         if self.streams.twin != "none":
-            rows["hard"] = hard_process(events.record)[kept.event]
+            shared = hard_process if self.streams.twin == "reshower" else parton_level
+            rows["shared"] = shared(events.record)[kept.event]
         if self.jets.together:
             rows["event_mjj"] = dijet_mass(kept, self.jets.leading)
         if self.jets.generator_jet:
@@ -124,7 +127,8 @@ def dijet_mass(jets: Jets, each: int) -> Floats:
 
 
 def pair(original: Rows, twin: Rows, radius: float) -> tuple[Ints, Ints]:
-    """Rows of the jets that are each other's nearest, ΔR < radius, in the two copies of the same events."""
+    """Rows of the jets that are each other's nearest, ΔR < 0.4 and < radius, in the two copies of the same events."""
+    radius = min(radius, NEAR)
     axes = [Axes(*(np.asarray(rows[name]) for name in ("event_id", "jet_eta", "jet_phi"))) for rows in (original, twin)]
     there, back = nearest(axes[0], axes[1], radius), nearest(axes[1], axes[0], radius)
     left = np.flatnonzero(there >= 0)

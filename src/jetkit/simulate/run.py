@@ -19,6 +19,7 @@ from jetkit.data.building import account, claim, finished
 from jetkit.data.card import Card, Shard, write_card
 from jetkit.errors import JetkitError, require
 from jetkit.simulate import generator
+from jetkit.simulate.chain import NEAR
 from jetkit.simulate.detector_card import DetectorCard, load_card
 from jetkit.simulate.options import Options
 from jetkit.simulate.recipe import Recipe, Variation, load_recipe, load_variation, to_dict
@@ -26,6 +27,7 @@ from jetkit.simulate.shard import Task, make_shard
 
 Progress = Callable[[int, int], None]
 SCRATCH = ".dask"
+STAGES = ("shower", "hadrons", "detector")
 
 
 def simulate(recipe: str | Path, options: Options, progress: Progress | None = None) -> Path:
@@ -129,10 +131,25 @@ def _card(
         generator=versions,
         seed=options.seed,
         cuts=cuts,
-        notes=[recipe.description, f"detector: {detector.description}" if detector else "particle level, no detector"],
+        notes=[
+            recipe.description,
+            f"detector: {detector.description}" if detector else "particle level, no detector",
+            *_twins(recipe, options),
+        ],
         differences=[*recipe.differences, *(detector.differences if detector else [])],
         citation=recipe.citation,
     )
+
+
+def _twins(recipe: Recipe, options: Options) -> list[str]:
+    """How twins were made, if they were."""
+    if options.twin == "none":
+        return []
+    drawn = ", ".join(stage for stage in STAGES if stage in generator.REPEATED[options.twin])
+    return [
+        f"twins ({options.twin}): each event twice, with {drawn} drawn anew; the two jets of a pair are each other's "
+        f"nearest, Delta R < {min(recipe.jets.radius, NEAR)}"
+    ]
 
 
 def _run(tasks: list[Task], folder: Path, options: Options, report: Callable[[int], None]) -> Iterator[Shard]:

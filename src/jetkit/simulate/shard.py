@@ -75,6 +75,8 @@ def make_shard(task: Task, folder: str, report: Callable[[int], None]) -> Shard:
     order = np.random.default_rng(derive_seed(task.seed, "order", task.number)).permutation(task.jets)
     rows = take(rows, (order[:, None] * task.copies + np.arange(task.copies)).ravel())
     rows["event_id"] = np.asarray(rows["event_id"]) + EVENTS_A_SHARD * task.number
+    if task.copies > 1:
+        rows["pair"] = EVENTS_A_SHARD * task.number + np.arange(task.jets).repeat(task.copies)
     metadata = {"jetkit": task.fingerprint, "counts": json.dumps(counts, sort_keys=True)}
     return write_shard(Path(folder) / task.name, rows, metadata)
 
@@ -114,8 +116,9 @@ def _pairs(task: Task, variant: int, counts: Counter[str]) -> Iterator[Rows]:
     chains = [_chain(task, variant, Counter(), copy=1), _chain(task, variant, counts, copy=0)]
     for twin, original in zip(*(chain.batches() for chain in chains), strict=False):
         left, right = pair(original, twin, task.recipe.jets.radius)
-        same = np.asarray(original.pop("hard"))[left] == np.asarray(twin.pop("hard"))[right]
-        counts["pairs with unequal hard processes"] += int((~same).sum())
+        counts["jets without a twin"] += len(np.asarray(original["jet_pt"])) - len(left)
+        same = np.asarray(original.pop("shared"))[left] == np.asarray(twin.pop("shared"))[right]
+        counts["pairs that do not share what they should"] += int((~same).sum())
         left, right = left[same], right[same]
         both = join([take(original, left), take(twin, right)])
         both["twin"] = np.repeat([0, 1], len(left))

@@ -16,6 +16,8 @@ from jetkit.simulate.recipe import Match
 MOST_PRODUCTS = 8
 CARRIERS = (23, 24, 25)
 """Bosons that hand on their decay: their products count as those of the resonance."""
+HADRONISATION = 70
+"""|Status| from which on a particle comes from hadronisation."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,17 @@ def hard_partons_are(record: Record, allowed: list[int]) -> Bools:
 
 def hard_process(record: Record) -> Floats:
     """(E,) a number that two events share only when their hard processes do: Σ |pz| of the partons coming in."""
-    incoming = record.status == -21
-    weights = np.abs(record.p4[incoming, 3]).astype(np.float64)
-    return np.bincount(record.event[incoming], weights, len(record.offsets) - 1).astype(np.float64)
+    return _sum_pz(record, record.status == -21)
+
+
+def parton_level(record: Record) -> Floats:
+    """(E,) a number that two events share only when they do up to hadronisation: Σ |pz| of all in the record so far.
+
+    Pythia draws the shower anew, from other random numbers, where hadronisation fails: about 1 event in 1000.
+    """
+    return _sum_pz(record, np.abs(record.status) < HADRONISATION)
+
+
+def _sum_pz(record: Record, rows: Bools) -> Floats:
+    weights = np.abs(record.p4[rows, 3]).astype(np.float64)
+    return np.bincount(record.event[rows], weights, len(record.offsets) - 1).astype(np.float64)

@@ -3,3 +3,4 @@
 from jetkit.tasks.jet_clr import JetCLR
 from jetkit.tasks.mpm import MPM
 from jetkit.tasks.p_jepa import PJEPA
+from jetkit.tasks.rs3l import RS3L

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -33,6 +34,8 @@ class Pretext(Task):
 
     model: Backbone
     baseline = True
+    twins: ClassVar[bool] = False
+    """Whether a batch holds whole pairs of twins, one after the other; of each pair the health is that of the first."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -71,8 +74,9 @@ class Pretext(Task):
         names = [name for name in found[0][1] if name.startswith("loss")]
         losses = torch.stack([torch.stack([each[name].double() for name in names]) for _, each in found])
         numbers = dict(zip(names, ((losses * jets[:, None]).sum(0) / jets.sum()).tolist(), strict=True))
-        embedding = torch.cat([each["embedding"] for _, each in found]).double()
-        numbers |= health(embedding, torch.cat([label for label, _ in found]))
+        one_each = slice(None, None, 2 if self.twins else 1)
+        embedding = torch.cat([each["embedding"] for _, each in found])[one_each].double()
+        numbers |= health(embedding, torch.cat([label for label, _ in found])[one_each])
         self._refuse_collapse(numbers["embedding_std"])
         return numbers
 

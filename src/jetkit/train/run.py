@@ -21,6 +21,7 @@ from jetkit.config import build
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.dataset import Dataset
 from jetkit.data.loader import Loader
+from jetkit.data.twins import PAIR
 from jetkit.errors import JetkitError, require
 from jetkit.models.high_level import HighLevelTagger
 from jetkit.models.tagger import ENCODED
@@ -196,6 +197,8 @@ def _task(model: Any, parts: Parts, options: TrainOptions) -> Task:
 
 def loaders(parts: Parts, options: TrainOptions, rank: int = 0, world: int = 1) -> tuple[Loader, Loader]:
     """Batches for training (shuffled by the seed, shared among processes) and validation (all, in each process)."""
+    if options.passes > 1 and PAIR in parts.train.columns:
+        raise JetkitError("jets that come as twins are seen once an epoch: leave passes= out")
     jets = parts.train.repeated(options.passes) if options.passes > 1 else parts.train
     train = _batches(jets, options, seed=options.seed, rank=rank, world_size=world)
     return train, _batches(parts.validation, options)
@@ -204,9 +207,9 @@ def loaders(parts: Parts, options: TrainOptions, rank: int = 0, world: int = 1) 
 def _batches(dataset: Dataset, options: TrainOptions, **order: int) -> Loader:
     targets = ("row", "event_id") if options.labels == "shuffled" else ("row",)
     targets += entry(options.model).cls.truths
-    return dataset.batches(
-        features=options.features, length=options.length, batch=options.batch, targets=targets, **order
-    )
+    twins = isinstance(options, PretrainOptions) and entry(options.pretext, PRETEXT).cls.twins
+    cut = {"features": options.features, "length": options.length, "batch": options.batch, "twins": twins}
+    return dataset.batches(targets=targets, **cut, **order)
 
 
 def cloud_spec(dataset: Dataset, options: TrainOptions) -> CloudSpec:
