@@ -14,9 +14,13 @@ from matplotlib.figure import Figure
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.parquet import write_shard
+from jetkit.evaluate.number import Number
+from jetkit.evaluate.power_law import PowerLaw, fit_power_law
 from jetkit.evaluate.summary import evaluate
 from jetkit.report.jet_sample import JetSample, sample_jets
 from jetkit.report.picture_set import picture_set
+from jetkit.report.scaling_page import Run, Study
+from jetkit.report.scaling_page import write_page as write_scaling_page
 from jetkit.report.tagger_page import write_page
 from jetkit.report.tagger_result import TaggerResult, Training
 
@@ -205,6 +209,26 @@ def ten_classes(jets: int = 30_000) -> list[TaggerResult]:
     ]
 
 
+def invented_scaling(law: PowerLaw, noise: float = 0.005) -> Study:
+    """Four widths on three numbers of jets, with losses of a given law."""
+    random, runs = np.random.default_rng(5), []
+    for width, count in ((16, 4_000), (32, 12_000), (64, 40_000), (128, 140_000)):
+        for jets in (1000, 3000, 10_000):
+            loss = Number(law.loss(count, jets) * float(np.exp(noise * random.normal())), 0.004, 4000)
+            runs.append(Run(str(width), count, jets, 5, 1, loss, 1e-7 * count * jets))
+    points = np.array([(run.parameters, run.jets, run.loss.value) for run in runs]).T
+    return Study(
+        model="part",
+        paper="The paper of part, 2022, arXiv:0000.00000",
+        hyperparameter="width",
+        dataset="top-landscape",
+        epochs=5,
+        runs=tuple(runs),
+        fit=fit_power_law(*points, replicas=60),
+        command="jetkit scaling part data=data/top train.epochs=5",
+    )
+
+
 @pytest.fixture(scope="session")
 def invent() -> SimpleNamespace:
     """What makes a training and a tagger."""
@@ -229,3 +253,8 @@ def three_page(three: list[TaggerResult], tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def ten_page(ten: list[TaggerResult], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(ten, tmp_path_factory.mktemp("ten"))
+
+
+@pytest.fixture(scope="session")
+def scaling_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scaling_page(invented_scaling(PowerLaw(0.1, 3.0, 6.0, 0.4, 0.4)), tmp_path_factory.mktemp("scaling"))
