@@ -45,6 +45,7 @@ ONE_FILE = {
     "sklearn",
     "lgatr",
     "lightning_fabric",
+    "zuko",
 }
 
 

@@ -12,15 +12,15 @@ from torch import Tensor
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
-from jetkit.models import PFN, ParT
+from jetkit.models import PFN, VQVAE, ParT
 from jetkit.registry import create
 from jetkit.tasks.hidden_particles import hidden
-from jetkit.tasks.hidden_targets import Clusters, FlowMatching, Regression, k_means, nearest
+from jetkit.tasks.hidden_targets import NOISE, Clusters, FlowMatching, Regression, Splines, Tokens
 from jetkit.tasks.mpm import MPM
 from jetkit.testing import random_cloud
 
 SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["full"]), classes=("QCD", "top"))
-TARGETS = ("regression", "flow-matching", "k-means")
+TARGETS = ("regression", "flow-matching", "spline-flow", "k-means", "tokens")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,18 @@ def made(target: str = "flow-matching", **options: Any) -> MPM:
     backbone = ParT(SPEC, width=16, depth=1, heads=2, pair_widths=(8,), dropout=0.0)
     values = {"target": target, "width": 16, "depth": 1, "heads": 2, "clusters": 6} | options
     task: MPM = create("mpm", backbone, values, kind="pretext")
+    if target == "tokens":
+        task.take_tokeniser(tokeniser(SPEC))
     return task.double()
+
+
+def tokeniser(spec: CloudSpec) -> VQVAE:
+    """One with eight codes that are all in use."""
+    model = VQVAE(spec, width=16, depth=1, heads=2, latent=4, codes=8)
+    jets = random_cloud(spec, jets=64, seed=9).to(dtype=torch.float32)
+    with torch.no_grad():
+        model.quantiser.start(model.latent(jets))
+    return model.eval()
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -81,16 +92,86 @@ def test_the_loss_is_finite_and_falls(target: str) -> None:
 
 
 def unused(name: str) -> bool:
-    """What a backbone has for jets, and not for particles."""
-    return any(part in name for part in ("model.class_", "model.final_norm", "model.head"))
+    """What a backbone has for jets, and not for particles, and what has learned before."""
+    return any(part in name for part in ("model.class_", "model.final_norm", "model.head", "tokeniser."))
+
+
+def test_the_token_of_a_hidden_particle_is_its_code_in_the_complete_jet(cloud: Cloud) -> None:
+    task = made("tokens").eval()
+    assert isinstance(task.target, Tokens)
+    assert task.tokeniser is not None
+    torch.manual_seed(1)
+    loss = task.loss(cloud).parts["particles"].item()
+    torch.manual_seed(1)
+    at = hidden(cloud.mask, (0.4, 0.4))
+    found, codes = task.predicted(cloud, at), task.tokeniser.codes(cloud)
+    each = []
+    for jet in range(len(cloud)):
+        for number, place in enumerate(at[jet].nonzero().squeeze(1).tolist()):
+            logits = task.target.net(found[jet, number])
+            each.append(logits.logsumexp(0) - logits[codes[jet, place]])
+    assert loss == pytest.approx(torch.stack(each).mean().item(), rel=1e-5)
+
+
+def test_the_tokeniser_stays_as_it_is(cloud: Cloud) -> None:
+    task = made("tokens").float()
+    assert task.tokeniser is not None
+    before = {name: value.clone() for name, value in task.tokeniser.state_dict().items()}
+    optimiser = torch.optim.SGD((weight for weight in task.parameters() if weight.requires_grad), lr=0.1)
+    for _ in range(12):
+        task.train().loss(cloud.to(dtype=torch.float32)).total.backward()
+        optimiser.step()
+    assert all(torch.equal(value, before[name]) for name, value in task.tokeniser.state_dict().items())
+
+
+def test_a_tokeniser_that_does_not_fit_is_refused_in_a_sentence(cloud: Cloud) -> None:
+    backbone = PFN(SPEC)
+    wants: MPM = create("mpm", backbone, {"target": "tokens"}, kind="pretext")
+    with pytest.raises(JetkitError, match="needs a tokeniser: give tokeniser=RUN"):
+        wants.prepare([cloud])
+    with pytest.raises(JetkitError, match="the tokeniser knows other features than the backbone"):
+        wants.take_tokeniser(tokeniser(CloudSpec(SPEC.features[:5] + SPEC.features[-2:], classes=SPEC.classes)))
+    with pytest.raises(JetkitError, match="what jetkit pretrain vq-vae has made"):
+        wants.take_tokeniser(backbone)
+    with pytest.raises(JetkitError, match=r"write method\.target=tokens"):
+        made("k-means").take_tokeniser(tokeniser(SPEC))
+
+
+def test_cross_entropy_of_tokens_falls_to_the_entropy_that_neighbours_leave() -> None:
+    """A chain of two states that stays with 0.9, one of three hidden: 0.178772 nats, exactly."""
+    chains = torch.cartesian_prod(*[torch.arange(2)] * 3)
+    changes = (chains[:, 1:] != chains[:, :-1]).sum(1)
+    chains = chains.repeat_interleave(torch.tensor([405, 45, 5])[changes], 0)
+    around = torch.nn.functional.one_hot(2 * chains[:, 0] + chains[:, 2], 4).float()
+    target = Tokens(4, 2)
+    optimiser = torch.optim.Adam(target.parameters(), lr=0.1)
+    losses = []
+    for _ in range(400):
+        optimiser.zero_grad()
+        losses.append(target.loss(around, chains[:, 1]))
+        losses[-1].backward()
+        optimiser.step()
+    assert min(losses).item() == pytest.approx(0.178772, abs=1e-6)
+
+
+def test_splines_see_noise_on_impact_parameters_alone() -> None:
+    target = made("spline-flow").float().target
+    assert isinstance(target, Splines)
+    assert target.noise.tolist() == pytest.approx([0, 0, 0, NOISE, NOISE, NOISE, NOISE])
+    given, values = torch.zeros(2000, 16), torch.zeros(2000, 7)
+    seen: list[Tensor] = []
+    target.flow.log_prob = lambda x, c: seen.append(x) or torch.zeros(len(x))  # type: ignore[assignment, func-returns-value]
+    target.loss(given, values)
+    assert not seen[0][:, :3].any()
+    torch.testing.assert_close(seen[0][:, 3:].std(0), torch.full((4,), NOISE), rtol=0, atol=5 * NOISE / 4000**0.5)
 
 
 def test_numbers_are_standardised_over_the_jets_that_were_shown(cloud: Cloud) -> None:
     task = made()
     task.prepare([cloud, cloud])
     values = cloud.x[..., task._numbers][cloud.mask]
-    torch.testing.assert_close(task.mean, values.mean(0))
-    torch.testing.assert_close(task.scale, values.std(0, unbiased=False))
+    torch.testing.assert_close(task.standard.mean, values.mean(0))
+    torch.testing.assert_close(task.standard.scale, values.std(0, unbiased=False))
 
 
 CENTRE, SPREAD = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 1.5])
@@ -130,17 +211,6 @@ def test_flow_matching_reaches_the_least_loss_that_there_is() -> None:
     with torch.no_grad():
         found = flow.loss(torch.zeros(100_000, 1), CENTRE + SPREAD * torch.randn(100_000, 2)).item()
     assert 0.97 * least < found < 1.06 * least
-
-
-def test_k_means_finds_tight_clusters_and_their_means() -> None:
-    truth = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0], [5.0, 5.0]])
-    points = truth.repeat(200, 1) + 0.01 * torch.randn(800, 2)
-    centres = k_means(points, 4)
-    found = nearest(truth, centres)
-    assert sorted(found.tolist()) == [0, 1, 2, 3]
-    torch.testing.assert_close(centres[found], truth, rtol=0, atol=0.005)
-    share = torch.bincount(nearest(points, centres)) / 800
-    assert torch.special.entr(share).sum().exp().item() == pytest.approx(4)
 
 
 def test_too_few_particles_for_so_many_clusters_are_refused() -> None:

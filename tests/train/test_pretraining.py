@@ -20,16 +20,18 @@ from jetkit.errors import JetkitError
 from jetkit.models import ParT
 from jetkit.tasks.health import effective_rank, embedding_std, probe_accuracy
 from jetkit.tasks.pretext import Pretext
-from jetkit.train.files import read_tensors
+from jetkit.train.files import read_tensors, weights_hash
 from jetkit.train.model_file import read_model
 from jetkit.train.pretraining import PretrainOptions, pretrain_options
 from jetkit.train.run import train
 
-SMALL = ("model.width=16", "model.depth=1", "model.heads=2", "model.pair_widths=[8]", "model.dropout=0.1")
+SMALL = ("model.width=16", "model.depth=1", "model.heads=2")
+PART = ("model.pair_widths=[8]", "model.dropout=0.1")
 METHODS = {
     "p-jepa": ("method.width=8", "method.heads=2", "method.depth=1"),
     "jet-clr": ("method.width=8", "length=40"),
     "mpm": ("method.width=8", "method.heads=2", "method.depth=1", "method.target=k-means", "method.clusters=5"),
+    "vq-vae": ("model.latent=4", "model.codes=8", "model.replace=3", "clip=1"),
 }
 Make = Callable[..., PretrainOptions]
 
@@ -40,7 +42,8 @@ def pretrain(toy: Path, tmp_path: Path) -> Make:
 
     def options(method: str, *words: str, out: str = "run") -> PretrainOptions:
         common = [f"data={toy}", f"out={tmp_path / out}", "features=kin", "epochs=2", "batch=64", "lr=1e-3"]
-        plain = [*common, "threads=1", "accelerator=cpu", *SMALL, *METHODS[method], *words]
+        own = (*SMALL, *(() if method == "vq-vae" else PART), *METHODS[method])
+        plain = [*common, "threads=1", "accelerator=cpu", *own, *words]
         return pretrain_options(method, list({word.partition("=")[0]: word for word in plain}.values()))
 
     return options
@@ -87,6 +90,47 @@ def test_the_model_file_is_the_backbone_of_the_last_epoch(pretrain: Make) -> Non
     stored = read_tensors(folder / "checkpoint.safetensors")[0]
     for name, value in model.state_dict().items():
         assert torch.equal(value, stored[f"model.model.{name}"])
+
+
+def test_a_tokeniser_is_trained_and_its_codes_are_learned(pretrain: Make) -> None:
+    folder = train(pretrain("vq-vae", out="tokens"))[0]
+    log = log_of(folder)
+    for line in log:
+        assert {"loss reconstruction", "loss commitment", "perplexity", "used_codes"} <= line["validation"].keys()
+    assert 1 <= log[-1]["validation"]["perplexity"] <= log[-1]["validation"]["used_codes"] <= 8
+    options = pretrain("mpm", "method.target=tokens", f"tokeniser={folder}")
+    card = read_model(train(options)[0] / "model.safetensors")[1]
+    assert card.model == "part"
+    assert card.parents == [weights_hash(folder / "model.safetensors")]
+
+
+def test_a_training_is_not_resumed_with_another_tokeniser_of_the_same_name(pretrain: Make, tmp_path: Path) -> None:
+    options = pretrain("mpm", "method.target=tokens", f"tokeniser={tmp_path}/tokens", "epochs=1")
+    train(pretrain("vq-vae", "epochs=1", out="tokens"))
+    train(options)
+    for file in (tmp_path / "tokens").iterdir():
+        file.unlink()
+    train(pretrain("vq-vae", "epochs=1", "seed=2", out="tokens"))
+    with pytest.raises(JetkitError, match="a training with other options or data"):
+        train(options)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("method.target=tokens",), "needs a tokeniser: give tokeniser=RUN"),
+        (("method.target=regression", "tokeniser=runs/tokens"), "cannot read runs/tokens"),
+    ],
+)
+def test_a_tokeniser_that_is_absent_is_named(pretrain: Make, words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(JetkitError, match=sentence):
+        train(pretrain("mpm", *words))
+
+
+def test_a_method_without_a_use_for_a_tokeniser_says_so(pretrain: Make) -> None:
+    folder = train(pretrain("vq-vae", "epochs=1", out="tokens"))[0]
+    with pytest.raises(JetkitError, match="this method has no use for a tokeniser: leave tokeniser= out"):
+        train(pretrain("p-jepa", f"tokeniser={folder}"))
 
 
 def test_jets_without_labels_will_do(toy: Path, pretrain: Make, tmp_path: Path) -> None:

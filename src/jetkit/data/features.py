@@ -54,6 +54,8 @@ _IDENTITY = (
 )
 SPECIES = tuple(feature.name for feature in _IDENTITY if feature.name.startswith("part_is"))
 """Features that tell what a particle is."""
+NUMBERS = ("part_pt_log", "part_deta", "part_dphi", "part_d0", "part_d0err", "part_dz", "part_dzerr")
+"""Features that tell all else of a particle, each one once; of the impact parameters those that were measured."""
 _DISPLACEMENT = (
     Feature("part_d0", "tanh(part_d0val/mm)"),
     Feature("part_d0err", "mm", 0.0, 1.0, 0.0, 1.0),

@@ -4,6 +4,7 @@ from jetkit.models.bip import BIP, BipBDT
 from jetkit.models.efn import EFN
 from jetkit.models.efp_linear import EFPLinear
 from jetkit.models.ensemble import Ensemble, Stack
+from jetkit.models.jet_gpt import JetGPT
 from jetkit.models.jet_image_cnn import JetImageCNN
 from jetkit.models.jet_vlad import JetVLAD
 from jetkit.models.l_gatr import LGATr
@@ -31,3 +32,4 @@ from jetkit.models.rnn_ip import RNNIP
 from jetkit.models.so2_efn import SO2EFN
 from jetkit.models.topo_dnn import TopoDNN
 from jetkit.models.tree_nin import TreeNiN
+from jetkit.models.vq_vae import VQVAE

@@ -1,31 +1,34 @@
-"""What is to be said of a hidden particle: its numbers, their distribution, or the cluster that they are in."""
+"""What is to be said of a hidden particle: its numbers, their distribution, the cluster that they are in, its code."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.errors import JetkitError
+from jetkit.nn.clusters import k_means, nearest
+from jetkit.nn.precision import full_precision
+from jetkit.nn.spline_flow import SplineFlow
 
 SMOOTHING = 0.1
 """Label smoothing of the clusters."""
-ROUNDS = 30
-"""Of Lloyd's algorithm."""
+NOISE = 0.05
+"""Spread of the noise on numbers that may be discrete, in units of their own spread."""
 
 
 class Target(nn.Module, ABC):
-    """A loss of particles of F standardised numbers, given a vector of C numbers for each."""
+    """A loss of particles, of F standardised numbers or a code each, given a vector of C numbers for each."""
 
     def prepare(self, values: Float[Tensor, "M F"]) -> None:
         """Look at particles before the training begins."""
 
     @abstractmethod
-    def loss(self, given: Float[Tensor, "M C"], values: Float[Tensor, "M F"]) -> Float[Tensor, ""]:
+    def loss(self, given: Float[Tensor, "M C"], values: Num[Tensor, "M *F"]) -> Float[Tensor, ""]:
         """Mean over the particles."""
 
 
@@ -103,48 +106,40 @@ class Clusters(Target):
         return F.cross_entropy(self.net(given).float(), nearest(values, self.centres), label_smoothing=SMOOTHING)
 
 
-def nearest(values: Float[Tensor, "M F"], centres: Float[Tensor, "K F"]) -> Int[Tensor, " M"]:
-    """Number of the centre nearest to each row."""
-    found: Tensor = torch.cdist(values, centres.to(values.dtype)).argmin(1)
-    return found
+class Splines(Target):
+    """⟨−ln p(x | c)⟩ of a conditional flow of splines (`jetkit.nn.spline_flow`).
 
+    A density of numbers that are discrete, such as the impact parameters of neutral particles, which all are 0, would
+    grow without bound: to these, Gaussian noise of 0.05 is added.
 
-def k_means(values: Float[Tensor, "M F"], clusters: int) -> Float[Tensor, "K F"]:
-    """Centres of clusters by Lloyd's algorithm; one that loses all rows begins again at a far one.
-
-    It begins at random rows, each drawn in proportion to the square of its distance from those drawn before.
-
-    Source: Least squares quantization in PCM, 1982, doi:10.1109/TIT.1982.1056489; k-means++: The Advantages of Careful
-    Seeding, 2007, SODA.
-
-    Raises:
-        JetkitError: there are fewer different rows than clusters.
-
-    Example:
-        >>> _ = torch.manual_seed(0)
-        >>> k_means(torch.tensor([[0.0], [0.2], [9.0], [9.2]]), 2).sort(0).values.flatten()
-        tensor([0.1000, 9.1000])
+    Source: Is Tokenization Needed for Masked Particle Modelling?, 2024, arXiv:2409.12589.
     """
-    different = torch.unique(values, dim=0)
-    if len(different) < clusters:
-        raise JetkitError(f"{len(different)} different particles are too few for {clusters} clusters: ask for fewer")
-    centres = _scattered(values, clusters)
-    for _ in range(ROUNDS):
-        distance, place = torch.cdist(values, centres).min(1)
-        counts = torch.bincount(place, minlength=clusters)
-        sums = torch.zeros_like(centres).index_add_(0, place, values)
-        centres = sums / counts.clamp(min=1).unsqueeze(1)
-        lost = counts == 0
-        centres[lost] = values[distance.argsort(descending=True)[: int(lost.sum())]]
-    return centres
+
+    noise: Float[Tensor, " F"]
+
+    def __init__(self, channels: int, numbers: int, noisy: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.flow = SplineFlow(numbers, channels)
+        self.register_buffer("noise", torch.zeros(numbers))
+        self.noise[list(noisy)] = NOISE
+
+    def loss(self, given: Float[Tensor, "M C"], values: Float[Tensor, "M F"]) -> Float[Tensor, ""]:
+        """Mean of −ln p."""
+        with full_precision(values):
+            seen = values + self.noise * torch.randn_like(values)
+            return -self.flow.log_prob(seen, given.to(values.dtype)).mean()
 
 
-def _scattered(values: Float[Tensor, "M F"], count: int) -> Float[Tensor, "K F"]:
-    """Rows far from each other."""
-    chosen = [int(torch.randint(len(values), ()))]
-    square = torch.full((len(values),), torch.inf, dtype=values.dtype)
-    for _ in range(count - 1):
-        square = torch.minimum(square, (values - values[chosen[-1]]).square().sum(1))
-        heights = square.double().cumsum(0)
-        chosen.append(int(torch.searchsorted(heights, heights[-1] * torch.rand((), dtype=heights.dtype), right=True)))
-    return values[torch.tensor(chosen).clamp(max=len(values) - 1)].clone()
+class Tokens(Target):
+    """Cross entropy of the code of a particle.
+
+    Source: Masked Particle Modeling on Sets, 2024, arXiv:2401.13537.
+    """
+
+    def __init__(self, channels: int, codes: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(channels, codes)
+
+    def loss(self, given: Float[Tensor, "M C"], values: Int[Tensor, " M"]) -> Float[Tensor, ""]:
+        """Cross entropy."""
+        return F.cross_entropy(self.net(given).float(), values)

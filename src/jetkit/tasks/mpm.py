@@ -11,19 +11,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jetkit.data.cloud import Cloud
-from jetkit.data.features import SPECIES
+from jetkit.data.features import NUMBERS, SPECIES
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Backbone, columns
+from jetkit.models.tagger import Backbone, Tagger, columns
+from jetkit.models.vq_vae import VQVAE
 from jetkit.nn.attention import Block, padding_bias
+from jetkit.nn.standardisation import Standardisation
 from jetkit.registry import register
 from jetkit.tasks.hidden_particles import hidden
-from jetkit.tasks.hidden_targets import Clusters, FlowMatching, Regression, Target
+from jetkit.tasks.hidden_targets import Clusters, FlowMatching, Regression, Splines, Target, Tokens
 from jetkit.tasks.pretext import Pretext
 from jetkit.tasks.task import Losses
 
-NUMBERS = ("part_pt_log", "part_deta", "part_dphi", "part_d0", "part_d0err", "part_dz", "part_dzerr")
-"""Features that are predicted, of those that the backbone has."""
 SPECIES_WEIGHT = 0.3
+What = Literal["regression", "flow-matching", "spline-flow", "k-means", "tokens"]
+"""What is said of a hidden particle."""
+DISPLACEMENT = NUMBERS[3:]
+"""Numbers that may be discrete: the impact parameters and their errors, 0 for neutral particles."""
 
 
 @register(
@@ -42,8 +46,11 @@ class MPM(Pretext):
 
     - ``regression``: mean absolute error;
     - ``flow-matching``: mean square error of the velocity of a conditional flow;
+    - ``spline-flow``: −ln p of a conditional flow of splines, with noise on the impact parameters;
     - ``k-means``: cross entropy of the nearest of ``clusters`` centres (Masked Particle Modeling on Sets, 2024,
       arXiv:2401.13537);
+    - ``tokens``: cross entropy of the code that a trained ``vq-vae``, the tokeniser, gives it in the complete jet (same
+      source);
 
     plus 0.3 times the cross entropy of the species, if the features tell it.
 
@@ -60,7 +67,7 @@ class MPM(Pretext):
         self,
         backbone: Backbone,
         *,
-        target: Literal["regression", "flow-matching", "k-means"] = "flow-matching",
+        target: What = "flow-matching",
         share: float = 0.4,
         clusters: int = 512,
         width: int = 64,
@@ -72,7 +79,9 @@ class MPM(Pretext):
             raise JetkitError(f"mpm needs a share between 0 and 1 and clusters >= 2, got {share} and {clusters}")
         self.share = share
         features = backbone.spec.features
-        self._numbers = columns(backbone.spec, *(name for name in NUMBERS if name in features))
+        self._what = target
+        self._names = [name for name in NUMBERS if name in features]
+        self._numbers = columns(backbone.spec, *self._names)
         self._species = columns(backbone.spec, *SPECIES) if set(SPECIES) <= set(features) else []
         self.enter = nn.Linear(backbone.width, width)
         self.null = nn.Parameter(torch.empty(1, 1, width))
@@ -80,29 +89,50 @@ class MPM(Pretext):
         self.place = nn.Sequential(nn.Linear(1, width), nn.GELU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList(Block(width, heads, 0.0) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.target = _target(target, width, len(self._numbers), clusters)
+        self.tokeniser: VQVAE | None = None
+        self.target = self._target(target, width, clusters)
         self.species = nn.Linear(width, len(SPECIES)) if self._species else None
-        self.register_buffer("mean", torch.zeros(len(self._numbers)))
-        self.register_buffer("scale", torch.ones(len(self._numbers)))
+        self.standard = Standardisation(len(self._numbers))
 
-    mean: Float[Tensor, " F"]
-    scale: Float[Tensor, " F"]
+    def take_tokeniser(self, tokeniser: Tagger) -> None:
+        """Learn to say the codes of a trained ``vq-vae``, which stays as it is.
+
+        Raises:
+            JetkitError: the target is another, the tokeniser is none, or it knows other features than the backbone.
+        """
+        if self._what != "tokens":
+            raise JetkitError(f"mpm with target={self._what} has no use for a tokeniser: write method.target=tokens")
+        if not isinstance(tokeniser, VQVAE):
+            raise JetkitError("a tokeniser is what jetkit pretrain vq-vae has made: give its run as tokeniser=")
+        if tokeniser.spec.features != self.model.spec.features:
+            raise JetkitError("the tokeniser knows other features than the backbone: pretrain both with the same ones")
+        self.tokeniser = tokeniser.requires_grad_(False)
+        self.target = Tokens(self.norm.normalized_shape[0], len(tokeniser.quantiser.vectors))
 
     @torch.no_grad()
     def prepare(self, clouds: Iterable[Cloud]) -> None:
-        """Standardise the numbers on these jets, and show them to the target."""
-        values = torch.cat([cloud.x[..., self._numbers][cloud.mask] for cloud in clouds]).to(self.mean)
-        self.mean.copy_(values.mean(0))
-        self.scale.copy_(values.std(0, unbiased=False).clamp(min=1e-6))
-        self.target.prepare((values - self.mean) / self.scale)
+        """Standardise the numbers on these jets, and show them to the target.
+
+        Raises:
+            JetkitError: there is no tokeniser where one is needed.
+        """
+        if self.target is None:
+            raise JetkitError("mpm with target=tokens needs a tokeniser: give tokeniser=RUN of jetkit pretrain vq-vae")
+        values = torch.cat([cloud.x[..., self._numbers][cloud.mask] for cloud in clouds]).to(self.standard.mean)
+        self.standard.fit(values)
+        self.target.prepare(self.standard(values))
 
     def loss(self, cloud: Cloud) -> Losses:
         """The parts for numbers and species."""
         at = hidden(cloud.mask, (self.share, self.share))
         target, found = cloud.particles(at), self.predicted(cloud, at)
         given, x = found[target.mask], target.x[target.mask]
-        values = (x[:, self._numbers].float() - self.mean) / self.scale
-        parts = {"particles": self.target.loss(given, values)}
+        assert self.target is not None
+        if self.tokeniser is not None:
+            wanted = self.tokeniser.codes(cloud)[at]
+        else:
+            wanted = self.standard(x[:, self._numbers].float())
+        parts = {"particles": self.target.loss(given, wanted)}
         total = parts["particles"]
         if self.species is not None:
             parts["species"] = F.cross_entropy(self.species(given).float(), x[:, self._species].argmax(1))
@@ -122,8 +152,13 @@ class MPM(Pretext):
         found: Tensor = self.norm(x[:, seen.shape[1] :])
         return found
 
-
-def _target(name: str, channels: int, numbers: int, clusters: int) -> Target:
-    if name == "regression":
-        return Regression(channels, numbers)
-    return FlowMatching(channels, numbers) if name == "flow-matching" else Clusters(channels, numbers, clusters)
+    def _target(self, what: What, width: int, clusters: int) -> Target | None:
+        """That of this name; None until a tokeniser tells how many codes there are."""
+        numbers = len(self._numbers)
+        if what == "regression":
+            return Regression(width, numbers)
+        if what == "flow-matching":
+            return FlowMatching(width, numbers)
+        if what == "spline-flow":
+            return Splines(width, numbers, [place for place, name in enumerate(self._names) if name in DISPLACEMENT])
+        return Clusters(width, numbers, clusters) if what == "k-means" else None

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from jetkit.data.cloud import Cloud
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Backbone
+from jetkit.models.tagger import Backbone, Tagger
 from jetkit.tasks.health import effective_rank, embedding_std, probe_accuracy, uniformity
 from jetkit.tasks.task import Losses, Task
 
@@ -50,6 +50,14 @@ class Pretext(Task):
     @abstractmethod
     def loss(self, cloud: Cloud) -> Losses:
         """Loss of a batch, of which no label is used."""
+
+    def take_tokeniser(self, tokeniser: Tagger) -> None:
+        """Learn to say the codes of a trained tokeniser.
+
+        Raises:
+            JetkitError: the method has no use for one.
+        """
+        raise JetkitError("this method has no use for a tokeniser: leave tokeniser= out")
 
     def predict(self, cloud: Cloud) -> dict[str, Tensor]:
         """Losses of the batch and embeddings of its jets."""

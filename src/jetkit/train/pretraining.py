@@ -10,7 +10,11 @@ from pydantic.dataclasses import dataclass
 
 import jetkit.tasks.methods  # noqa: F401 - registers the methods
 from jetkit.config import ConfigError, load, names, parse
-from jetkit.registry import hyperparameters
+from jetkit.models.tagger import Backbone
+from jetkit.registry import create, hyperparameters
+from jetkit.tasks.pretext import Pretext
+from jetkit.train.files import weights_hash
+from jetkit.train.model_file import load_model, model_path
 from jetkit.train.options import TrainOptions, gathered, option
 
 PRETEXT = "pretext"
@@ -27,6 +31,7 @@ class PretrainOptions(TrainOptions):
     method: Annotated[dict[str, Any], option("options of the method; written method.NAME=VALUE")] = Field(
         default_factory=dict
     )
+    tokeniser: Annotated[str, option("run folder, or model file, of a vq-vae; for mpm with method.target=tokens")] = ""
     select: Annotated[
         Literal["accuracy", "loss", "last"], option("what makes an epoch the best; last: that it is the last")
     ] = "last"
@@ -58,3 +63,24 @@ def pretrain_options(name: str, words: Sequence[str]) -> PretrainOptions:
     hyperparameters(options.model, own)
     hyperparameters(options.pretext, method, PRETEXT)
     return options
+
+
+def pretext_of(model: Backbone, options: PretrainOptions) -> Pretext:
+    """The method that pretrains a backbone, with its tokeniser if it has one.
+
+    Raises:
+        JetkitError: options, backbone or tokeniser do not fit, or the tokeniser cannot be read.
+    """
+    method: Pretext = create(options.pretext, model, options.method, PRETEXT)
+    if options.tokeniser:
+        method.take_tokeniser(load_model(model_path(options.tokeniser)))
+    return method
+
+
+def parents_of(options: PretrainOptions) -> list[str]:
+    """Hashes of the files that the backbone will be made from.
+
+    Raises:
+        JetkitError: the tokeniser cannot be read.
+    """
+    return [weights_hash(model_path(options.tokeniser))] if options.tokeniser else []

@@ -43,7 +43,7 @@ from jetkit.train.model_file import MODEL, ModelCard, save_model
 from jetkit.train.observables import Batches, WithObservables, compute
 from jetkit.train.optimisers import decay_groups, make_optimiser
 from jetkit.train.options import TrainOptions
-from jetkit.train.pretraining import PRETEXT, UNLABELLED, PretrainOptions
+from jetkit.train.pretraining import PRETEXT, UNLABELLED, PretrainOptions, parents_of, pretext_of
 from jetkit.train.shuffled_labels import relabelled, require_event_id
 from jetkit.train.topics import find_topics
 from jetkit.train.weights import ClassWeights, KinematicWeights, class_weights, kinematic_weights
@@ -131,7 +131,7 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
     prepare = _preparation(parts, options)
     torch.manual_seed(options.seed)
     model = create(options.model, cloud_spec(parts.train, options), options.hyperparameters)
-    parents = started(model, options, parts.train) if isinstance(options, AdaptOptions) else []
+    parents = _parents(model, options, parts)
     batches = _known_once(model, loaders(parts, options, fabric.global_rank, fabric.world_size), parts, options, report)
     task = _task(model, parts, options)
     task.prepare(prepare(cloud) for cloud in islice(_batches(parts.train, options, seed=options.seed), FIRST))
@@ -186,11 +186,17 @@ def _groups(task: Task, options: TrainOptions) -> list[dict[str, Any]]:
     return decay_groups(task.named_parameters(), options.weight_decay)
 
 
+def _parents(model: Any, options: TrainOptions, parts: Parts) -> list[str]:
+    """Hashes of the files that the model is made from, of which it takes over what it begins with."""
+    if isinstance(options, AdaptOptions):
+        return started(model, options, parts.train)
+    return parents_of(options) if isinstance(options, PretrainOptions) else []
+
+
 def _task(model: Any, parts: Parts, options: TrainOptions) -> Task:
     """What the model is to learn."""
     if isinstance(options, PretrainOptions):
-        method: Task = create(options.pretext, model, options.method, PRETEXT)
-        return method
+        return pretext_of(model, options)
     kind = SupervisedAttention if model.truths else Classify
     return kind(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
 
@@ -244,7 +250,7 @@ def recorded(options: TrainOptions) -> dict[str, Any]:
 
 
 def _run_hash(options: TrainOptions, card: ModelCard) -> str:
-    text = json.dumps([recorded(options), card.data, card.spec, __version__], sort_keys=True)
+    text = json.dumps([recorded(options), card.data, card.spec, __version__, *card.parents], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,0 +1,152 @@
+"""Jets as sentences: each particle is a word, said after all harder ones."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from typing import ClassVar, NamedTuple, cast
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.models.tagger import Backbone, four_momenta
+from jetkit.nn.attention import Block
+from jetkit.nn.hardest import ranking
+from jetkit.physics.four_vectors import pt
+
+
+class Sentences(NamedTuple):
+    """Words of jets in falling pT, and which places hold one."""
+
+    words: Int[Tensor, "B N"]
+    mask: Bool[Tensor, "B N"]
+
+
+class JetLanguage(Backbone):
+    """p(jet) = Π_i p(w_i | w_1 … w_{i−1}) · p(stop | w_1 … w_n) for its particles in falling pT, each a word.
+
+    A start token and the words go through blocks of attention in which each sees itself and those before it. What comes
+    out at a particle is its token; from it the next word is said, and from the sum over all, after a layer, the class.
+    A subclass says what the words are.
+
+    Source: Learning the Language of QCD Jets with Transformers, 2023, arXiv:2303.07364; OmniJet-α: The first
+    cross-task foundation model for particle physics, 2024, arXiv:2403.05618.
+
+    Args:
+        width: channels of a token
+        depth: blocks
+        heads: attention heads
+        dropout: probability in the blocks
+    """
+
+    pretrained_only: ClassVar[tuple[str, ...]] = ("next_word.",)
+
+    def __init__(self, spec: CloudSpec, words: int, *, width: int, depth: int, heads: int, dropout: float) -> None:
+        super().__init__(spec)
+        self.words, self.width = words, width
+        self.start = nn.Parameter(torch.empty(1, 1, width))
+        nn.init.trunc_normal_(self.start, std=0.02)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.next_word = nn.Linear(width, words + 1)
+        self.gather = nn.Sequential(nn.Linear(width, width), nn.ReLU())
+        self.head = nn.Linear(width, len(spec.classes))
+
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The words, each block, and what gathers the jet."""
+        known = ("blocks", "norm", "gather", "next_word", "head")
+        first = ("start", *(name for name, _ in self.named_children() if name not in known))
+        blocks = [(f"blocks.{number}",) for number in range(len(self.blocks))]
+        return (first, *blocks, ("norm", "gather"))
+
+    @abstractmethod
+    def words_of(self, cloud: Cloud) -> Int[Tensor, "B N"]:
+        """The word of each particle, 0 ≤ word < ``words`` (what stands in padded places is arbitrary)."""
+
+    @abstractmethod
+    def embedded(self, words: Int[Tensor, "B N"]) -> Float[Tensor, "B N D"]:
+        """A vector for each word."""
+
+    @abstractmethod
+    def particles(self, sentences: Sentences) -> Float[Tensor, "B N 3"]:
+        """(pT/GeV, Δη, Δφ) of particles that these words may mean, drawn at random; 0 where padded."""
+
+    def learn_words(self, clouds: Iterable[Cloud]) -> None:
+        """Look at jets before the training begins."""
+
+    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+        """What comes out at each particle."""
+        order = _order(cloud)
+        found = self.heard(self._sentences(cloud, order))[:, 1:]
+        return torch.empty_like(found).scatter_(1, order.unsqueeze(2).expand_as(found), found)
+
+    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
+        """Sum over the particles, after a layer."""
+        gathered: Tensor = self.gather(tokens.masked_fill(~cloud.mask.unsqueeze(2), 0))
+        return (gathered * cloud.mask.unsqueeze(2)).sum(1)
+
+    def heard(self, sentences: Sentences) -> Float[Tensor, "B 1+N D"]:
+        """A vector after the start and after each word."""
+        vectors = self.embedded(sentences.words.masked_fill(~sentences.mask, 0)).to(self.start.dtype)
+        x = torch.cat([self.start.expand(len(vectors), -1, -1), vectors], 1)
+        later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
+        bias = torch.zeros_like(later, dtype=x.dtype).masked_fill_(later, torch.finfo(x.dtype).min / 2)[None, None]
+        for block in cast(Iterable[Block], self.blocks):
+            x = block(x, bias)
+        found: Tensor = self.norm(x)
+        return found
+
+    def log_probabilities(self, cloud: Cloud) -> Float[Tensor, " W"]:
+        """ln p of each word, and of each stop, given the words before it."""
+        sentences = self._sentences(cloud, _order(cloud))
+        said = nn.functional.pad(sentences.mask, (1, 0), value=True)
+        length = sentences.mask.sum(1)
+        wanted = nn.functional.pad(sentences.words, (0, 1)).scatter(1, length.unsqueeze(1), self.words)
+        logits = self.next_word(self.heard(sentences)[said]).float()
+        return -nn.functional.cross_entropy(logits, wanted[said], reduction="none")
+
+    def log_prob(self, cloud: Cloud) -> Float[Tensor, " B"]:
+        """ln p of each jet, as a sentence."""
+        each = self.log_probabilities(cloud)
+        jet = torch.arange(len(cloud), device=each.device).repeat_interleave(cloud.mask.sum(1) + 1)
+        return torch.zeros(len(cloud), dtype=each.dtype, device=each.device).index_add_(0, jet, each)
+
+    @torch.no_grad()
+    def sample(
+        self, jets: int, longest: int = 128, report: Callable[[int, int], None] = lambda done, total: None
+    ) -> Sentences:
+        """New sentences, of one word at least, that are stopped at the longest length.
+
+        Random numbers are those of torch's generator.
+        """
+        device = self.start.device
+        words = torch.zeros(jets, longest, dtype=torch.long, device=device)
+        length = torch.full((jets,), longest, device=device)
+        going = torch.arange(jets, device=device)
+        for place in range(longest):
+            mask = torch.ones(len(going), place, dtype=torch.bool, device=device)
+            logits = self.next_word(self.heard(Sentences(words[going, :place], mask))[:, -1]).float()
+            if place == 0:
+                logits[:, self.words] = -torch.inf
+            said = torch.multinomial(logits.softmax(1), 1).squeeze(1)
+            stopped = said == self.words
+            length[going[stopped]] = place
+            going, said = going[~stopped], said[~stopped]
+            words[going, place] = said
+            report(jets - len(going), jets)
+            if not len(going):
+                break
+        mask = torch.arange(longest, device=device) < length.unsqueeze(1)
+        most = int(length.max())
+        return Sentences(words[:, :most], mask[:, :most])
+
+    def _sentences(self, cloud: Cloud, order: Int[Tensor, "B N"]) -> Sentences:
+        return Sentences(self.words_of(cloud).gather(1, order), cloud.mask.gather(1, order))
+
+
+def _order(cloud: Cloud) -> Int[Tensor, "B N"]:
+    """Places in falling pT, the real particles first."""
+    return ranking(pt(four_momenta(cloud)), cloud.mask)

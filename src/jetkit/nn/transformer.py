@@ -1,0 +1,47 @@
+"""A stack of attention blocks among the particles of a jet, which knows no order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from jetkit.nn.attention import Block, padding_bias
+from jetkit.nn.grouping import length_groups, ungroup
+
+CACHE = 2**20
+"""Bytes that the attention weights of a group of jets should fill."""
+
+
+class Transformer(nn.Module):
+    """Blocks, and a normalisation at the end; what stands in padded places is not seen, and arbitrary afterwards.
+
+    Args:
+        width: channels of a token
+        depth: blocks
+        heads: attention heads
+
+    Example:
+        >>> import torch
+        >>> mask = torch.arange(5) < torch.tensor([[5], [2]])
+        >>> Transformer(8, 2, heads=4)(torch.randn(2, 5, 8), mask).shape
+        torch.Size([2, 5, 8])
+    """
+
+    def __init__(self, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(width, heads, 0.0) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N D"]:
+        """Tokens after all blocks; jets of about equal length are computed together."""
+        groups, found = [], []
+        for rows, n in length_groups(mask, 1, x.element_size(), CACHE):
+            tokens, bias = x[rows, :n], padding_bias(mask[rows, :n], x.dtype)
+            for block in cast(Iterable[Block], self.blocks):
+                tokens = block(tokens, bias)
+            groups.append(rows)
+            found.append(self.norm(tokens))
+        return ungroup(found, groups, mask.shape[1])

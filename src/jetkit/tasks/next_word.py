@@ -1,0 +1,40 @@
+"""Say the next particle of a jet, as a word of a language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from jetkit.data.cloud import Cloud
+from jetkit.errors import JetkitError
+from jetkit.models.jet_language import JetLanguage
+from jetkit.models.tagger import Backbone
+from jetkit.tasks.pretext import Pretext
+from jetkit.tasks.task import Losses
+
+
+class NextWord(Pretext):
+    """−⟨ln p(w_i | w_1 … w_{i−1})⟩ over the words and stops of a batch, in nats.
+
+    Raises:
+        JetkitError: the model is not the language that the method trains.
+    """
+
+    language: ClassVar[type[JetLanguage]]
+    name: ClassVar[str]
+    """Of the method and of its language."""
+    model: JetLanguage
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__(backbone)
+        if not isinstance(backbone, self.language):
+            raise JetkitError(f"{self.name} trains the model of that name alone: leave model= out")
+
+    def prepare(self, clouds: Iterable[Cloud]) -> None:
+        """Let the language learn its words."""
+        self.model.learn_words(clouds)
+
+    def loss(self, cloud: Cloud) -> Losses:
+        """Mean over words and stops."""
+        total = -self.model.log_probabilities(cloud).mean()
+        return Losses(total, {"next_word": total.detach()})
