@@ -40,7 +40,11 @@ def test_one_cycle_is_torchs() -> None:
             theirs.step()
 
 
-@pytest.mark.parametrize("epochs", [1, 3, 5, 10, 20, 50])
+def test_a_single_epoch_does_not_decay() -> None:
+    assert [flat_decay(epoch, 1) for epoch in (0, 0.5, 0.99)] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 5, 10, 20, 50])
 def test_flat_decay_is_weavers(epochs: int) -> None:
     decaying = max(1, int(epochs * 0.3))
     milestones = list(range(epochs - decaying, epochs))

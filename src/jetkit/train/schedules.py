@@ -39,12 +39,14 @@ def cosine(epoch: float, epochs: int) -> float:
 
 
 def flat_decay(epoch: float, epochs: int) -> float:
-    """1 for 70 % of the epochs, then down by an equal factor each epoch to 1/100, as weaver-core.
+    """1 for 70 % of the epochs, then down by an equal factor each epoch to 1/100, as weaver-core; 1 if there is one.
 
     Example:
         >>> [round(flat_decay(epoch, 10), 3) for epoch in (0, 6.9, 7, 9.9)]
         [1.0, 1.0, 0.215, 0.01]
     """
+    if epochs == 1:
+        return 1.0
     decaying = max(1, int(0.3 * epochs))
     steps = max(0, math.floor(epoch) - (epochs - decaying) + 1)
     return float(0.01 ** (min(steps, decaying) / decaying))
