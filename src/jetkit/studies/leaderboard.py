@@ -21,6 +21,7 @@ from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
 from jetkit.models.high_level import HighLevelTagger
+from jetkit.models.tagger import Tagger
 from jetkit.registry import create, entries, entry
 from jetkit.report.leaderboard_page import Place, write_page
 from jetkit.simulate import simulate
@@ -246,16 +247,22 @@ def _place(folder: Path, report: Report) -> Place:
     )
 
 
-@torch.no_grad()
 def flops(folder: Path, trained: TrainOptions, jets: int = 64) -> float:
+    """Operations a jet of the model of a run, on the first jets of the test."""
+    model, card = read_model(folder / MODEL)
+    return operations(
+        model, next(iter(split_data(trained).test.batches(batch=jets, shuffle=False, **card.preprocessing)))
+    )
+
+
+@torch.no_grad()
+def operations(model: Tagger, cloud: Cloud) -> float:
     """Floating-point operations a jet in the matrix products, convolutions and attention of a model.
 
-    Counted by torch on the first jets of the test, with their padding; clustering and sums are not counted.
+    Counted by torch, with the padding of the cloud; clustering and sums are not counted. The model learns no more.
     """
-    model, card = read_model(folder / MODEL)
-    cloud = next(iter(split_data(trained).test.batches(batch=jets, shuffle=False, **card.preprocessing)))
     with FlopCounterMode(display=False) as counter:
-        model(cloud)
+        model.requires_grad_(False)(cloud)
     return float(counter.get_total_flops()) / len(cloud)
 
 
