@@ -24,7 +24,7 @@ BELOW = {
     "evaluate": {"physics"},
     "report": {"evaluate", "data", "physics"},
     "testing": {"models", "nn", "physics", "data", "registry"},
-    "studies": {"report", "evaluate", "train", "testing", "models", "simulate", "data", "registry"},
+    "studies": {"report", "evaluate", "train", "testing", "models", "simulate", "data", "physics", "registry"},
     "cli": {"studies", "report", "evaluate", "train", "tasks", "models", "simulate", "data", "registry"},
     "__main__": {"cli"},
 }

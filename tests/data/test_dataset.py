@@ -179,3 +179,15 @@ def test_the_spec_names_what_the_batches_hold(folder: Path) -> None:
     assert loader.spec == dataset.spec("kinpid", targets=("event_id",))
     assert (len(loader.spec.features), len(loader.spec.jet_features)) == (cloud.x.shape[2], cloud.jet.shape[1])
     assert loader.spec.units["jet_pt"] == "GeV"
+
+
+def test_jets_of_some_classes_keep_their_labels(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    names = dataset.classes
+    some = dataset.of_classes([names[2], names[0]])
+    label = np.asarray(dataset.read(["jet_label"])["jet_label"])
+    np.testing.assert_array_equal(some.read(["jet_label"])["jet_label"], label[np.isin(label, [0, 2])])
+    assert some.classes == names
+    assert some.history == (f"where class {names[2]}+{names[0]}(jet_label)",)
+    with pytest.raises(JetkitError, match="has no class 'tau': it has"):
+        dataset.of_classes(["tau"])

@@ -139,6 +139,25 @@ class Dataset:
         chosen = [source.index[piece] for source, piece in zip(self.sources, pieces, strict=True)]
         return self._narrowed(chosen, f"take {count}{', balanced' * balanced}, seed {seed}")
 
+    def of_classes(self, names: Sequence[str]) -> Dataset:
+        """Rows of these classes; the classes of the dataset and their labels stay.
+
+        Raises:
+            JetkitError: a class that the dataset does not have, or rows without classes.
+        """
+        unknown = [name for name in names if name not in self.classes]
+        if unknown:
+            raise JetkitError(
+                f"{self.card.name} has no class {unknown[0]!r}: it has {', '.join(self.classes) or 'none'}"
+            )
+        wanted = [self.classes.index(name) for name in names]
+
+        def chosen(jets: Mapping[str, Any]) -> Array:
+            return np.isin(jets["jet_label"], wanted)
+
+        chosen.__name__ = f"class {'+'.join(names)}"
+        return self.where(chosen, ["jet_label"])
+
     def repeated(self, times: int) -> Dataset:
         """Each row so many times, one after the other."""
         return self._narrowed([source.index.repeat(times) for source in self.sources], f"repeated {times} times")

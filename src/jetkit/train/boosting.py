@@ -75,6 +75,29 @@ def boost(
     return progress
 
 
+def held_out_scores(
+    first: Float[np.ndarray, "A D"], second: Float[np.ndarray, "B D"], *, seed: int = 0, threads: int | None = None
+) -> tuple[Float[np.ndarray, " H"], Int[np.ndarray, " H"]]:
+    """How trees that are grown on a random half of two samples tell apart the other half: scores and labels.
+
+    The label is 1 for the second sample. What the trees cannot tell apart has an AUC of one half.
+
+    Source: Revisiting Classifier Two-Sample Tests, 2016, arXiv:1610.06545.
+
+    Raises:
+        JetkitError: scikit-learn is not installed.
+    """
+    x, label = np.concatenate([first, second]), np.repeat([0, 1], [len(first), len(second)])
+    order = np.random.default_rng(seed).permutation(len(x))
+    learn, test = order[: len(x) // 2], order[len(x) // 2 :]
+    classifier = require("sklearn.ensemble").HistGradientBoostingClassifier(
+        early_stopping=True, max_iter=200, random_state=seed
+    )
+    with require("threadpoolctl").threadpool_limits(threads):
+        classifier.fit(x[learn], label[learn])
+        return classifier.decision_function(x[test]), label[test]
+
+
 def fill(trees: Trees, classifier: Any, rounds: int) -> None:
     """Copy the first rounds of a fitted HistGradientBoostingClassifier, which has no public way to its nodes."""
     trees.clear()

@@ -34,6 +34,7 @@ def split_data(options: TrainOptions) -> Parts:
         JetkitError: the data cannot be opened, or a part that is needed is empty.
     """
     dataset = open_dataset(options.data)
+    dataset = dataset.of_classes(options.only) if options.only else dataset
     train, validation, test = (dataset.split(part, options.fractions) for part in ("train", "val", "test"))
     if options.train_jets is not None:
         if options.train_jets > len(train):

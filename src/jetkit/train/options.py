@@ -37,6 +37,7 @@ class TrainOptions:
     fractions: Annotated[
         tuple[Share, Share, Share], option("shares of the dataset for training, validation and test")
     ] = (0.8, 0.1, 0.1)
+    only: Annotated[tuple[str, ...], option("classes of the jets, such as [QCD]; default: all")] = ()
     train_jets: Annotated[int | None, option("jets to train on, of those in the training share", ge=1)] = None
     balanced: Annotated[bool, option("take as many train_jets of each class")] = False
     subset: Annotated[int, option("another number takes other train_jets", ge=0)] = 0
