@@ -18,6 +18,7 @@ from jetkit.models.lund_net import LundNet
 from jetkit.models.morphology import Morphology
 from jetkit.models.nsub_dnn import NsubDNN
 from jetkit.models.observables_bdt import ObservablesBDT
+from jetkit.models.omnijet import OmniJet
 from jetkit.models.p_cnn import PCNN
 from jetkit.models.part import ParT
 from jetkit.models.part_irc import ParTIRC

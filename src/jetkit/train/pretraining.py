@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -14,7 +15,7 @@ from jetkit.models.tagger import Backbone
 from jetkit.registry import create, hyperparameters
 from jetkit.tasks.pretext import Pretext
 from jetkit.train.files import weights_hash
-from jetkit.train.model_file import load_model, model_path
+from jetkit.train.model_file import load_model, model_path, read_card
 from jetkit.train.options import TrainOptions, gathered, option
 
 PRETEXT = "pretext"
@@ -31,7 +32,9 @@ class PretrainOptions(TrainOptions):
     method: Annotated[dict[str, Any], option("options of the method; written method.NAME=VALUE")] = Field(
         default_factory=dict
     )
-    tokeniser: Annotated[str, option("run folder, or model file, of a vq-vae; for mpm with method.target=tokens")] = ""
+    tokeniser: Annotated[
+        str, option("run folder, or model file, of a vq-vae; for mpm with method.target=tokens, and for omnijet")
+    ] = ""
     select: Annotated[
         Literal["accuracy", "loss", "last"], option("what makes an epoch the best; last: that it is the last")
     ] = "last"
@@ -45,6 +48,7 @@ def pretrain_options(name: str, words: Sequence[str]) -> PretrainOptions:
 
     Raises:
         ConfigError: an unknown name or option, or a wrong type.
+        JetkitError: the tokeniser cannot be read.
 
     Example:
         >>> options = pretrain_options("p-jepa", ["data=data/jets", "model.width=64", "method.depth=2"])
@@ -60,7 +64,10 @@ def pretrain_options(name: str, words: Sequence[str]) -> PretrainOptions:
     options = parse(PretrainOptions, rest, f"jetkit pretrain {name}", values | given)
     if not options.pretext:
         raise ConfigError(f"{name} names no method: add pretext=p-jepa or another of jetkit pretrain --help")
-    hyperparameters(options.model, own)
+    if options.tokeniser and "tokeniser" in hyperparameters(options.model, own):
+        sizes = read_card(model_path(options.tokeniser)).hyperparameters
+        options = replace(options, hyperparameters={"tokeniser": sizes} | own)
+    hyperparameters(options.model, options.hyperparameters)
     hyperparameters(options.pretext, method, PRETEXT)
     return options
 
