@@ -28,6 +28,7 @@ REQUIRED = (
     "safetensors",
     "torch",
     "typer",
+    "zuko",
 )
 
 
