@@ -72,3 +72,17 @@ def test_two_processes_learn_as_one_with_twice_the_batch(two: Path, make: Any, t
         assert together["validation"]["loss"] == pytest.approx(single["validation"]["loss"], abs=0.1)
     for log in logs:
         assert log[1]["train"]["cross_entropy"] < log[0]["train"]["cross_entropy"] - 0.1
+
+
+@pytest.mark.parametrize("method", ["p-jepa", "jet-clr"])
+def test_two_processes_pretrain_together(toy: Path, tmp_path: Path, method: str) -> None:
+    words = [f"data={toy}", f"out={tmp_path}/run", "devices=2", "epochs=2", "batch=64", "features=kin", "lr=1e-3"]
+    words += ["model.width=16", "model.depth=1", "model.heads=2", "model.pair_widths=[8]", "method.width=16"]
+    words += ["threads=1", "accelerator=cpu", "precision=32-true", *(["method.heads=2"] if method == "p-jepa" else [])]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WORLD", "LOCAL_", "RANK"))}
+    command = [sys.executable, "-m", "jetkit", "pretrain", method, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=clean)
+    assert done.returncode == 0, done.stderr
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in log] == [0, 1, 2]
+    assert log[-1]["validation"]["loss"] < log[0]["validation"]["loss"]

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from jetkit.errors import JetkitError
 from jetkit.nn.clusters import k_means, nearest
 from jetkit.nn.precision import full_precision
+from jetkit.nn.processes import processes, shared_mean, total
 
 ROWS = 32
 """Vectors for each code, of which k-means finds where the codes begin."""
@@ -93,9 +93,10 @@ class VectorQuantiser(nn.Module):
                 self._revive(z.detach())
             codes = self.codes(z)
             if self.training:
-                self.usage += torch.bincount(codes, minlength=len(self.usage))
+                self.usage += total(torch.bincount(codes, minlength=len(self.usage)))
             chosen = self.vectors[codes]
-            loss = (1 - self.beta) * F.mse_loss(z, chosen.detach()) + self.beta * F.mse_loss(z.detach(), chosen)
+            moved, codes_moved = (z - chosen.detach()).square(), (z.detach() - chosen).square()
+            loss = (1 - self.beta) * shared_mean(moved) + self.beta * shared_mean(codes_moved)
             return Quantised(z + (chosen - z).detach(), codes, loss)
 
     @torch.no_grad()
@@ -104,6 +105,8 @@ class VectorQuantiser(nn.Module):
         if self.steps >= self.replace:
             dead = (self.usage == 0).nonzero().squeeze(1)[: len(z)]
             self.vectors[dead] = z[torch.randperm(len(z), device=z.device)[: len(dead)]]
+            if processes() > 1:
+                torch.distributed.broadcast(self.vectors.data, 0)
             self.usage.zero_()
             self.steps.zero_()
         self.steps += 1

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from jetkit.nn.clusters import k_means, nearest
 from jetkit.nn.precision import full_precision
+from jetkit.nn.processes import shared_mean
 from jetkit.nn.spline_flow import SplineFlow
 
 SMOOTHING = 0.1
@@ -29,7 +30,7 @@ class Target(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, given: Float[Tensor, "M C"], values: Num[Tensor, "M *F"]) -> Float[Tensor, ""]:
-        """Mean over the particles."""
+        """Mean over the particles of all processes."""
 
 
 class Regression(Target):
@@ -41,7 +42,7 @@ class Regression(Target):
 
     def loss(self, given: Float[Tensor, "M C"], values: Float[Tensor, "M F"]) -> Float[Tensor, ""]:
         """Mean absolute error."""
-        return F.l1_loss(self.net(given).float(), values)
+        return shared_mean((self.net(given).float() - values).abs())
 
 
 class FlowMatching(Target):
@@ -67,7 +68,7 @@ class FlowMatching(Target):
         time = torch.randn_like(values[:, :1]).sigmoid()
         here = (1 - time) * noise + time * values
         found = self.velocity(torch.cat([given.float(), here, time], 1)).float()
-        return F.mse_loss(found, values - noise)
+        return shared_mean((found - values + noise).square())
 
     @torch.no_grad()
     def sample(self, given: Float[Tensor, "M C"], steps: int = 50) -> Float[Tensor, "M F"]:
@@ -103,7 +104,8 @@ class Clusters(Target):
 
     def loss(self, given: Float[Tensor, "M C"], values: Float[Tensor, "M F"]) -> Float[Tensor, ""]:
         """Cross entropy with label smoothing."""
-        return F.cross_entropy(self.net(given).float(), nearest(values, self.centres), label_smoothing=SMOOTHING)
+        logits, wanted = self.net(given).float(), nearest(values, self.centres)
+        return shared_mean(F.cross_entropy(logits, wanted, reduction="none", label_smoothing=SMOOTHING))
 
 
 class Splines(Target):
@@ -127,7 +129,7 @@ class Splines(Target):
         """Mean of −ln p."""
         with full_precision(values):
             seen = values + self.noise * torch.randn_like(values)
-            return -self.flow.log_prob(seen, given.to(values.dtype)).mean()
+            return -shared_mean(self.flow.log_prob(seen, given.to(values.dtype)))
 
 
 class Tokens(Target):
@@ -142,4 +144,4 @@ class Tokens(Target):
 
     def loss(self, given: Float[Tensor, "M C"], values: Int[Tensor, " M"]) -> Float[Tensor, ""]:
         """Cross entropy."""
-        return F.cross_entropy(self.net(given).float(), values)
+        return shared_mean(F.cross_entropy(self.net(given).float(), values, reduction="none"))

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from jetkit.data.cloud import Cloud
 from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone
+from jetkit.nn.processes import gathered
 from jetkit.registry import register
 from jetkit.tasks.augmentations import View, cloud_of, rotated, softened, split, translated, view_of
 from jetkit.tasks.health import alignment
@@ -94,7 +95,7 @@ class JetCLR(Pretext):
 
 
 def contrast(first: Float[Tensor, "N D"], second: Float[Tensor, "N D"], temperature: float) -> Float[Tensor, ""]:
-    """The normalised temperature-scaled cross entropy of N pairs.
+    """The normalised temperature-scaled cross entropy of N pairs, and of those of the other processes.
 
     Source: A Simple Framework for Contrastive Learning of Visual Representations, 2020, arXiv:2002.05709.
 
@@ -102,7 +103,8 @@ def contrast(first: Float[Tensor, "N D"], second: Float[Tensor, "N D"], temperat
         >>> contrast(torch.eye(4), torch.eye(4), 0.1)
         tensor(0.0003)
     """
-    z = F.normalize(torch.cat([first, second]).float(), dim=1)
+    views = [gathered(view if view.dtype == torch.float64 else view.float()) for view in (first, second)]
+    z = F.normalize(torch.cat(views), dim=1)
     likeness = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
-    partner = torch.arange(len(z), device=z.device).roll(len(first))
+    partner = torch.arange(len(z), device=z.device).roll(len(z) // 2)
     return F.cross_entropy(likeness, partner)

@@ -16,6 +16,7 @@ from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone, Tagger, columns
 from jetkit.models.vq_vae import VQVAE
 from jetkit.nn.attention import Block, padding_bias
+from jetkit.nn.processes import shared_mean
 from jetkit.nn.standardisation import Standardisation
 from jetkit.registry import register
 from jetkit.tasks.hidden_particles import hidden
@@ -135,7 +136,8 @@ class MPM(Pretext):
         parts = {"particles": self.target.loss(given, wanted)}
         total = parts["particles"]
         if self.species is not None:
-            parts["species"] = F.cross_entropy(self.species(given).float(), x[:, self._species].argmax(1))
+            said, true = self.species(given).float(), x[:, self._species].argmax(1)
+            parts["species"] = shared_mean(F.cross_entropy(said, true, reduction="none"))
             total = total + SPECIES_WEIGHT * parts["species"]
         return Losses(total, {name: value.detach() for name, value in parts.items()})
 

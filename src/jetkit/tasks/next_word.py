@@ -9,6 +9,7 @@ from jetkit.data.cloud import Cloud
 from jetkit.errors import JetkitError
 from jetkit.models.jet_language import JetLanguage
 from jetkit.models.tagger import Backbone
+from jetkit.nn.processes import shared_mean
 from jetkit.tasks.pretext import Pretext
 from jetkit.tasks.task import Losses
 
@@ -36,5 +37,5 @@ class NextWord(Pretext):
 
     def loss(self, cloud: Cloud) -> Losses:
         """Mean over words and stops."""
-        total = -self.model.log_probabilities(cloud).mean()
+        total = -shared_mean(self.model.log_probabilities(cloud))
         return Losses(total, {"next_word": total.detach()})

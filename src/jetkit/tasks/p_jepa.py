@@ -19,6 +19,7 @@ from jetkit.models.tagger import Backbone, columns
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.moving_average import follow
 from jetkit.nn.packing import pad
+from jetkit.nn.processes import shared_mean, shared_moments
 from jetkit.registry import register
 from jetkit.tasks.hidden_particles import hidden
 from jetkit.tasks.pretext import Pretext
@@ -133,12 +134,13 @@ class PJEPA(Pretext):
             aggregated = standardised(self.target.aggregate(wanted, found.target))
         predicted = standardised(self.target.aggregate(found.tokens, found.target))
         parts = {
-            "particles": F.smooth_l1_loss(found.tokens[found.target.mask], wanted[found.target.mask]),
-            "aggregate": F.smooth_l1_loss(predicted, aggregated),
+            "particles": _distance(found.tokens[found.target.mask], wanted[found.target.mask]),
+            "aggregate": _distance(predicted, aggregated),
         }
         if self.species is not None:
             flags = found.target.x[..., self._species][found.target.mask]
-            parts["species"] = F.cross_entropy(self.species(found.tokens[found.target.mask]), flags.argmax(1))
+            said = self.species(found.tokens[found.target.mask])
+            parts["species"] = shared_mean(F.cross_entropy(said, flags.argmax(1), reduction="none"))
         return Losses(sum(parts.values(), start=torch.zeros(())), {key: value.detach() for key, value in parts.items()})
 
     def predicted(self, cloud: Cloud, at: Bool[Tensor, "B N"]) -> Predicted:
@@ -153,10 +155,14 @@ class PJEPA(Pretext):
         follow(self.target.state_dict(), self.model.state_dict(), tau)
 
 
+def _distance(found: Float[Tensor, "M D"], wanted: Float[Tensor, "M D"]) -> Float[Tensor, ""]:
+    return shared_mean(F.smooth_l1_loss(found, wanted, reduction="none"))
+
+
 def standardised(
     values: Float[Tensor, "B *N D"], mask: Bool[Tensor, "B N"] | None = None, least: float = 1e-5
 ) -> Float[Tensor, "B *N D"]:
-    """Each channel less its mean and over its standard deviation, in the batch; 0 where the mask is False.
+    """Each channel less its mean and over its standard deviation, in the batch of all processes; 0 where masked.
 
     Example:
         >>> standardised(torch.tensor([[1.0], [3.0]])).round(decimals=3)
@@ -164,6 +170,6 @@ def standardised(
                 [ 1.]])
     """
     rows = values if mask is None else values[mask]
-    variance, mean = torch.var_mean(rows.float(), 0, unbiased=False)
+    mean, variance = shared_moments(rows if rows.dtype == torch.float64 else rows.float())
     found = (rows - mean.to(rows.dtype)) * (variance + least).rsqrt().to(rows.dtype)
     return found if mask is None else pad(found, mask)

@@ -13,6 +13,7 @@ from torch import Tensor
 from jetkit.data.cloud import Cloud
 from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone, Tagger
+from jetkit.nn.processes import alone
 from jetkit.tasks.health import effective_rank, embedding_std, probe_accuracy, uniformity
 from jetkit.tasks.task import Losses, Task
 
@@ -61,7 +62,7 @@ class Pretext(Task):
 
     def predict(self, cloud: Cloud) -> dict[str, Tensor]:
         """Losses of the batch and embeddings of its jets."""
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), alone():
             torch.manual_seed(0)
             losses = self.loss(cloud)
         parts = {f"loss {name}": value.detach().float() for name, value in losses.parts.items()}

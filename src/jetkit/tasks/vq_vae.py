@@ -7,12 +7,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from jetkit.data.cloud import Cloud
 from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone
 from jetkit.models.vq_vae import VQVAE
+from jetkit.nn.processes import shared_mean
 from jetkit.nn.vector_quantiser import perplexity
 from jetkit.registry import register
 from jetkit.tasks.pretext import Pretext
@@ -50,7 +50,7 @@ class VQVAEPretext(Pretext):
             raise JetkitError("the method vq-vae learns the codes of the model vq-vae: write model=vq-vae")
         if commitment < 0:
             raise JetkitError(f"commitment of vq-vae should not be negative, got {commitment}")
-        self._distance = F.l1_loss if reconstruction == "l1" else F.mse_loss
+        self._power = 1 if reconstruction == "l1" else 2
         self.commitment = commitment
 
     @torch.no_grad()
@@ -64,7 +64,7 @@ class VQVAEPretext(Pretext):
         """Reconstruction and commitment."""
         made = self.model.autoencoded(cloud)
         parts = {
-            "reconstruction": self._distance(made.found.float(), made.wanted.float()),
+            "reconstruction": shared_mean((made.found.float() - made.wanted.float()).abs() ** self._power),
             "commitment": made.quantised.loss,
         }
         total = parts["reconstruction"] + self.commitment * parts["commitment"]

@@ -25,6 +25,7 @@ from jetkit.data.twins import PAIR
 from jetkit.errors import JetkitError, require
 from jetkit.models.high_level import HighLevelTagger
 from jetkit.models.tagger import ENCODED
+from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.supervised_attention import SupervisedAttention
@@ -136,6 +137,8 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
     task = _task(model, parts, options)
     task.prepare(prepare(cloud) for cloud in islice(_batches(parts.train, options, seed=options.seed), FIRST))
     optimiser = make_optimiser(options.optimiser, _groups(task, options), options.rate)
+    if isinstance(options, PretrainOptions):
+        share_statistics(task)
     wrapped, optimiser = fabric.setup(task, optimiser)
     card = replace(model_card(options, parts), parents=parents)
 
@@ -284,7 +287,7 @@ def make_fabric(options: TrainOptions) -> Any:
             accelerator=options.accelerator,
             devices=devices,
             num_nodes=world // devices,
-            strategy="ddp" if world > 1 else "auto",
+            strategy=_strategy(options) if world > 1 else "auto",
             precision=options.precision,
         )
     except Exception as error:  # of many kinds, all of which mean the same
@@ -292,6 +295,11 @@ def make_fabric(options: TrainOptions) -> Any:
         raise JetkitError(f"{asked} cannot be had here: {' '.join(str(error).split())[:200]}") from error
     fabric.launch()
     return fabric
+
+
+def _strategy(options: TrainOptions) -> str:
+    """How processes share gradients; a method may leave parts of a backbone alone, such as its head."""
+    return "ddp_find_unused_parameters_true" if isinstance(options, PretrainOptions) else "ddp"
 
 
 @contextmanager
