@@ -11,6 +11,7 @@ NAMES = {
     "converting": "JetClass ROOT files into a dataset, beside weaver-core reading them",
     "loading": "our loader beside weaver-core's on the same jets",
     "observables": "our observables beside the bare fastjet calls",
+    "pretraining": "a step of each pretraining method over a supervised one",
     "resume": "trainings killed at random moments and resumed, beside the same ones left alone",
     "fuzz": "mutated model files: how many are refused, and how fast",
 }

@@ -12,6 +12,7 @@ import jetkit.models  # noqa: F401 - registers the models
 from jetkit.config import ConfigError
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.features import FEATURE_SETS
+from jetkit.models.jet_language import JetLanguage
 from jetkit.registry import Entry, create, entries, hyperparameters, schema
 from jetkit.testing import assert_broken, assert_invariant, random_cloud
 from jetkit.train.model_file import ModelCard, load_model, save_model
@@ -134,6 +135,8 @@ def test_every_parameter_gets_a_gradient(cloud: Cloud, entry: Entry) -> None:
 def test_64_jets_can_be_learned_by_heart(entry: Entry) -> None:
     jets = random_cloud(SPEC, jets=64, particles=(12, 14), seed=2).to(dtype=torch.float32)
     model = tagger(entry)
+    if isinstance(model, JetLanguage):
+        model.learn_words([jets])
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(40):
         for _ in range(15):

@@ -44,8 +44,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-OTHER_JETS = ("observables-bdt", "bip-bdt", "rnn-ip")
-"""Trees, and a model that needs tracks; the contract tests save and load them, too."""
+OTHER_JETS = ("observables-bdt", "bip-bdt", "rnn-ip", "jet-gpt", "omnijet")
+"""Trees, and models that need tracks or pT; the contract tests save and load them, too."""
 
 
 @pytest.mark.parametrize("name", [name for name in TAGGERS if name not in OTHER_JETS])

@@ -66,8 +66,9 @@ def test_patience_ends_a_training(make: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["pfn", "part"])
 def test_precision_reaches_the_model(make: Any, tmp_path: Path, model: str) -> None:
+    few = ("epochs=1", "train_jets=100", "optimiser=adamw", "schedule=constant", "lr=1e-5")
     full, half, double = (
-        train(make(tmp_path / name, model, f"precision={name}", "epochs=1", "train_jets=100", "optimiser=adamw"))[0]
+        train(make(tmp_path / name, model, f"precision={name}", *few))[0]
         for name in ("32-true", "bf16-mixed", "64-true")
     )
     losses = [log_of(folder)[0]["validation"]["loss"] for folder in (full, half, double)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jetkit.config import ConfigError
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
@@ -26,7 +28,7 @@ _SAID = ("part_pt_log", "part_deta", "part_dphi")
     symmetries=("permutation",),
     broken=("collinear",),
     tiny={
-        "tokeniser": {"width": 16, "depth": 1, "heads": 2, "latent": 4, "codes": 8},
+        "tokeniser": {"width": 16, "depth": 1, "heads": 2, "latent": 4, "codes": 64},
         "width": 16,
         "depth": 1,
         "heads": 2,
@@ -67,7 +69,10 @@ class OmniJet(JetLanguage):
         dropout: float = 0.0,
     ) -> None:
         columns(spec, *_SAID)
-        made: VQVAE = create("vq-vae", spec, tokeniser or {})
+        try:
+            made: VQVAE = create("vq-vae", spec, tokeniser or {})
+        except ConfigError as error:
+            raise ConfigError(f"tokeniser of omnijet: {error}") from None
         super().__init__(spec, len(made.quantiser.vectors), width=width, depth=depth, heads=heads, dropout=dropout)
         self.tokeniser = made.requires_grad_(False)
         self.vectors = nn.Embedding(self.words, width)
@@ -86,6 +91,10 @@ class OmniJet(JetLanguage):
         if any(name not in mine or mine[name].shape != value.shape for name, value in own.items()):
             raise JetkitError("the tokeniser has other sizes than model.tokeniser says: leave model.tokeniser out")
         self.tokeniser.load_state_dict(mine | own)
+
+    def learn_words(self, clouds: Iterable[Cloud]) -> None:
+        """Let the codes of a tokeniser that was not trained be where particles are."""
+        self.tokeniser.begin(clouds)
 
     def words_of(self, cloud: Cloud) -> Int[Tensor, "B N"]:
         """The code of each particle, −1 where padded."""

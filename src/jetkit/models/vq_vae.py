@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -121,6 +122,17 @@ class VQVAE(Backbone):
         """The real particles in the latent space."""
         found: Tensor = self.to_latent(self.tokens(cloud)[cloud.mask])
         return found
+
+    @torch.no_grad()
+    def begin(self, clouds: Iterable[Cloud]) -> None:
+        """Standardise the numbers on these jets, and put the codes where their particles are.
+
+        Raises:
+            JetkitError: there are fewer different particles than codes.
+        """
+        kept = [cloud.to(dtype=self.enter.weight.dtype) for cloud in clouds]
+        self.standard.fit(torch.cat([self.values(cloud)[cloud.mask] for cloud in kept]))
+        self.quantiser.start(torch.cat([self.latent(cloud) for cloud in kept]))
 
     def autoencoded(self, cloud: Cloud) -> Autoencoded:
         """The real particles, by way of their codes; with gradients."""

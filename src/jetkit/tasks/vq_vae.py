@@ -53,12 +53,9 @@ class VQVAEPretext(Pretext):
         self._power = 1 if reconstruction == "l1" else 2
         self.commitment = commitment
 
-    @torch.no_grad()
     def prepare(self, clouds: Iterable[Cloud]) -> None:
         """Standardise the numbers on these jets, and put the codes where their particles are."""
-        kept = [cloud.to(dtype=self.model.enter.weight.dtype) for cloud in clouds]
-        self.model.standard.fit(torch.cat([self.model.values(cloud)[cloud.mask] for cloud in kept]))
-        self.model.quantiser.start(torch.cat([self.model.latent(cloud) for cloud in kept]))
+        self.model.begin(clouds)
 
     def loss(self, cloud: Cloud) -> Losses:
         """Reconstruction and commitment."""
