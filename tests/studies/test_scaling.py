@@ -11,7 +11,8 @@ import pytest
 from jetkit.config import ConfigError
 from jetkit.data.dataset import open_dataset
 from jetkit.studies.evaluation import run_options
-from jetkit.studies.scaling import ScalingOptions, _words, scaling_options, trainings
+from jetkit.studies.results import words_of
+from jetkit.studies.scaling import ScalingOptions, scaling_options, trainings
 from jetkit.train.scores import load_scores
 
 Verb = Callable[..., str]
@@ -104,7 +105,7 @@ def test_lists_go_with_and_without_brackets() -> None:
     assert bare == scaling_options(["data=x", "widths=[4,8,16]", "hyperparameter=[phi]"], "here")
     lists = scaling_options(["data=x", "widths=[[4,8],[8,16],[16,32]]"], "here")
     assert lists.widths == ((4, 8), (8, 16), (16, 32))
-    assert scaling_options(_words(lists), "here") == lists
+    assert scaling_options(words_of(lists, ScalingOptions(data=""), "model", "train"), "here") == lists
     with pytest.raises(ConfigError, match="data is missing"):
         scaling_options([], "here")
 

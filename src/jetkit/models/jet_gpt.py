@@ -9,9 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
-from jetkit.models.jet_language import JetLanguage, Sentences
+from jetkit.models.jet_language import LOG_PT, JetLanguage, Sentences, pt_of
 from jetkit.models.tagger import columns
 from jetkit.registry import register
 
@@ -19,7 +18,6 @@ LOWEST = 0.001
 """Quantile of pT at the lowest edge; the highest is the largest pT."""
 WIDEST = 0.8
 """Edges of Δη and Δφ reach from −0.8 to 0.8."""
-_LOG_PT = next(feature for feature in FEATURE_SETS["kin"] if feature.name == "part_pt_log")
 
 
 @register(
@@ -75,7 +73,7 @@ class JetGPT(JetLanguage):
         words = self.counts[0] * self.counts[1] * self.counts[2]
         super().__init__(spec, words, width=width, depth=depth, heads=heads, dropout=dropout)
         self._places = columns(spec, "part_pt_log", "part_deta", "part_dphi")
-        ranges = ((_LOG_PT.low, _LOG_PT.high), (-WIDEST, WIDEST), (-WIDEST, WIDEST))
+        ranges = ((LOG_PT.low, LOG_PT.high), (-WIDEST, WIDEST), (-WIDEST, WIDEST))
         for number, (edges, ends) in enumerate(zip(bins, ranges, strict=True)):
             self.register_buffer(f"edges_{number}", torch.linspace(*ends, edges))
         self.vectors = nn.ModuleList(nn.Embedding(count, width) for count in self.counts)
@@ -111,7 +109,7 @@ class JetGPT(JetLanguage):
             self.within(number, at, torch.rand(at.shape, device=at.device))
             for number, at in enumerate(self._bins(sentences.words))
         ]
-        found[0] = (found[0] / _LOG_PT.scale + (_LOG_PT.center or 0.0)).exp()
+        found[0] = pt_of(found[0])
         return torch.stack(found, -1) * sentences.mask.unsqueeze(2)
 
     def within(self, number: int, at: Int[Tensor, "*any"], share: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:

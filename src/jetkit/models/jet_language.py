@@ -11,10 +11,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.features import FEATURE_SETS
 from jetkit.models.tagger import Backbone, four_momenta
 from jetkit.nn.attention import Block
 from jetkit.nn.hardest import ranking
 from jetkit.physics.four_vectors import pt
+
+LOG_PT = next(feature for feature in FEATURE_SETS["kin"] if feature.name == "part_pt_log")
+"""The feature that tells the transverse momentum."""
 
 
 class Sentences(NamedTuple):
@@ -145,6 +149,16 @@ class JetLanguage(Backbone):
 
     def _sentences(self, cloud: Cloud, order: Int[Tensor, "B N"]) -> Sentences:
         return Sentences(self.words_of(cloud).gather(1, order), cloud.mask.gather(1, order))
+
+
+def pt_of(log_pt: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """Transverse momentum in GeV, from its feature.
+
+    Example:
+        >>> pt_of(torch.zeros(1))
+        tensor([5.4739])
+    """
+    return (log_pt / LOG_PT.scale + (LOG_PT.center or 0.0)).exp()
 
 
 def _order(cloud: Cloud) -> Int[Tensor, "B N"]:

@@ -11,14 +11,12 @@ from torch import Tensor, nn
 
 from jetkit.config import ConfigError
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
-from jetkit.models.jet_language import JetLanguage, Sentences
+from jetkit.models.jet_language import JetLanguage, Sentences, pt_of
 from jetkit.models.tagger import columns
 from jetkit.models.vq_vae import VQVAE
 from jetkit.registry import create, register
 
-_LOG_PT = next(feature for feature in FEATURE_SETS["kin"] if feature.name == "part_pt_log")
 _SAID = ("part_pt_log", "part_deta", "part_dphi")
 
 
@@ -109,5 +107,4 @@ class OmniJet(JetLanguage):
         """What the decoder makes of each sentence."""
         found = self.tokeniser.decoded(sentences.words.masked_fill(~sentences.mask, -1), sentences.mask)
         log_pt, deta, dphi = (found[..., self.tokeniser.numbers.index(name)] for name in _SAID)
-        pt = (log_pt / _LOG_PT.scale + (_LOG_PT.center or 0.0)).exp()
-        return torch.stack([pt, deta, dphi], -1) * sentences.mask.unsqueeze(2)
+        return torch.stack([pt_of(log_pt), deta, dphi], -1) * sentences.mask.unsqueeze(2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from jetkit.studies.results import word
 from jetkit.train.checkpoint import Progress
 from jetkit.train.data_parts import split_data
 from jetkit.train.files import weights_hash
-from jetkit.train.loop import write_log
+from jetkit.train.loop import read_log, write_log
 from jetkit.train.model_file import MODEL, ModelCard, read_model, save_model
 from jetkit.train.options import TrainOptions, option
 from jetkit.train.run import write_run
@@ -153,8 +152,7 @@ def _score(model: Any, out: Path, folders: Sequence[Path], options: EnsembleOpti
 
 def _line(folders: Sequence[Path], numbers: dict[str, float]) -> dict[str, Any]:
     """The log of an ensemble has one line: the time that all its members took."""
-    logs = [(folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1] for folder in folders]
-    seconds = sum(json.loads(line)["seconds"] for line in logs)
+    seconds = sum(read_log(folder)[-1]["seconds"] for folder in folders)
     return {"epoch": 1, "step": 1, "lr": 0.0, "seconds": seconds, "train": {}, "validation": numbers}
 
 

@@ -29,6 +29,7 @@ from jetkit.evaluate.ranking import rank
 from jetkit.evaluate.set_metrics import LEAST, SetDistance, set_metrics
 from jetkit.models.jet_language import JetLanguage
 from jetkit.models.jet_observables import jet_observables
+from jetkit.models.tagger import columns
 from jetkit.physics import four_vectors as fv
 from jetkit.studies.evaluation import Report, run_options
 from jetkit.train.boosting import held_out_scores
@@ -160,12 +161,12 @@ def draw(model: JetLanguage, options: GenerateOptions, report: Report = lambda d
 
 def real_jets(dataset: Dataset, length: int) -> Jets:
     """The usable jets of a dataset, of the hardest particles so many."""
-    pieces = []
+    pieces, direction = [], columns(dataset.spec("kin"), "part_deta", "part_dphi")
     for cloud in dataset.batches(features="kin", length=length, shuffle=False):
         assert cloud.p4 is not None
         pt = torch.hypot(cloud.p4[..., 1], cloud.p4[..., 2])
-        deta, dphi = (cloud.x[..., dataset.spec("kin").features.index(name)] for name in ("part_deta", "part_dphi"))
-        pieces.append((torch.stack([pt, deta, dphi], -1).double().numpy(), cloud.mask.numpy()))
+        particles = torch.cat([pt[..., None], cloud.x[..., direction]], -1)
+        pieces.append((particles.double().numpy(), cloud.mask.numpy()))
     return _joined(pieces)
 
 

@@ -24,11 +24,10 @@ from jetkit.models.high_level import HighLevelTagger
 from jetkit.models.tagger import Tagger
 from jetkit.registry import create, entries, entry
 from jetkit.report.leaderboard_page import Place, write_page
-from jetkit.simulate import simulate
-from jetkit.simulate.options import Options as SimulateOptions
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
 from jetkit.studies.evaluation import EvaluateOptions, Report, report_as, run_options
-from jetkit.studies.results import tagger_result, word
+from jetkit.studies.results import tagger_result, word, words_of
+from jetkit.studies.simulation import simulated
 from jetkit.train.data_parts import split_data
 from jetkit.train.loop import Training, rehearse
 from jetkit.train.model_file import MODEL, read_model
@@ -121,7 +120,7 @@ def leaderboard(
     """
     options = options or LeaderboardOptions()
     out = Path(options.out or f"leaderboard/{recipe}")
-    data = options.data or str(_simulated(recipe, options, out / "data", report))
+    data = options.data or str(simulated(recipe, options.jets, options, out / "data", report))
     wanted, absent = _wanted(options, data, out / "runs")
     runs = []
     for number, training in enumerate(wanted, start=1):
@@ -129,13 +128,8 @@ def leaderboard(
         runs.append(_trained(training, options.allowed, what))
     together = [_together(method, runs, out / "runs", options, report) for method in ENSEMBLES * options.ensembles]
     places = [_place(run, partial(report_as, run.name, report)) for run in [*runs, *together]]
-    command = " ".join(["jetkit leaderboard", recipe, *_words(options)])
+    command = " ".join(["jetkit leaderboard", recipe, *words_of(options, LeaderboardOptions(), "train")])
     return write_page(places, out, budget=options.budget, command=command, absent=absent)
-
-
-def _simulated(recipe: str, options: LeaderboardOptions, out: Path, report: Report) -> Path:
-    wanted = SimulateOptions(jets=options.jets, out=str(out), seed=options.seed, workers=options.workers)
-    return simulate(recipe, wanted, lambda done, total: report(done, total, "simulate"))
 
 
 def _wanted(options: LeaderboardOptions, data: str, out: Path) -> tuple[list[TrainOptions], dict[str, str]]:
@@ -264,13 +258,6 @@ def operations(model: Tagger, cloud: Cloud) -> float:
     with FlopCounterMode(display=False) as counter:
         model.requires_grad_(False)(cloud)
     return float(counter.get_total_flops()) / len(cloud)
-
-
-def _words(options: LeaderboardOptions) -> list[str]:
-    """The options that differ from the defaults, as words."""
-    defaults, given = asdict(LeaderboardOptions()), asdict(options)
-    words = [f"{name}={word(value)}" for name, value in given.items() if name != "train" and value != defaults[name]]
-    return words + [f"train.{name}={word(value)}" for name, value in options.train.items()]
 
 
 def leaderboard_options(words: Sequence[str], where: str) -> LeaderboardOptions:

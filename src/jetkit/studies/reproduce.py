@@ -15,10 +15,9 @@ from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
 from jetkit.evaluate.number import Number
 from jetkit.report.tagger_page import write_page
-from jetkit.simulate import simulate
-from jetkit.simulate.options import Options as SimulateOptions
 from jetkit.studies.evaluation import Report
 from jetkit.studies.results import tagger_result
+from jetkit.studies.simulation import simulated
 from jetkit.train.options import TrainOptions, option
 from jetkit.train.run import train
 
@@ -110,7 +109,7 @@ def reproduce(
     options, card = options or ReproduceOptions(), read_reproduction_card(name)
     out = Path(options.out or f"reproduce/{name}")
     total = round(MARGIN * (card.train_jets + options.validation_jets + options.test_jets))
-    data = options.data or str(_simulated(card, options, total, out / "data", report))
+    data = options.data or str(simulated(card.recipe, total, options, out / "data", report))
     epochs = max(1, round(card.epochs * options.budget))
     training = _training(card, options, data, epochs, str(out / "run"))
     train(training, report)
@@ -143,11 +142,6 @@ def verdict(found: Number, published: float, tolerance: float, budget: float) ->
     if found.value > published:
         return "off track: above the published number, look for a leak"
     return "budget too small" if budget < 1 else "off track: below the published number"
-
-
-def _simulated(card: ReproductionCard, options: ReproduceOptions, jets: int, out: Path, report: Report) -> Path:
-    wanted = SimulateOptions(jets=jets, out=str(out), seed=options.seed, workers=options.workers)
-    return simulate(card.recipe, wanted, lambda done, total: report(done, total, "simulate"))
 
 
 def _training(card: ReproductionCard, options: ReproduceOptions, data: str, epochs: int, out: str) -> TrainOptions:

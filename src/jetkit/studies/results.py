@@ -12,6 +12,7 @@ from jetkit.registry import entry
 from jetkit.report.tagger_result import TaggerResult, Training
 from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders, run_options
 from jetkit.train.adapting import AdaptOptions
+from jetkit.train.loop import read_log
 from jetkit.train.model_file import MODEL, read_model
 from jetkit.train.options import TrainOptions
 
@@ -85,8 +86,21 @@ def word(value: Any) -> str:
         ('[0.2,0.1]', 'true', '0.001')
     """
     if isinstance(value, list | tuple):
-        return f"[{','.join(str(part) for part in value)}]"
+        return f"[{','.join(word(part) for part in value)}]"
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+
+
+def words_of(options: Any, defaults: Any, *groups: str) -> list[str]:
+    """The options that differ from the defaults, as words; those of a group are written ``GROUP.NAME=VALUE``.
+
+    Example:
+        >>> mine, other = (TrainOptions(model="pfn", data="a", seed=seed) for seed in (2, 1))
+        >>> words_of(mine, other)
+        ['seed=2']
+    """
+    given, usual = asdict(options), asdict(defaults)
+    own = [f"{name}={word(value)}" for name, value in given.items() if name not in groups and value != usual[name]]
+    return own + [f"{group}.{name}={word(value)}" for group in groups for name, value in given[group].items()]
 
 
 def _shown(options: TrainOptions) -> dict[str, Any]:
@@ -94,7 +108,7 @@ def _shown(options: TrainOptions) -> dict[str, Any]:
 
 
 def _training(run: RunResult) -> Training:
-    log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    log = read_log(run.folder)
     return Training(
         seed=run.options.seed,
         folder=str(run.folder),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,8 +19,9 @@ from jetkit.evaluate.power_law import VALUES, fit_power_law
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.report.scaling_page import Run, Study, write_page
 from jetkit.studies.evaluation import EvaluateOptions, Report, report_as, scores_of
-from jetkit.studies.results import word
+from jetkit.studies.results import word, words_of
 from jetkit.train.data_parts import split_data
+from jetkit.train.loop import read_log
 from jetkit.train.model_file import MODEL, read_model
 from jetkit.train.options import TrainOptions, gathered, option, train_options
 from jetkit.train.run import train
@@ -97,7 +97,7 @@ def scaling(recipe: str, options: ScalingOptions, report: Report = lambda done, 
         epochs=first.epochs,
         runs=tuple(runs),
         fit=fit,
-        command=" ".join(["jetkit scaling", recipe, *_words(options)]),
+        command=" ".join(["jetkit scaling", recipe, *words_of(options, ScalingOptions(data=""), "model", "train")]),
     )
     return write_page(study, out)
 
@@ -167,7 +167,7 @@ def _run(width: str, training: TrainOptions, report: Report) -> Run:
     (folder,) = train(training, report)
     _, scores = scores_of(folder, EvaluateOptions(), report)
     model, _ = read_model(folder / MODEL)
-    log = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    log = read_log(folder)
     assert training.train_jets is not None
     return Run(
         width=width,
@@ -178,24 +178,6 @@ def _run(width: str, training: TrainOptions, report: Report) -> Run:
         loss=cross_entropy(scores.logits, scores.label, scores.classes),
         seconds=log[-1]["seconds"],
     )
-
-
-def _words(options: ScalingOptions) -> list[str]:
-    """The options that differ from the defaults, as words."""
-    defaults, given = asdict(ScalingOptions(data="")), asdict(options)
-    groups = {name: given.pop(name) for name in ("model", "train")}
-    words = [f"{name}={_compact(value)}" for name, value in given.items() if value != defaults[name]]
-    return words + [
-        f"{group}.{name}={word(value)}" for group, values in groups.items() for name, value in values.items()
-    ]
-
-
-def _compact(value: Any) -> str:
-    """As `word`, also for lists in a list."""
-    if isinstance(value, tuple):
-        inner = ",".join(_compact(part) if isinstance(part, tuple) else str(part) for part in value)
-        return f"[{inner}]"
-    return word(value)
 
 
 def scaling_options(words: Sequence[str], where: str) -> ScalingOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from math import ceil
@@ -19,12 +19,12 @@ from jetkit.config import parse
 from jetkit.errors import JetkitError
 from jetkit.report.tagger_result import TaggerResult
 from jetkit.report.transfer_page import Curve, write_page
-from jetkit.simulate import simulate
-from jetkit.simulate.options import Options as SimulateOptions
 from jetkit.studies.evaluation import EvaluateOptions, Report, report_as
-from jetkit.studies.results import result_of, word
+from jetkit.studies.results import result_of, word, words_of
+from jetkit.studies.simulation import simulated
 from jetkit.train.adapting import FROZEN, PRETRAINED, AdaptOptions, adapt_options
 from jetkit.train.data_parts import split_data
+from jetkit.train.loop import read_log
 from jetkit.train.model_file import model_path, read_card
 from jetkit.train.options import gathered, option
 from jetkit.train.run import train
@@ -101,18 +101,19 @@ def transfer(
     """
     options = options or TransferOptions()
     out = Path(options.out or f"transfer/{recipe}")
-    data = options.data or str(_simulated(recipe, options, out / "data", report))
+    data = options.data or str(simulated(recipe, options.jets, options, out / "data", report))
     subjects = list(_subjects([str(model) for model in models], options, out / "runs"))
-    for subject in subjects:
-        split_data(_training(subject, options, data, options.labels[-1], (options.rates[0], 1), options.seed))
+    split_data(_training(subjects[0], options, data, options.labels[-1], (options.rates[0], 1), options.seed))
     curves = [_curve(subject, options, data, report) for subject in subjects]
-    words = " ".join(["jetkit transfer", *map(str, models), recipe, *_words(options)])
+    words = " ".join(
+        [
+            "jetkit transfer",
+            *map(str, models),
+            recipe,
+            *words_of(options, TransferOptions(), "train"),
+        ]
+    )
     return write_page(curves, out, command=words, protocol=_protocol(options, curves))
-
-
-def _simulated(recipe: str, options: TransferOptions, out: Path, report: Report) -> Path:
-    wanted = SimulateOptions(jets=options.jets, out=str(out), seed=options.seed, workers=options.workers)
-    return simulate(recipe, wanted, lambda done, total: report(done, total, "simulate"))
 
 
 def _subjects(models: Sequence[str], options: TransferOptions, out: Path) -> Iterator[Subject]:
@@ -208,8 +209,7 @@ def _trained(options: AdaptOptions, report: Report) -> Path:
 
 def _best(folder: Path) -> float:
     """Highest accuracy on the validation jets."""
-    lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    return max(float(json.loads(line)["validation"]["accuracy"]) for line in lines)
+    return max(float(line["validation"]["accuracy"]) for line in read_log(folder))
 
 
 def _protocol(options: TransferOptions, curves: Sequence[Curve]) -> list[str]:
@@ -235,13 +235,6 @@ def _protocol(options: TransferOptions, curves: Sequence[Curve]) -> list[str]:
 
 def _list(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
-
-
-def _words(options: TransferOptions) -> list[str]:
-    """The options that differ from the defaults, as words."""
-    defaults, given = asdict(TransferOptions()), asdict(options)
-    words = [f"{name}={word(value)}" for name, value in given.items() if name != "train" and value != defaults[name]]
-    return words + [f"train.{name}={word(value)}" for name, value in options.train.items()]
 
 
 def transfer_options(words: Sequence[str]) -> TransferOptions:

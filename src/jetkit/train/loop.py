@@ -253,6 +253,11 @@ def write_log(folder: Path, progress: Progress) -> None:
     write_bytes(folder / "log.jsonl", lines.encode())
 
 
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of ``log.jsonl``, one an epoch."""
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
 def _stop_at_nan(training: Training, cloud: Cloud, progress: Progress, finite: bool) -> None:
     """Save the batch and say where it is."""
     where = f"at step {progress.step} of epoch {progress.epoch + 1}"
