@@ -37,8 +37,8 @@ class VectorQuantiser(nn.Module):
     Source: Neural Discrete Representation Learning, 2017, arXiv:1711.00937. The package vqtorch (Straightening Out the
     Straight-Through Estimator, 2023, arXiv:2305.08842) has two more options, which are left out here: ``affine_lr``, a
     learned scale and offset common to all codes, and ``sync_nu``, a share of the reconstruction's gradient that codes
-    get. β stands where it does there; with β and 1 − β exchanged, and squares summed, the codes pull the encoder so
-    hard that particles are given back half again as badly, and embeddings nearly collapse.
+    get. β stands where it does there; with β and 1 − β exchanged, and squares summed, the codes would pull the encoder
+    much harder.
 
     Args:
         codes: K

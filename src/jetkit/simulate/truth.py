@@ -158,7 +158,7 @@ def hard_process(record: Record) -> Floats:
 def parton_level(record: Record) -> Floats:
     """(E,) a number that two events share only when they do up to hadronisation: Σ |pz| of all in the record so far.
 
-    Pythia draws the shower anew, from other random numbers, where hadronisation fails: about 1 event in 1000.
+    Pythia draws the shower anew, from other random numbers, where hadronisation fails, which is seldom.
     """
     return _sum_pz(record, np.abs(record.status) < HADRONISATION)
 
