@@ -57,6 +57,14 @@ def test_the_same_seed_draws_the_same_bytes(trained: Path, tmp_path: Path, jetki
     assert a == b != c
 
 
+def test_a_denoiser_draws_jets_too(toy: Path, tmp_path: Path, jetkit: Verb) -> None:
+    sizes = ("model.width=16", "model.depth=1", "model.heads=2", "model.neighbours=3")
+    jetkit("pretrain", "omni-learn", f"data={toy}", "features=kin", f"out={tmp_path}/run", *sizes, *WORDS)
+    words = ("jets=30", "steps=2", "longest=9", "judge=false")
+    jetkit("generate", str(tmp_path / "run"), *words, f"out={tmp_path}/drawn")
+    assert len(open_dataset(tmp_path / "drawn")) == 30
+
+
 def test_jets_of_another_distribution_are_told_from_real_ones() -> None:
     real, like, wide = toys(2400, 0.1, 1), toys(1200, 0.1, 2), toys(1200, 0.13, 3)
     options = GenerateOptions(threads=1)

@@ -20,7 +20,7 @@ from torch import distributed
 import jetkit.tasks.hidden_particles as hiding
 from jetkit.data.cloud import CloudSpec
 from jetkit.data.features import FEATURE_SETS
-from jetkit.models import PFN, JetGPT, ParT, VQVAE
+from jetkit.models import PET, PFN, JetGPT, ParT, VQVAE
 from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.registry import create
 from jetkit.testing import random_cloud
@@ -39,13 +39,17 @@ jetkit.tasks.mpm.hidden = jetkit.tasks.p_jepa.hidden = every_third
 torch.manual_seed(1)
 part = lambda: ParT(SPEC, width=16, depth=1, heads=2, pair_widths=(8,), dropout=0.0)
 model = {"jet-gpt": lambda: JetGPT(SPEC, bins=(4, 4, 4), width=16, depth=1, heads=2, dropout=0.0),
+         "omni-learn": lambda: PET(SPEC, width=16, depth=1, heads=2, neighbours=3, scale=0.5),
          "vq-vae": lambda: VQVAE(SPEC, width=16, depth=1, heads=2, latent=4, codes=8)}.get(method, part)()
-options = {"mpm": {"target": "regression"}, "jet-clr": {"augmentations": ()}}.get(method, {})
-task = create(method, model, options, "pretext").double()
+options = {"mpm": {"target": "regression"}, "jet-clr": {"augmentations": ()}, "omni-learn": {"drop": 0.0}}
+task = create(method, model, options.get(method, {}), "pretext").double()
 cloud = random_cloud(SPEC, jets=10, particles=(4, 20), seed=3)
 if method == "rs3l":
     cloud = cloud.replace(targets={"pair": torch.arange(5).repeat_interleave(2)})
 task.prepare([cloud])
+if method == "omni-learn":
+    torch.randn_like = torch.sin
+    torch.rand = lambda *shape, **kind: torch.full(shape, 0.3, **kind)
 share_statistics(task)
 if world > 1:
     distributed.init_process_group("gloo", init_method=f"file://{out}/meet", rank=rank, world_size=world)
@@ -58,7 +62,7 @@ found = {name: weight.grad for name, weight in whole.named_parameters() if weigh
 running = {name: value for name, value in whole.state_dict().items() if "running" in name and "target." not in name}
 write_tensors(out / f"{world}-{rank}", found | running | {"loss": losses.total.detach()}, {})
 """
-METHODS = ("p-jepa", "mpm", "jet-clr", "rs3l", "jet-gpt", "vq-vae")
+METHODS = ("p-jepa", "mpm", "jet-clr", "rs3l", "jet-gpt", "vq-vae", "omni-learn")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -31,7 +31,7 @@ def advance(model: nn.Module, optimiser: torch.optim.Optimizer, average: Average
     average.update(model)
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "radam", "ranger"])
+@pytest.mark.parametrize("optimiser", ["adamw", "radam", "ranger", "lion"])
 @pytest.mark.parametrize("stop", [0, 3, 6, 13])
 def test_the_steps_after_a_restore_are_the_same_bits(tmp_path: Path, optimiser: str, stop: int) -> None:
     checkpoint.save(tmp_path, *stepped(optimiser, stop), Progress(step=stop), "run")

@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-OTHER_JETS = ("observables-bdt", "bip-bdt", "rnn-ip", "jet-gpt", "omnijet")
+OTHER_JETS = ("observables-bdt", "bip-bdt", "rnn-ip", "jet-gpt", "omnijet", "pet")
 """Trees, and models that need tracks or pT; the contract tests save and load them, too."""
 
 

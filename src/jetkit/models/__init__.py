@@ -26,6 +26,7 @@ from jetkit.models.part_supervised import ParTSupervised
 from jetkit.models.particle_net import ParticleNet
 from jetkit.models.particle_next import ParticleNeXt
 from jetkit.models.pelican import Pelican, PelicanIRC, PelicanSO2
+from jetkit.models.pet import PET
 from jetkit.models.pfn import PFN
 from jetkit.models.rec_nn import RecNN
 from jetkit.models.res_next import ResNeXt

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.features import FEATURE_SETS
+from jetkit.models.jet_generator import Drawn, JetGenerator
 from jetkit.models.tagger import Backbone, four_momenta
 from jetkit.nn.attention import Block
 from jetkit.nn.hardest import ranking
@@ -28,7 +29,7 @@ class Sentences(NamedTuple):
     mask: Bool[Tensor, "B N"]
 
 
-class JetLanguage(Backbone):
+class JetLanguage(Backbone, JetGenerator):
     """p(jet) = Π_i p(w_i | w_1 … w_{i−1}) · p(stop | w_1 … w_n) for its particles in falling pT, each a word.
 
     A start token and the words go through blocks of attention in which each sees itself and those before it. What comes
@@ -117,6 +118,17 @@ class JetLanguage(Backbone):
         each = self.log_probabilities(cloud)
         jet = torch.arange(len(cloud), device=each.device).repeat_interleave(cloud.mask.sum(1) + 1)
         return torch.zeros(len(cloud), dtype=each.dtype, device=each.device).index_add_(0, jet, each)
+
+    def draw(
+        self,
+        jets: int,
+        longest: int = 128,
+        steps: int = 100,
+        report: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Drawn:
+        """New jets, word by word (there are no steps)."""
+        sentences = self.sample(jets, longest, report)
+        return Drawn(self.particles(sentences), sentences.mask)
 
     @torch.no_grad()
     def sample(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -36,12 +35,23 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N D"]:
-        """Tokens after all blocks; jets of about equal length are computed together."""
-        groups, found = [], []
-        for rows, n in length_groups(mask, 1, x.element_size(), CACHE):
-            tokens, bias = x[rows, :n], padding_bias(mask[rows, :n], x.dtype)
-            for block in cast(Iterable[Block], self.blocks):
-                tokens = block(tokens, bias)
-            groups.append(rows)
-            found.append(self.norm(tokens))
-        return ungroup(found, groups, mask.shape[1])
+        """Tokens after all blocks."""
+        found: Tensor = self.norm(through(self.blocks, x, mask))
+        return found
+
+
+def through(
+    blocks: Iterable[nn.Module], x: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"]
+) -> Float[Tensor, "B N D"]:
+    """Tokens after blocks that are called with tokens and bias; jets of about equal length are computed together.
+
+    0 after the longest of a group, arbitrary in other padded places.
+    """
+    groups, found = [], []
+    for rows, n in length_groups(mask, 1, x.element_size(), CACHE):
+        tokens, bias = x[rows, :n], padding_bias(mask[rows, :n], x.dtype)
+        for block in blocks:
+            tokens = block(tokens, bias)
+        groups.append(rows)
+        found.append(tokens)
+    return ungroup(found, groups, mask.shape[1])

@@ -27,7 +27,7 @@ from jetkit.evaluate.jet_sets import JetSet
 from jetkit.evaluate.number import Number
 from jetkit.evaluate.ranking import rank
 from jetkit.evaluate.set_metrics import LEAST, SetDistance, set_metrics
-from jetkit.models.jet_language import JetLanguage
+from jetkit.models.jet_generator import JetGenerator
 from jetkit.models.jet_observables import jet_observables
 from jetkit.models.tagger import columns
 from jetkit.physics import four_vectors as fv
@@ -51,6 +51,7 @@ class GenerateOptions:
     out: Annotated[str, option("folder of the dataset to write; default: generated/RUN")] = ""
     longest: Annotated[int, option("most particles of a jet", ge=1)] = 128
     batch: Annotated[int, option("jets drawn at once", ge=1)] = 500
+    steps: Annotated[int, option("in which omni-learn takes the noise off", ge=1)] = 100
     judge: Annotated[bool, option("compare them with the test jets of the training")] = True
     seed: Annotated[int, option("of the jets", ge=0)] = 1
     threads: Annotated[int, option("of the computation", ge=1)] = os.cpu_count() or 1
@@ -116,8 +117,8 @@ def generate(
     folder, options = Path(run), options or GenerateOptions()
     out = Path(options.out or f"generated/{folder.name}")
     model, _ = read_model(folder / MODEL)
-    if not isinstance(model, JetLanguage):
-        raise JetkitError(f"{folder} holds a model that draws no jets: pretrain one, such as jet-gpt")
+    if not isinstance(model, JetGenerator):
+        raise JetkitError(f"{folder} holds a model that draws no jets: pretrain one, such as jet-gpt or omni-learn")
     trained = run_options(folder)
     test = split_data(trained).test
     if options.judge and (options.jets < LEAST or len(test) < 2 * LEAST):
@@ -127,7 +128,12 @@ def generate(
         )
     card = Card(
         f"drawn from {folder.name}",
-        recipe={"model": weights_hash(folder / MODEL), "jets": options.jets, "longest": options.longest},
+        recipe={
+            "model": weights_hash(folder / MODEL),
+            "jets": options.jets,
+            "longest": options.longest,
+            "steps": options.steps,
+        },
         seed=options.seed,
         notes=[f"jets as a model has learned them from {trained.data}; the axis of each is at eta = phi = 0"],
     )
@@ -145,17 +151,18 @@ def generate(
     return Generated(out, distances, jets)
 
 
-def draw(model: JetLanguage, options: GenerateOptions, report: Report = lambda done, total, what: None) -> Jets:
+def draw(model: JetGenerator, options: GenerateOptions, report: Report = lambda done, total, what: None) -> Jets:
     """New jets; of equal options the same ones."""
     torch.manual_seed(options.seed)
     pieces = []
     for done in range(0, options.jets, options.batch):
-        sentences = model.sample(
+        drawn = model.draw(
             min(options.batch, options.jets - done),
             options.longest,
+            options.steps,
             lambda ready, _, done=done: report(done + ready, options.jets, "draw"),  # type: ignore[misc]
         )
-        pieces.append((model.particles(sentences).double().numpy(), sentences.mask.numpy()))
+        pieces.append((drawn.particles.double().numpy(), drawn.mask.numpy()))
     return _joined(pieces)
 
 

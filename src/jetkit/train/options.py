@@ -48,7 +48,9 @@ class TrainOptions:
         Annotated[float, Field(gt=0)] | Literal["auto"],
         option("highest learning rate; auto: from a test of 200 steps"),
     ] = 1e-3
-    optimiser: Annotated[Literal["adamw", "radam", "ranger"], option("ranger is RAdam with Lookahead")] = "adamw"
+    optimiser: Annotated[Literal["adamw", "radam", "ranger", "lion"], option("ranger is RAdam with Lookahead")] = (
+        "adamw"
+    )
     weight_decay: Annotated[float, option("of matrices; not of biases, normalisations and tokens", ge=0)] = 0.01
     schedule: Annotated[
         Literal["constant", "one-cycle", "flat-decay", "cosine", "warm-restarts"],
