@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from jetkit.studies.results import tagger_result
+from jetkit.studies.results import pretraining_command, tagger_result
+from jetkit.train.pretraining import pretrain_options
 
 Jetkit = Callable[..., str]
 
@@ -17,6 +19,31 @@ def test_runs_are_compared_on_one_page(jetkit: Jetkit, runs: Path, tmp_path: Pat
     assert str(tmp_path / "page" / "index.html") in output
     assert all(name in page for name in ("pfn", "efn", "observables-bdt"))
     assert not re.search(r"https?://(?!www\.w3\.org)[^ \"<]*\.(js|css|png|woff)", page)
+
+
+def test_pretrainings_are_compared_by_their_health(jetkit: Jetkit, runs: Path, toy: Path, tmp_path: Path) -> None:
+    words = (f"data={toy}", "epochs=2", "batch=64", "length=12", "features=kin", "threads=1", "accelerator=cpu")
+    jetkit("pretrain", "mpm", *words, "model=pfn", "method.width=16", "method.target=regression", f"out={tmp_path}/mpm")
+    sizes = ("model.bins=[6,6,6]", "model.width=16", "model.depth=1", "model.heads=2")
+    jetkit("pretrain", "jet-gpt", *words, *sizes, f"out={tmp_path}/gpt")
+    jetkit("report", f"{tmp_path}/mpm", f"{tmp_path}/gpt", f"out={tmp_path}/page")
+    page = (tmp_path / "page" / "index.html").read_text()
+    shown = [json.loads(line) for line in (tmp_path / "gpt" / "log.jsonl").read_text().splitlines()]
+    assert shown[0]["epoch"] == 0
+    assert f"untrained {shown[0]['validation']['effective_rank']:.3g}" in page
+    assert f"{shown[-1]['validation']['loss']:.4g}" in page
+    assert {file.name for file in (tmp_path / "page").glob("*.png")} == {"health.png", "losses-1.png", "losses-2.png"}
+    assert "method.target=regression" in page
+    said = jetkit("report", f"{tmp_path}/mpm", str(runs / "pfn"), f"out={tmp_path}/both", code=1)
+    assert "report them apart" in said
+
+
+def test_the_command_of_a_pretraining_makes_the_same_options() -> None:
+    given = ["data=a", "epochs=3", "clip=null", "model=pfn", "model.phi=[8,8]", "method.share=0.5", "weight_decay=0.01"]
+    options = pretrain_options("mpm", [*given, "out=b"])
+    words = pretraining_command(options, "b").split()
+    assert words[:3] == ["jetkit", "pretrain", "mpm"]
+    assert pretrain_options("mpm", words[3:]) == options
 
 
 def test_a_result_tells_how_to_train_it_again(runs: Path) -> None:

@@ -32,7 +32,7 @@ def report_(
         list[str] | None, typer.Argument(help="run folders, then options", metavar="RUN... [key=value]...")
     ] = None,
 ) -> None:
-    """Compare runs on one self-contained page; evaluates those that are not yet evaluated."""
+    """Compare runs on one self-contained page: taggers, evaluated where they are not yet, or pretrainings."""
     from jetkit.studies.report import write_report
 
     runs, rest = runs_and_options(words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,14 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from jetkit.evaluate.paired import compare_auc
-from jetkit.report.figure import image
+from jetkit.report import page
 from jetkit.report.leaderboard_pictures import auc_ranking, rejection_against_cost
-from jetkit.report.page import render
+from jetkit.report.page import Picture
 from jetkit.report.paired_verdicts import SURE
-from jetkit.report.pictures import write_bytes
 from jetkit.report.published import Published, benchmark, published_numbers
 from jetkit.report.tagger_page import summary
-from jetkit.report.tagger_picture_set import Picture
 from jetkit.report.tagger_result import TaggerResult, common_rejections, ranked, rejection_at, written
 from jetkit.report.tagger_tables import (
     NONE,
@@ -72,25 +69,21 @@ def write_page(
     order = ranked([place.result for place in places])
     board = sorted(places, key=lambda place: order.index(place.result))
     drawn = pictures(board)
-    pngs = [image(picture.figure) for picture in drawn]
-    for picture, png in zip(drawn, pngs, strict=True):
-        write_bytes(out / f"{picture.name}.png", png)
     dataset = str(order[0].dataset.get("name", "jets"))
-    page = render(
+    return page.write_page(
         "leaderboard.html.j2",
+        out,
+        drawn,
         title=f"{len(board)} taggers on {dataset}",
         summary=f"{summary(order)} Budget of each training: {budget}.",
         ranking=ranking(board),
         found=benchmark(dataset),
-        pictures=[(picture, b64encode(png).decode()) for picture, png in zip(drawn, pngs, strict=True)],
         inversions=inversion_table(board),
         sure=SURE,
         command=command,
         places=board,
         absent=absent,
     )
-    write_bytes(out / "index.html", page.encode())
-    return out / "index.html"
 
 
 def ranking(board: Sequence[Place]) -> TaggerTable:

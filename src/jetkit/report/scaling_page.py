@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -12,11 +11,9 @@ import numpy as np
 
 from jetkit.evaluate.number import Number, value_with_error
 from jetkit.evaluate.power_law import OPERATIONS, STEEPEST, Estimate, PowerLaw, PowerLawFit
-from jetkit.report.figure import image
-from jetkit.report.page import render
-from jetkit.report.pictures import write_bytes
+from jetkit.report import page
+from jetkit.report.page import Picture
 from jetkit.report.scaling_pictures import Curve, losses_against
-from jetkit.report.tagger_picture_set import Picture
 from jetkit.report.tagger_tables import Cell, Row, TaggerTable, duration
 
 POINTS = 60
@@ -87,11 +84,10 @@ def write_page(study: Study, out: Path) -> Path:
         JetkitError: the folder cannot be written, or matplotlib, mplhep or jinja2 is absent.
     """
     drawn = pictures(study)
-    pngs = [image(picture.figure) for picture in drawn]
-    for picture, png in zip(drawn, pngs, strict=True):
-        write_bytes(out / f"{picture.name}.png", png)
-    page = render(
+    return page.write_page(
         "scaling.html.j2",
+        out,
+        drawn,
         title=f"Scaling of {study.model} on {study.dataset}",
         summary=summary(study),
         law=law_table(study.fit),
@@ -101,13 +97,10 @@ def write_page(study: Study, out: Path) -> Path:
         undetermined=[undetermined_sentence(study.fit, name) for name in study.fit.undetermined],
         optimum=optimum_table(study) if study.determined else None,
         operations=OPERATIONS,
-        pictures=[(picture, b64encode(png).decode()) for picture, png in zip(drawn, pngs, strict=True)],
         runs=run_table(study),
         command=study.command,
         paper=study.paper,
     )
-    write_bytes(out / "index.html", page.encode())
-    return out / "index.html"
 
 
 def summary(study: Study) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +13,7 @@ from jetkit.evaluate.efficiency import efficiency_curves
 from jetkit.evaluate.roc import Roc
 from jetkit.evaluate.temperature import apply_temperature
 from jetkit.report.figure import plain
+from jetkit.report.page import Picture
 from jetkit.report.pictures import bin_edges
 from jetkit.report.tagger_pictures import (
     FEWEST,
@@ -28,9 +27,6 @@ from jetkit.report.tagger_pictures import (
 from jetkit.report.tagger_result import TaggerResult, common_comparisons
 from jetkit.report.training_pictures import training_curves
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 CURVES, PANELS = 6, 4
 """Most taggers in one picture, and most panels."""
 EFFICIENCY = 0.5
@@ -41,17 +37,6 @@ VARIABLES = {
     "nparticles": (("jet_nparticles",), "number of particles", "number of particles"),
 }
 """Name → columns in the order of preference, label of the axis, words."""
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A figure with its place on the page: `section` is roc, scores, confusion, calibration, jets or training."""
-
-    name: str
-    section: str
-    title: str
-    caption: str
-    figure: Figure
 
 
 def picture_set(results: Sequence[TaggerResult]) -> list[Picture]:

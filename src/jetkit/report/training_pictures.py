@@ -1,4 +1,4 @@
-"""Pictures of trainings: loss and accuracy, epoch by epoch."""
+"""Pictures of trainings: losses, accuracy and health of embeddings, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from jetkit.report.figure import COLOURS, drawing, legend, plain, stacked
+from jetkit.report.figure import COLOURS, drawing, legend, line_style, plain, stacked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +42,57 @@ def training_curves(taggers: Sequence[tuple[str, Sequence[Log]]]) -> Figure:
         accuracies.minorticks_off()
         losses.minorticks_off()
         legend(figure, names, handles)
+    return figure
+
+
+def loss_panels(log: Log) -> Figure:
+    """A panel for each part of the loss: of training (dashed) and of validation jets.
+
+    Raises:
+        JetkitError: matplotlib or mplhep is absent.
+    """
+    with drawing():
+        parts = parts_of(log)
+        figure, panels = stacked([1.0] * len(parts), 0.9 + 1.2 * len(parts))
+        epoch = column(log, "epoch")
+        for axes, part in zip(panels, parts, strict=True):
+            axes.plot(epoch, column(log, "train", part), "--", color=COLOURS[0], lw=1.0, label="training")
+            axes.plot(epoch, column(log, "validation", f"loss {part}"), color=COLOURS[0], label="validation")
+            axes.set_ylabel(plain(part))
+            axes.minorticks_off()
+        panels[-1].set_xlabel("epoch")
+        panels[-1].locator_params(axis="x", integer=True)
+        legend(figure, ["training", "validation"], panels[0].get_lines())
+    return figure
+
+
+def parts_of(log: Log) -> list[str]:
+    """Names of the parts of the loss.
+
+    Example:
+        >>> parts_of([{"validation": {"loss": 2.0, "loss particles": 1.5, "embedding_std": 1.0}}])
+        ['particles']
+    """
+    return [name.removeprefix("loss ") for name in log[0]["validation"] if name.startswith("loss ")]
+
+
+def health_panels(logs: Sequence[tuple[str, Log]], numbers: Mapping[str, str]) -> Figure:
+    """A panel for each number of the validation jets, `numbers` being name → words; a line a training.
+
+    Raises:
+        JetkitError: matplotlib or mplhep is absent.
+    """
+    with drawing():
+        figure, panels = stacked([1.0] * len(numbers), 0.9 + 1.3 * len(numbers))
+        for axes, (name, words) in zip(panels, numbers.items(), strict=True):
+            for number, (run, log) in enumerate(logs):
+                values = column(log, "validation", name)
+                axes.plot(column(log, "epoch"), values, label=plain(run), **line_style(number))
+            axes.set_ylabel(words)
+            axes.minorticks_off()
+        panels[-1].set_xlabel("epoch")
+        panels[-1].locator_params(axis="x", integer=True)
+        legend(figure, [run for run, _ in logs], panels[0].get_lines())
     return figure
 
 

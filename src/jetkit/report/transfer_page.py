@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
@@ -12,10 +11,8 @@ from jetkit.errors import JetkitError
 from jetkit.evaluate.label_efficiency import label_efficiency
 from jetkit.evaluate.number import Number, SeedSummary
 from jetkit.evaluate.summary import Evaluation
-from jetkit.report.figure import image
-from jetkit.report.page import render
-from jetkit.report.pictures import write_bytes
-from jetkit.report.tagger_picture_set import Picture
+from jetkit.report import page
+from jetkit.report.page import Picture
 from jetkit.report.tagger_result import TaggerResult, common_rejections, rejection_at
 from jetkit.report.tagger_tables import NONE, Cell, Row, TaggerTable, cell, percent
 from jetkit.report.transfer_pictures import curves_against_labels
@@ -66,23 +63,19 @@ def write_page(curves: Sequence[Curve], out: Path, *, command: str, protocol: Se
         Picture(name, "curves", title, CAPTION, curves_against_labels(_series(curves, pick), title))
         for name, (title, pick) in quantities.items()
     ]
-    pngs = [image(picture.figure) for picture in drawn]
-    for picture, png in zip(drawn, pngs, strict=True):
-        write_bytes(out / f"{picture.name}.png", png)
     first = next(iter(curves[0].results.values()))
-    page = render(
+    return page.write_page(
         "transfer.html.j2",
+        out,
+        drawn,
         title=f"What pretraining brings on {first.dataset.get('name', 'jets')}",
         protocol=protocol,
         tables=[(title, _table(curves, pick)) for title, pick in quantities.values()],
         efficiency=efficiency_table(curves),
         chosen=_choices(curves),
-        pictures=[(picture, b64encode(png).decode()) for picture, png in zip(drawn, pngs, strict=True)],
         command=command,
         curves=curves,
     )
-    write_bytes(out / "index.html", page.encode())
-    return out / "index.html"
 
 
 def _quantities(curves: Sequence[Curve]) -> dict[str, tuple[str, Pick]]:

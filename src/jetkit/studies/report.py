@@ -10,9 +10,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from jetkit.errors import JetkitError
-from jetkit.report.tagger_page import write_page
-from jetkit.studies.evaluation import EvaluateOptions, Report
-from jetkit.studies.results import tagger_result
+from jetkit.report import pretraining_page, tagger_page
+from jetkit.studies.evaluation import EvaluateOptions, Report, run_folders, run_options
+from jetkit.studies.results import pretraining, tagger_result
+from jetkit.train.pretraining import PretrainOptions
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,19 @@ class ReportOptions(EvaluateOptions):
 def write_report(
     runs: Sequence[str | Path], options: ReportOptions | None = None, report: Report = lambda done, total, what: None
 ) -> Path:
-    """Compare runs on one page; returns its file.
+    """Compare runs on one page: taggers by what they do on test jets, pretrainings by their health; returns its file.
 
     Raises:
-        JetkitError: no run is given, one cannot be evaluated, or the folder cannot be written.
+        JetkitError: no run is given, there are taggers and pretrainings, one cannot be evaluated, or the folder cannot
+            be written.
     """
     if not runs:
         raise JetkitError("a report needs one run folder or more")
     options = options or ReportOptions()
-    results = [tagger_result(run, options, report) for run in runs]
     folder = Path(options.out or (Path(runs[0]) / "report" if len(runs) == 1 else "report"))
-    return write_page(results, folder)
+    without_labels = [isinstance(run_options(run_folders(run)[0]), PretrainOptions) for run in runs]
+    if not any(without_labels):
+        return tagger_page.write_page([tagger_result(run, options, report) for run in runs], folder)
+    if not all(without_labels):
+        raise JetkitError("taggers are compared on test jets, pretrainings by their health: report them apart")
+    return pretraining_page.write_page([pretraining(one) for run in runs for one in run_folders(run)], folder)

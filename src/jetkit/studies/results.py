@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from jetkit.registry import entry
+from jetkit.report.pretraining_page import Pretraining
 from jetkit.report.tagger_result import TaggerResult, Training
 from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders, run_options
 from jetkit.train.adapting import AdaptOptions
 from jetkit.train.loop import read_log
 from jetkit.train.model_file import MODEL, read_model
 from jetkit.train.options import TrainOptions
+from jetkit.train.pretraining import PRETEXT, PretrainOptions, pretrain_options
 
 
 def tagger_result(
@@ -76,6 +78,46 @@ def command(options: TrainOptions, path: str | Path, seeds: int) -> str:
     given |= {"seeds": seeds} if seeds > 1 else {}
     rest = (f"{name}={word(value)}" for name, value in given.items() if name != "data")
     return " ".join([*words, f"data={options.data}", *rest])
+
+
+def pretraining(path: str | Path) -> Pretraining:
+    """A run of a pretraining method, as its page shows it.
+
+    Raises:
+        JetkitError: there is no run, or it has no finished epoch.
+    """
+    folder = Path(path)
+    options = run_options(folder)
+    assert isinstance(options, PretrainOptions)
+    model, card = read_model(folder / MODEL)
+    log = read_log(folder)
+    return Pretraining(
+        name=folder.name,
+        method=options.pretext,
+        paper=entry(options.pretext, PRETEXT).paper,
+        model=card.model,
+        parameters=model.size,
+        dataset=card.data["name"],
+        jets=(card.data["jets"]["train"], card.data["jets"]["validation"]),
+        log=log,
+        seconds=log[-1]["seconds"],
+        command=pretraining_command(options, folder),
+    )
+
+
+def pretraining_command(options: PretrainOptions, path: str | Path) -> str:
+    """The line that pretrains this again.
+
+    Example:
+        >>> options = PretrainOptions(pretext="p-jepa", model="part", data="data/jets", epochs=3, method={"width": 32})
+        >>> pretraining_command(options, "runs/a")  # doctest: +ELLIPSIS
+        'jetkit pretrain p-jepa data=data/jets epochs=3 ... out=runs/a method.width=32'
+    """
+    usual = pretrain_options(options.pretext, [f"data={options.data}"])
+    own, other = (replace(one, hyperparameters={}, method={}) for one in (replace(options, out=str(path)), usual))
+    groups = {"model": options.hyperparameters, "method": options.method}
+    sizes = [f"{group}.{name}={word(value)}" for group, values in groups.items() for name, value in values.items()]
+    return " ".join([f"jetkit pretrain {options.pretext} data={options.data}", *words_of(own, other), *sizes])
 
 
 def word(value: Any) -> str:
