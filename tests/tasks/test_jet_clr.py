@@ -91,6 +91,15 @@ def test_collinear_splittings_keep_the_momentum_of_the_jet(view: View) -> None:
     assert not fine.pt[~fine.mask].any()
 
 
+def test_what_was_split_stands_before_the_padding(cloud: Cloud, view: View) -> None:
+    parts = split(split(view, 30), 30)
+    found = cloud_of(parts, cloud, SPEC)
+    count = parts.mask.sum(1)
+    assert torch.equal(found.mask, torch.arange(int(count.max())) < count.unsqueeze(1))
+    assert found.p4 is not None
+    torch.testing.assert_close(fv.pt(found.p4)[found.mask], parts.pt[parts.mask])
+
+
 @pytest.mark.parametrize(("count", "length", "parts"), [(30, 50, 50), (10, 50, 20), (50, 50, 50), (1, 50, 2)])
 def test_as_many_are_split_as_there_is_room_for(count: int, length: int, parts: int) -> None:
     one = torch.ones(3, count)

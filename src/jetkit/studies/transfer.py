@@ -23,7 +23,7 @@ from jetkit.studies.evaluation import EvaluateOptions, Report, report_as
 from jetkit.studies.results import result_of, word, words_of
 from jetkit.studies.simulation import simulated
 from jetkit.train.adapting import FROZEN, PRETRAINED, AdaptOptions, adapt_options
-from jetkit.train.data_parts import split_data
+from jetkit.train.data_parts import refuse_known_jets, split_data
 from jetkit.train.loop import read_log
 from jetkit.train.model_file import model_path, read_card
 from jetkit.train.options import gathered, option
@@ -103,7 +103,9 @@ def transfer(
     out = Path(options.out or f"transfer/{recipe}")
     data = options.data or str(simulated(recipe, options.jets, options, out / "data", report))
     subjects = list(_subjects([str(model) for model in models], options, out / "runs"))
-    split_data(_training(subjects[0], options, data, options.labels[-1], (options.rates[0], 1), options.seed))
+    for subject in subjects:
+        training = _training(subject, options, data, options.labels[-1], (options.rates[0], 1), options.seed)
+        refuse_known_jets(read_card(model_path(subject.start)).data, split_data(training).train, training)
     curves = [_curve(subject, options, data, report) for subject in subjects]
     words = " ".join(
         [

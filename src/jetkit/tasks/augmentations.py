@@ -41,13 +41,13 @@ def view_of(cloud: Cloud) -> View:
 
 
 def cloud_of(view: View, cloud: Cloud, spec: CloudSpec) -> Cloud:
-    """A view as a cloud with features of this spec, about the axis of the jets of ``cloud``."""
+    """A view as a cloud with features of this spec, about the axis of the jets of ``cloud``; padding is at the end."""
     axis = fv.total(four_momenta(cloud), cloud.mask)
     sign = torch.where(fv.eta(axis) > 0, 1.0, -1.0).unsqueeze(1)
     eta, phi = fv.eta(axis).unsqueeze(1) + sign * view.deta, fv.phi(axis).unsqueeze(1) + view.dphi
     p4 = fv.from_ptetaphim(view.pt, eta, phi, torch.zeros_like(eta)) * view.mask.unsqueeze(2)
     found = Cloud(view.x, view.mask, p4, cloud.jet, cloud.label, cloud.weight)
-    return with_features(found, spec, axis)
+    return with_features(found.particles(view.mask), spec, axis)
 
 
 def rotated(view: View) -> View:
