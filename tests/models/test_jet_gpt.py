@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
 from jetkit.models.jet_gpt import JetGPT
 from jetkit.models.jet_language import JetLanguage, Sentences
+from jetkit.nn.attention import Memory
 from jetkit.testing import random_cloud
 
 SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["kin"]), classes=("QCD", "top"))
@@ -42,6 +44,11 @@ class Chain(JetLanguage):
         """One of three vectors: after word 0, after word 1, after the start."""
         first = torch.full((len(sentences.words), 1), 2)
         return nn.functional.one_hot(torch.cat([first, sentences.words], 1), 3).double()
+
+    def after(self, words: Tensor | None, memories: Sequence[Memory | None]) -> tuple[Tensor, list[Memory]]:
+        """The same, of the last word."""
+        last = torch.full((1,), 2) if words is None else words
+        return nn.functional.one_hot(last, 3).double(), []
 
 
 def cloud_of(sentences: Sentences) -> Cloud:
@@ -138,6 +145,18 @@ def test_a_particle_comes_back_from_its_bin_within_half_of_it(model: JetGPT, clo
         half = (edges[1] - edges[0]).item() / 2
         assert (back - values)[inside].abs().max().item() <= half * (1 + 1e-6)
         assert ((at >= 0) & (at <= len(edges))).all()
+
+
+def test_word_by_word_it_hears_what_it_hears_at_once(model: JetGPT, cloud: Cloud) -> None:
+    words = model.words_of(cloud)
+    mask = torch.ones_like(words, dtype=torch.bool)
+    at_once = model.heard(Sentences(words, mask))
+    token, memories = model.after(None, [None, None])
+    torch.testing.assert_close(token, at_once[:1, 0], rtol=0, atol=1e-12)
+    memories = [memory.select(torch.zeros(len(words), dtype=torch.long)) for memory in memories]
+    for place in range(words.shape[1]):
+        token, memories = model.after(words[:, place], memories)
+        torch.testing.assert_close(token, at_once[:, place + 1], rtol=0, atol=1e-12)
 
 
 def test_drawn_particles_lie_in_the_bins_of_their_words(model: JetGPT, cloud: Cloud) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple, cast
 
 import torch
@@ -14,7 +14,7 @@ from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.features import FEATURE_SETS
 from jetkit.models.jet_generator import Drawn, JetGenerator
 from jetkit.models.tagger import Backbone, four_momenta
-from jetkit.nn.attention import Block
+from jetkit.nn.attention import Block, Memory
 from jetkit.nn.hardest import ranking
 from jetkit.physics.four_vectors import pt
 
@@ -130,6 +130,17 @@ class JetLanguage(Backbone, JetGenerator):
         sentences = self.sample(jets, longest, report)
         return Drawn(self.particles(sentences), sentences.mask)
 
+    def after(
+        self, words: Int[Tensor, " B"] | None, memories: Sequence[Memory | None]
+    ) -> tuple[Float[Tensor, "B D"], list[Memory]]:
+        """What `heard` gives after one more word (none is the start), with what the blocks remember."""
+        x = self.start if words is None else self.embedded(words[:, None]).to(self.start.dtype)
+        known = []
+        for block, memory in zip(cast(Iterable[Block], self.blocks), memories, strict=True):
+            x, seen = block.step(x, memory)
+            known.append(seen)
+        return self.norm(x)[:, 0], known
+
     @torch.no_grad()
     def sample(
         self, jets: int, longest: int = 128, report: Callable[[int, int], None] = lambda done, total: None
@@ -142,19 +153,23 @@ class JetLanguage(Backbone, JetGenerator):
         words = torch.zeros(jets, longest, dtype=torch.long, device=device)
         length = torch.full((jets,), longest, device=device)
         going = torch.arange(jets, device=device)
+        token, memories = self.after(None, [None] * len(self.blocks))
+        token, memories = token.expand(jets, -1), [memory.select(torch.zeros_like(going)) for memory in memories]
         for place in range(longest):
-            mask = torch.ones(len(going), place, dtype=torch.bool, device=device)
-            logits = self.next_word(self.heard(Sentences(words[going, :place], mask))[:, -1]).float()
+            logits = self.next_word(token).float()
             if place == 0:
                 logits[:, self.words] = -torch.inf
             said = torch.multinomial(logits.softmax(1), 1).squeeze(1)
             stopped = said == self.words
             length[going[stopped]] = place
-            going, said = going[~stopped], said[~stopped]
+            if stopped.any():
+                going, said = going[~stopped], said[~stopped]
+                memories = [memory.select(~stopped) for memory in memories]
             words[going, place] = said
             report(jets - len(going), jets)
             if not len(going):
                 break
+            token, memories = self.after(said, memories)
         mask = torch.arange(longest, device=device) < length.unsqueeze(1)
         most = int(length.max())
         return Sentences(words[:, :most], mask[:, :most])

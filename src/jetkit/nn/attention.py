@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jetkit.errors import JetkitError
 from jetkit.nn.dropout import Dropout
+
+
+class Memory(NamedTuple):
+    """Keys and values of the tokens that a causal block has seen."""
+
+    keys: Float[Tensor, "B heads n d"]
+    values: Float[Tensor, "B heads n d"]
+
+    def select(self, rows: Shaped[Tensor, " rows"]) -> Memory:
+        """Those of some sequences."""
+        return Memory(self.keys[rows], self.values[rows])
 
 
 class Attention(nn.Module):
@@ -51,6 +63,16 @@ class Attention(nn.Module):
             seen = F.scaled_dot_product_attention(q, k, v, bias)
         out: Tensor = self.out(seen.transpose(1, 2).flatten(2))
         return out
+
+    def step(self, token: Float[Tensor, "B 1 D"], memory: Memory | None) -> tuple[Float[Tensor, "B 1 D"], Memory]:
+        """Values seen by a token that comes after those of the memory, and the memory with it; nothing is dropped."""
+        projected = self.project(token).chunk(3, dim=-1)
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in projected)
+        known = Memory(k, v)
+        if memory is not None:
+            known = Memory(*(torch.cat(pair, 2) for pair in zip(memory, known, strict=True)))
+        seen = F.scaled_dot_product_attention(q, known.keys, known.values)
+        return self.out(seen.transpose(1, 2).flatten(2)), known
 
 
 class Block(nn.Module):
@@ -94,6 +116,11 @@ class Block(nn.Module):
         """Attention of one token to itself and to all others, which stay as they are."""
         normed = self.norm_attention(torch.cat([token, x], 1))
         return self._rest(token, self.attention(token, normed, bias))
+
+    def step(self, token: Float[Tensor, "B 1 D"], memory: Memory | None) -> tuple[Float[Tensor, "B 1 D"], Memory]:
+        """What `forward` gives for the last of a sequence whose tokens see those before them, one at a time."""
+        seen, memory = self.attention.step(self.norm_attention(token), memory)
+        return self._rest(token, seen), memory
 
     def _rest(self, x: Float[Tensor, "B N D"], seen: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         scaled = seen * self.head_scale.repeat_interleave(seen.shape[-1] // len(self.head_scale))
