@@ -16,6 +16,7 @@ NAMES = {
         for network in ("part", "particle-net")
         for what, words in (("train", "training step"), ("infer", "inference"))
     },
+    "lorentz-net-train": "training step of LorentzNet beside the published formulation with lists of edges",
     "pretraining": "a step of each pretraining method over a supervised one",
     "resume": "trainings killed at random moments and resumed, beside the same ones left alone",
     "fuzz": "mutated model files: how many are refused, and how fast",

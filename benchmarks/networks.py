@@ -1,13 +1,13 @@
-"""Training steps and inference beside weaver-core's networks with the same weights on the same jets.
+"""Training steps and inference beside other code for the same networks, with the same weights on the same jets.
 
-    python -m benchmarks part-train|part-infer|particle-net-train|particle-net-infer [FOLDER]
+    python -m benchmarks part-train|part-infer|particle-net-train|particle-net-infer|lorentz-net-train [FOLDER]
         [batch=128] [batches=4] [threads=2] [pairs=5] [out=FILE.json]
 
 FOLDER is a dataset with the features ``full``, such as one of `jetkit simulate jetclass`; without one the jets are
 synthetic, with the multiplicities of JetClass. Networks and sizes are those of the JetClass trainings (10 classes).
 weaver-core gets its own layout: padded to 128 particles, as its loader gives them, of which its networks cut what no
 jet of a batch needs. Before the clock runs, the logits of both are compared in evaluation mode. A training step is
-loss, gradient and AdamW, in float32.
+loss, gradient and AdamW, in float32. The peer of LorentzNet is `benchmarks.edge_list`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.edge_list import EdgeListLorentzNet
 from benchmarks.interleaved import Comparison, in_turns
 from benchmarks.loading import write_sample
-from jetkit.data.cloud import Cloud
+from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.dataset import Dataset, open_dataset
+from jetkit.data.features import feature_names
+from jetkit.models.lorentz_net import LorentzNet
 from jetkit.train.foreign import import_model
 from jetkit.train.memory import keep_freed_memory
 
@@ -60,27 +63,31 @@ def compare(name: str, clouds: list[Cloud], scratch: Path, pairs: int) -> Compar
     """Their time over ours."""
     network, _, what = name.rpartition("-")
     torch.manual_seed(1)
-    theirs = weaver_network(network, clouds[0].x.shape[2])
-    torch.save({f"mod.{key}": value for key, value in theirs.state_dict().items()}, scratch / "weaver.pt")
-    ours, _ = import_model(scratch / "weaver.pt", "weaver", classes=CLASSES)
-    given = [weaver_inputs(network, cloud) for cloud in clouds]
+    given: list[tuple[Any, ...]] = [(cloud,) for cloud in clouds]
+    if network == "lorentz-net":
+        ours: Any = LorentzNet(CloudSpec(feature_names("full"), classes=CLASSES))
+        theirs, peer = EdgeListLorentzNet(ours), "lists of edges"
+    else:
+        theirs, peer = weaver_network(network, clouds[0].x.shape[2]), "weaver-core"
+        torch.save({f"mod.{key}": value for key, value in theirs.state_dict().items()}, scratch / "weaver.pt")
+        ours, _ = import_model(scratch / "weaver.pt", "weaver", classes=CLASSES)
+        given = [weaver_inputs(network, cloud) for cloud in clouds]
     equality = equal_logits(ours, theirs, clouds, given)
     if what == "train":
         mine, other = training(ours, [(cloud,) for cloud in clouds], clouds), training(theirs, given, clouds)
     else:
         mine, other = inference(ours, [(cloud,) for cloud in clouds]), inference(theirs, given)
     jets = sum(len(cloud) for cloud in clouds)
-    packages = ("weaver-core",)
     return in_turns(
         name,
         mine,
         other,
-        peer="weaver-core",
+        peer=peer,
         amount=jets,
         unit="jets",
         equality=equality,
         pairs=pairs,
-        packages=packages,
+        packages=("weaver-core",),
     )
 
 
