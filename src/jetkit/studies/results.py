@@ -109,9 +109,9 @@ def pretraining_command(options: PretrainOptions, path: str | Path) -> str:
     """The line that pretrains this again.
 
     Example:
-        >>> options = PretrainOptions(pretext="p-jepa", model="part", data="data/jets", epochs=3, method={"width": 32})
-        >>> pretraining_command(options, "runs/a")  # doctest: +ELLIPSIS
-        'jetkit pretrain p-jepa data=data/jets epochs=3 ... out=runs/a method.width=32'
+        >>> options = pretrain_options("p-jepa", ["data=data/jets", "epochs=3", "method.width=32"])
+        >>> pretraining_command(options, "runs/a")
+        'jetkit pretrain p-jepa data=data/jets out=runs/a epochs=3 method.width=32'
     """
     usual = pretrain_options(options.pretext, [f"data={options.data}"])
     own, other = (replace(one, hyperparameters={}, method={}) for one in (replace(options, out=str(path)), usual))
