@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 
+import numpy as np
+
+from jetkit.evaluate.interval import binomial_error
 from jetkit.evaluate.number import Number
 from jetkit.report import page
 from jetkit.report.page import Picture
@@ -32,6 +34,7 @@ class Pretraining:
         paper: of the method: title, year, arXiv number.
         model: the backbone; `parameters` are its own.
         jets: of the training and of the validation.
+        probed: validation jets that the probe is tested on.
         log: a line an epoch, from the untrained backbone on.
         command: that makes it again.
     """
@@ -43,6 +46,7 @@ class Pretraining:
     parameters: int
     dataset: str
     jets: tuple[int, int]
+    probed: int
     log: Log
     seconds: float
     command: str
@@ -85,13 +89,13 @@ def _then_and_now(run: Pretraining, name: str) -> Cell:
     if first is None or last is None:
         return Cell(NONE)
     if name == "probe":
-        return Cell(_share(last, run.jets[1]), f"untrained {_share(first, run.jets[1])}")
+        return Cell(_share(last, run.probed), f"untrained {_share(first, run.probed)}")
     return Cell(*(text.replace("-", "−") for text in (f"{last:.3g}", f"untrained {first:.3g}")))
 
 
 def _share(value: float, jets: int) -> str:
-    """A share of the validation jets with its binomial error."""
-    return Number(value, sqrt(max(value * (1 - value), 0.25 / jets) / jets), jets=jets).text()
+    """A share of jets with its error."""
+    return Number(value, float(binomial_error(np.array(value), np.array(jets))), jets=jets).text()
 
 
 def loss_table(run: Pretraining) -> TaggerTable:

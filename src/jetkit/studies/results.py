@@ -16,7 +16,7 @@ from jetkit.train.adapting import AdaptOptions
 from jetkit.train.loop import read_log
 from jetkit.train.model_file import MODEL, read_model
 from jetkit.train.options import TrainOptions
-from jetkit.train.pretraining import PRETEXT, PretrainOptions, pretrain_options
+from jetkit.train.pretraining import PRETEXT, PretrainOptions, pretrain_options, probed_jets
 
 
 def tagger_result(
@@ -90,7 +90,7 @@ def pretraining(path: str | Path) -> Pretraining:
     options = run_options(folder)
     assert isinstance(options, PretrainOptions)
     model, card = read_model(folder / MODEL)
-    log = read_log(folder)
+    log, jets = read_log(folder), card.data["jets"]
     return Pretraining(
         name=folder.name,
         method=options.pretext,
@@ -98,7 +98,8 @@ def pretraining(path: str | Path) -> Pretraining:
         model=card.model,
         parameters=model.size,
         dataset=card.data["name"],
-        jets=(card.data["jets"]["train"], card.data["jets"]["validation"]),
+        jets=(jets["train"], jets["validation"]),
+        probed=probed_jets(options.pretext, jets["validation"]),
         log=log,
         seconds=log[-1]["seconds"],
         command=pretraining_command(options, folder),

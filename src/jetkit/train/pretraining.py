@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 import jetkit.tasks.methods  # noqa: F401 - registers the methods
 from jetkit.config import ConfigError, load, names, parse
 from jetkit.models.tagger import Backbone
-from jetkit.registry import create, hyperparameters
+from jetkit.registry import create, entry, hyperparameters
 from jetkit.tasks.pretext import Pretext
 from jetkit.train.files import weights_hash
 from jetkit.train.model_file import load_model, model_path, read_card
@@ -82,6 +82,16 @@ def pretext_of(model: Backbone, options: PretrainOptions) -> Pretext:
     if options.tokeniser:
         method.take_tokeniser(load_model(model_path(options.tokeniser)))
     return method
+
+
+def probed_jets(pretext: str, validation: int) -> int:
+    """Jets that the probe of a method is tested on, of so many for validation: every other one, without their twins.
+
+    Example:
+        >>> probed_jets("p-jepa", 100), probed_jets("rs3l", 100)
+        (50, 25)
+    """
+    return validation // (4 if entry(pretext, PRETEXT).cls.twins else 2)
 
 
 def parents_of(options: PretrainOptions) -> list[str]:
