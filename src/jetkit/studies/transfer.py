@@ -103,9 +103,10 @@ def transfer(
     out = Path(options.out or f"transfer/{recipe}")
     data = options.data or str(simulated(recipe, options.jets, options, out / "data", report))
     subjects = list(_subjects([str(model) for model in models], options, out / "runs"))
-    for subject in subjects:
-        training = _training(subject, options, data, options.labels[-1], (options.rates[0], 1), options.seed)
-        refuse_known_jets(read_card(model_path(subject.start)).data, split_data(training).train, training)
+    training = _training(subjects[0], options, data, options.labels[-1], (options.rates[0], 1), options.seed)
+    jets = split_data(training).train
+    for model in models:
+        refuse_known_jets(read_card(model_path(model)).data, jets, training)
     curves = [_curve(subject, options, data, report) for subject in subjects]
     words = " ".join(
         [
