@@ -69,16 +69,23 @@ def in_turns(
     pairs: int = PAIRS,
     packages: tuple[str, ...] = (),
 ) -> Comparison:
-    """Time both after a call of each that is not counted."""
+    """Compare both by the seconds of five pairs of turns or more."""
+    first, second = seconds_in_turns(ours, theirs, max(pairs, PAIRS))
+    return Comparison(name, peer, first, second, amount, unit, equality, machine(packages))
+
+
+def seconds_in_turns(
+    ours: Callable[[], object], theirs: Callable[[], object], pairs: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Seconds of each turn of both, after a call of each that compiles and warms up."""
     ours(), theirs()
     seconds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(max(pairs, PAIRS)):
+    for _ in range(pairs):
         for side, call in enumerate((ours, theirs)):
             begun = time.perf_counter()
             call()
             seconds[side].append(time.perf_counter() - begun)
-    first, second = (tuple(side) for side in seconds)
-    return Comparison(name, peer, first, second, amount, unit, equality, machine(packages))
+    return tuple(seconds[0]), tuple(seconds[1])
 
 
 def machine(packages: tuple[str, ...] = ()) -> dict[str, str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
 import types
 from collections.abc import Callable
 from importlib import import_module
+from statistics import median
 
 import awkward as ak
 import fastjet
 import numpy as np
 
+from benchmarks.interleaved import seconds_in_turns
 from jetkit.physics.clustering import cluster
 from jetkit.physics.energy_correlators import three_point_ratios
 from jetkit.physics.energy_flow import energy_flow_polynomials
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> None:
 
 def report(n_jets: int, pairs: list[Pair]) -> None:
     for name, ours, theirs, peer in pairs:
-        mine, other = (1e6 * seconds / n_jets for seconds in in_turns(ours, theirs))
+        mine, other = (1e6 * median(seconds) / n_jets for seconds in seconds_in_turns(ours, theirs, ROUNDS))
         print(f"{name:<30}{n_jets:>6}{mine:>10.1f}{other:>10.1f}{other / mine:>8.1f}  {peer}", flush=True)
 
 
@@ -60,18 +61,6 @@ def splitting_jets(n_jets: int, n_particles: int, random: np.random.Generator) -
         momentum[jet, mother] *= 1 - z
     p4 = from_ptetaphim(momentum, position[..., 0], position[..., 1], np.zeros_like(momentum))
     return p4.reshape(-1, 4), np.arange(n_jets + 1) * n_particles
-
-
-def in_turns(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
-    """Median seconds of both, measured in turns after one call that compiles and warms up."""
-    seconds = np.zeros((ROUNDS + 1, 2))
-    for row in seconds:
-        for side, call in enumerate((ours, theirs)):
-            start = time.perf_counter()
-            call()
-            row[side] = time.perf_counter() - start
-    mine, other = np.median(seconds[1:], axis=0)
-    return float(mine), float(other)
 
 
 def fastjet_pairs(p4: np.ndarray, offsets: np.ndarray) -> list[Pair]:

@@ -17,7 +17,7 @@ from jetkit.models.jet_language import LOG_PT, pt_of
 from jetkit.models.tagger import Backbone, columns, four_momenta
 from jetkit.nn.attention import Attention, padding_bias
 from jetkit.nn.diffusion import denoised
-from jetkit.nn.edge_convolution import nearest_neighbours
+from jetkit.nn.edge_convolution import linear_on_edges, nearest_neighbours
 from jetkit.nn.packing import pad
 from jetkit.nn.standardisation import Standardisation
 from jetkit.nn.transformer import through
@@ -33,7 +33,7 @@ TYPICAL = ((6.0, 0.0, 4.0, 3.5), (1.0, 1.0, 1.0, 1.0))
 class Neighbourhood(nn.Module):
     """x_i ← mean_j M(x_i, x_j − x_i) over the neighbours j of i; 0 without any.
 
-    M has two layers, each with GELU. The first acts on particles, not on edges, since it is linear.
+    M has two layers, each with GELU.
 
     Source: Dynamic Graph CNN for Learning on Point Clouds, 2018, arXiv:1801.07829.
 
@@ -49,10 +49,7 @@ class Neighbourhood(nn.Module):
 
     def forward(self, x: Float[Tensor, "M F"], neighbours: Int[Tensor, "M k"]) -> Float[Tensor, "M D"]:
         """New features of the M real particles; neighbour M is none."""
-        of_centre, of_edge = self.enter.weight.chunk(2, dim=1)
-        centre = F.linear(x, of_centre - of_edge, self.enter.bias)
-        other = F.pad(F.linear(x, of_edge), (0, 0, 0, 1))
-        edges = other.index_select(0, neighbours.flatten()).view(*neighbours.shape, -1) + centre.unsqueeze(1)
+        edges = linear_on_edges(x, neighbours, self.enter.weight, self.enter.bias)
         said = F.gelu(self.leave(F.gelu(edges)))
         real = (neighbours < len(x)).unsqueeze(2).to(said.dtype)
         return (said * real).sum(1) / real.sum(1).clamp(min=1)

@@ -40,12 +40,33 @@ def nearest_neighbours(points: Float[Tensor, "M D"], mask: Bool[Tensor, "B N"], 
     return found
 
 
+def linear_on_edges(
+    x: Float[Tensor, "M F"],
+    neighbours: Int[Tensor, "M k"],
+    weight: Float[Tensor, "W 2*F"],
+    bias: Float[Tensor, " W"] | None = None,
+) -> Float[Tensor, "M k W"]:
+    """W(x_i, x_j − x_i) + b of each edge, from products with particles: (W₁ − W₂) x_i + W₂ x_j + b.
+
+    Where a neighbour is no particle, x_j is 0.
+
+    Example:
+        >>> linear_on_edges(torch.tensor([[1.0], [3.0]]), torch.tensor([[1], [2]]), torch.tensor([[10.0, 1.0]]))[..., 0]
+        tensor([[12.],
+                [27.]])
+    """
+    of_centre, of_edge = weight.chunk(2, dim=1)
+    centre = F.linear(x, of_centre - of_edge, bias)
+    other = F.pad(F.linear(x, of_edge), (0, 0, 0, 1))  # the last row is no particle: zero
+    return other.index_select(0, neighbours.flatten()).view(*neighbours.shape, -1) + centre.unsqueeze(1)
+
+
 class EdgeConvolution(nn.Module):
     """x_i ← ReLU(S(x_i) + mean_j M(x_i, x_j − x_i)) over the neighbours j of i.
 
     M is a perceptron of linear layers without bias, each with batch normalisation and ReLU; S is linear with batch
     normalisation, or the identity where the width stays. Since the first layer of M is linear, it acts on the M
-    particles and not on their edges: W(x_i, x_j − x_i) = (W₁ − W₂) x_i + W₂ x_j.
+    particles and not on their edges (`linear_on_edges`).
 
     Source: Dynamic Graph CNN for Learning on Point Clouds, 2018, arXiv:1801.07829, with the mean of ParticleNet.
 
@@ -69,10 +90,7 @@ class EdgeConvolution(nn.Module):
 
     def forward(self, x: Float[Tensor, "M D"], neighbours: Int[Tensor, "M k"]) -> Float[Tensor, "M W"]:
         """New features of the M real particles."""
-        of_centre, of_edge = cast(nn.Linear, self.layers[0]).weight.chunk(2, dim=1)
-        centre = x @ (of_centre - of_edge).T
-        other = F.pad(x @ of_edge.T, (0, 0, 0, 1))  # the last row is no particle: zero
-        edges = other.index_select(0, neighbours.flatten()).view(*neighbours.shape, -1) + centre.unsqueeze(1)
+        edges = linear_on_edges(x, neighbours, cast(nn.Linear, self.layers[0]).weight)
         edges = F.relu(self.norms[0](edges.flatten(0, 1)))
         for layer, norm in zip(self.layers[1:], self.norms[1:], strict=True):
             edges = F.relu(norm(layer(edges)))

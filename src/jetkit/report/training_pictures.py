@@ -11,6 +11,7 @@ from jaxtyping import Float
 from jetkit.report.figure import COLOURS, drawing, legend, line_style, plain, stacked
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Log = Sequence[Mapping[str, Any]]
@@ -37,10 +38,8 @@ def training_curves(taggers: Sequence[tuple[str, Sequence[Log]]]) -> Figure:
             handle.set_label(names[-1])
             handles.append(handle)
         losses.set_ylabel("cross-entropy")
-        accuracies.set(xlabel="epoch", ylabel="accuracy")
-        accuracies.locator_params(axis="x", integer=True)
-        accuracies.minorticks_off()
-        losses.minorticks_off()
+        accuracies.set_ylabel("accuracy")
+        _of_epochs((losses, accuracies))
         legend(figure, names, handles)
     return figure
 
@@ -59,9 +58,7 @@ def loss_panels(log: Log) -> Figure:
             axes.plot(epoch, column(log, "train", part), "--", color=COLOURS[0], lw=1.0, label="training")
             axes.plot(epoch, column(log, "validation", f"loss {part}"), color=COLOURS[0], label="validation")
             axes.set_ylabel(plain(part))
-            axes.minorticks_off()
-        panels[-1].set_xlabel("epoch")
-        panels[-1].locator_params(axis="x", integer=True)
+        _of_epochs(panels)
         legend(figure, ["training", "validation"], panels[0].get_lines())
     return figure
 
@@ -89,11 +86,17 @@ def health_panels(logs: Sequence[tuple[str, Log]], numbers: Mapping[str, str]) -
                 values = column(log, "validation", name)
                 axes.plot(column(log, "epoch"), values, label=plain(run), **line_style(number))
             axes.set_ylabel(words)
-            axes.minorticks_off()
-        panels[-1].set_xlabel("epoch")
-        panels[-1].locator_params(axis="x", integer=True)
+        _of_epochs(panels)
         legend(figure, [run for run, _ in logs], panels[0].get_lines())
     return figure
+
+
+def _of_epochs(panels: Sequence[Axes]) -> None:
+    """Whole epochs on the axis that stacked panels share."""
+    for axes in panels:
+        axes.minorticks_off()
+    panels[-1].set_xlabel("epoch")
+    panels[-1].locator_params(axis="x", integer=True)
 
 
 def column(log: Log, *keys: str) -> Float[np.ndarray, " epochs"]:
