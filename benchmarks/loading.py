@@ -23,7 +23,7 @@ import torch
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.features import FEATURE_SETS
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 
 BATCH = 128
 LENGTH = 128

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from jetkit.data.card import Card, write_card
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 
 
 def toy_columns(rows: int, seed: int) -> dict[str, object]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jetkit.data.card import Card, write_card
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "data" / "jets" / "JetClassII_example.parquet"
 FLAGS = ["isChargedHadron", "isNeutralHadron", "isPhoton", "isElectron", "isMuon"]

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jetkit.data.dataset import open_dataset
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.data.usable import REASONS
 from jetkit.errors import JetkitError
 

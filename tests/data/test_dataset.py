@@ -10,7 +10,7 @@ import pytest
 
 from jetkit.data.dataset import open_dataset
 from jetkit.data.labels import JETCLASS_II
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.data.split import hash_share
 from jetkit.errors import JetkitError
 

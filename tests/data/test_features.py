@@ -12,7 +12,7 @@ import pytest
 
 from jetkit.data.dataset import open_dataset
 from jetkit.data.features import FEATURE_SETS, feature_columns, particle_features
-from jetkit.data.parquet import ShardReader
+from jetkit.data.shards import ShardReader
 from jetkit.errors import JetkitError
 
 Jets = Callable[..., dict[str, Any]]

@@ -12,8 +12,8 @@ import pytest
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import open_dataset
 from jetkit.data.origins import nearest_decay_products
-from jetkit.data.parquet import write_shard
 from jetkit.data.ragged import Ragged
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.physics import four_vectors as fv
 

@@ -13,7 +13,7 @@ import torch
 
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.loader import LONELY, Loader
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.data.twins import twins_of
 from jetkit.errors import JetkitError
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import Dataset, open_dataset
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.evaluate.number import Number
 from jetkit.evaluate.power_law import PowerLaw, fit_power_law
 from jetkit.evaluate.summary import evaluate

@@ -10,7 +10,7 @@ import pytest
 from jetkit.cli.dataset_view import show_dataset
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import open_dataset
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.report.column_contents import PICTURES, column_contents
 
 

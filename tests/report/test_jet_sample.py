@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jetkit.data.dataset import Dataset, open_dataset
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.report.jet_sample import JetSample, evenly, sample_jets
 

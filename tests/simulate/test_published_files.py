@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jetkit.data.parquet import ShardReader
+from jetkit.data.shards import ShardReader
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "jets" / "JetClassII_example.parquet"
 

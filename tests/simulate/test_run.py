@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from jetkit.data.card import read_card, verify
-from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Ragged
+from jetkit.data.shards import ShardReader
 from jetkit.errors import JetkitError
 from jetkit.simulate import simulate
 from jetkit.simulate.options import Options
@@ -222,7 +222,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path, m
     simulate("quark-gluon", small(out, jets=2))
     for path in out.glob("*.parquet"):
         path.unlink()
-    monkeypatch.setattr("jetkit.data.parquet.os.fsync", full)
+    monkeypatch.setattr("jetkit.data.shards.os.fsync", full)
     with pytest.raises(JetkitError, match="No space left on device"):
         simulate("quark-gluon", small(out, jets=2))
     assert [path.name for path in out.iterdir()] == ["dataset.json"]

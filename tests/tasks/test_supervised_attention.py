@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from jetkit.data.card import Card, write_card
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.models.part_supervised import ParTSupervised
 from jetkit.tasks.classify import Classify

@@ -14,8 +14,8 @@ import torch
 
 from jetkit.config import ConfigError
 from jetkit.data.dataset import open_dataset
-from jetkit.data.parquet import write_shard
 from jetkit.data.ragged import Ragged
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.models import ParT
 from jetkit.tasks.health import effective_rank, embedding_std, probe_accuracy

@@ -11,7 +11,7 @@ import torch
 from jetkit.config import ConfigError
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import open_dataset
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.train.files import read_tensors
 from jetkit.train.model_file import load_model, read_card

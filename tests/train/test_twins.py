@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from jetkit.cli import app
 from jetkit.data.dataset import open_dataset
-from jetkit.data.parquet import write_shard
 from jetkit.data.ragged import Ragged
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.train.files import read_tensors
 from jetkit.train.pretraining import PretrainOptions, pretrain_options

@@ -9,7 +9,7 @@ import torch
 
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import Dataset, open_dataset
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.train.labels import known_labels
 from jetkit.train.weights import class_weights, kinematic_weights

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from jetkit.data.columns import P4_COLUMNS
 from jetkit.data.features import Features, all_finite, feature_columns, objects_of, particle_features
 from jetkit.data.origins import ORIGIN, ORIGIN_COLUMNS, nearest_decay_products
-from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Array, Ragged, Values, take_rows
+from jetkit.data.shards import ShardReader
 from jetkit.data.usable import REASONS, judge_particles
 from jetkit.errors import JetkitError
 from jetkit.kernels import kernel

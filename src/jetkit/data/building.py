@@ -11,7 +11,7 @@ import numpy as np
 
 from jetkit.data.card import CARD_NAME, Card, Shard, read_card, sha256_of, write_card
 from jetkit.data.columns import COLUMNS, Column
-from jetkit.data.parquet import ShardReader
+from jetkit.data.shards import ShardReader
 from jetkit.errors import JetkitError
 
 

@@ -22,9 +22,9 @@ import jetkit.data.readers  # noqa: F401 - registers the readers
 from jetkit.data.building import account, claim, finished
 from jetkit.data.card import Card, Shard, sha256_of, write_card
 from jetkit.data.columns import COLUMNS
-from jetkit.data.parquet import Memory, shard_in_memory, write_shard
 from jetkit.data.readers.complete import complete
 from jetkit.data.readers.reader import Reader, Rows
+from jetkit.data.shards import Memory, shard_in_memory, write_shard
 from jetkit.errors import JetkitError
 from jetkit.registry import create, entry, hyperparameters
 

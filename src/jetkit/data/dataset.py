@@ -22,8 +22,8 @@ from jetkit.data.columns import COLUMNS, Column
 from jetkit.data.features import JET_FEATURES, Features, feature_columns, feature_names, feature_units
 from jetkit.data.labels import JETCLASS_II
 from jetkit.data.loader import Loader
-from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Array, Ragged, Values, concatenate, take_rows
+from jetkit.data.shards import ShardReader
 from jetkit.data.source import Source, groups_of, open_source, read_source, shared_columns
 from jetkit.data.split import event_ids, hash_share, take_ids
 from jetkit.errors import JetkitError

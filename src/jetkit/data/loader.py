@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,8 @@ from jetkit.data.batching import Batching, Piece, rows_in, windows_of
 from jetkit.data.blocks import Block, BlockReader, merge
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.origins import origin_columns
-from jetkit.data.parquet import Memory, ShardReader
 from jetkit.data.ragged import Array
+from jetkit.data.shards import Memory, ShardReader
 from jetkit.data.source import Source, shared_columns
 from jetkit.data.twins import PAIR, require_twins, twins_of
 from jetkit.errors import JetkitError
@@ -64,6 +66,7 @@ class Loader:
         """Reason → rows left out so far in this epoch, or in the one just finished."""
         self._epoch, self._window, self._batch = options.epoch, 0, 0
         self._open: OrderedDict[Path | Memory, ShardReader] = OrderedDict()
+        self._one_at_a_time = Lock()
 
     @property
     def epoch(self) -> int:
@@ -79,8 +82,7 @@ class Loader:
         windows = windows_of(self._sources, self.options, self._epoch)
         if self._window == self._batch == 0:
             self.skipped.clear()
-        while self._window < len(windows):
-            block, whole = self._load(windows[self._window])
+        for block, whole in self._read_ahead(windows):
             units = self._units(block)
             if self._batch == 0:
                 self.skipped.update(block.skipped)
@@ -91,6 +93,21 @@ class Loader:
             self._window, self._batch = self._window + 1, 0
         self._epoch, self._window = self._epoch + 1, 0
         self._close()
+
+    def _read_ahead(self, windows: Sequence[Sequence[Piece]]) -> Iterator[tuple[Block, int]]:
+        """What `_load` says of the window of the position, until there is none; the next one is read meanwhile."""
+        thread = ThreadPoolExecutor(1)
+        ahead: tuple[int, Future[tuple[Block, int]] | None] = (-1, None)
+        try:
+            while (here := self._window) < len(windows):
+                number, coming = ahead
+                loaded = coming.result() if coming and number == here else self._load(windows[here])
+                after = windows[here + 1 : here + 2]
+                ahead = (here + 1, thread.submit(self._load, after[0]) if after else None)
+                yield loaded
+                del loaded
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def rewind(self) -> None:
         """Go to the beginning of the first epoch, so that the same batches come again."""
@@ -144,6 +161,10 @@ class Loader:
 
     def _load(self, window: Sequence[Piece]) -> tuple[Block, int]:
         """Usable jets of this rank's share of a window, and the number of rows of the whole window."""
+        with self._one_at_a_time:
+            return self._merged(window)
+
+    def _merged(self, window: Sequence[Piece]) -> tuple[Block, int]:
         low, high = self._share(rows_in(window))
         blocks, start = [], 0
         for piece in window:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from jetkit.data.parquet import Memory, ShardReader
 from jetkit.data.ragged import Array, Values, take_rows
+from jetkit.data.shards import Memory, ShardReader
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from jetkit.data.card import Shard
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.simulate.chain import BATCH, Chain, pair, window
 from jetkit.simulate.detector_card import DetectorCard

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from pydantic.dataclasses import dataclass
 
 from jetkit.data.dataset import Dataset, open_dataset
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.train.adapting import frozen_encoding
 from jetkit.train.loop import Report
 from jetkit.train.model_file import model_path, read_model

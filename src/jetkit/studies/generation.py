@@ -20,7 +20,7 @@ from jetkit.data.card import Card, write_card
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.columns import COLUMNS
 from jetkit.data.dataset import Dataset
-from jetkit.data.parquet import write_shard
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.evaluate.auc import auc
 from jetkit.evaluate.jet_sets import JetSet

@@ -12,10 +12,10 @@ import pytest
 from jetkit.data.card import read_card
 from jetkit.data.convert import ConvertOptions, convert
 from jetkit.data.dataset import open_dataset
-from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Ragged
 from jetkit.data.readers import calo_challenge as module
 from jetkit.data.readers.calo_challenge import SETS, CaloChallenge, voxels, voxels_of
+from jetkit.data.shards import ShardReader
 from jetkit.errors import JetkitError
 
 FOREIGN = runpy.run_path(str(Path(__file__).with_name("foreign_hits.py")))

@@ -6,9 +6,9 @@ import pytest
 import jetkit.data.readers.jetnet  # noqa: F401 - registers the reader
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import Dataset, open_dataset
-from jetkit.data.parquet import write_shard
 from jetkit.data.ragged import Array, Ragged
 from jetkit.data.readers.hdf5 import write_table
+from jetkit.data.shards import write_shard
 from jetkit.data.writers.jetnet import write_jetnet
 from jetkit.errors import JetkitError
 

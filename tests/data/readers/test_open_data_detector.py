@@ -12,8 +12,8 @@ import pytest
 
 from jetkit.data.card import read_card
 from jetkit.data.convert import ConvertOptions, convert
-from jetkit.data.parquet import ShardReader
 from jetkit.data.readers.open_data_detector import NO_TRACK, OpenDataDetector
+from jetkit.data.shards import ShardReader
 from jetkit.errors import JetkitError
 
 REAL = Path(__file__).parents[3] / ".." / "shared" / "data" / "tracking" / "odd_event_0.json"

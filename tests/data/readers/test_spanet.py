@@ -11,8 +11,8 @@ import pytest
 
 from jetkit.data.card import read_card
 from jetkit.data.convert import ConvertOptions, convert
-from jetkit.data.parquet import ShardReader
 from jetkit.data.readers.spanet import SPANet
+from jetkit.data.shards import ShardReader
 from jetkit.errors import JetkitError
 
 REAL = Path(__file__).parents[3] / ".." / "shared" / "data" / "event" / "spanet_full_hadronic_ttbar.h5"

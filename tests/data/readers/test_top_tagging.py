@@ -7,8 +7,8 @@ import pytest
 import jetkit.data.readers.top_tagging  # noqa: F401 - registers the reader
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import Dataset, open_dataset
-from jetkit.data.parquet import write_shard
 from jetkit.data.ragged import Array
+from jetkit.data.shards import write_shard
 from jetkit.data.writers.top_tagging import write_top_tagging
 from jetkit.errors import JetkitError
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jetkit.data.parquet import ShardReader
 from jetkit.data.ragged import Values, concatenate, take_rows
 from jetkit.data.readers.files import check_file
 from jetkit.data.readers.root import Tree
+from jetkit.data.shards import ShardReader
 
 
 class ParquetTable:

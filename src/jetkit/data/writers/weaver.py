@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from jetkit.data.dataset import Dataset
-from jetkit.data.parquet import write_shard
 from jetkit.data.ragged import Array, Values
+from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 
 

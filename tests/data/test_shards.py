@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jetkit.data.columns import COLUMNS
-from jetkit.data.parquet import ShardReader, write_shard
+from jetkit.data.shards import ShardReader, write_shard
 from jetkit.errors import JetkitError
 
 Jets = Callable[..., dict[str, Any]]
@@ -183,7 +183,7 @@ def test_an_absent_column_is_named(tmp_path: Path) -> None:
     [
         (None, "does not exist"),
         (b"", "is empty"),
-        (b"PAR1", "cannot be read as Parquet"),
+        (b"PAR1", "cannot be read as a table"),
         (b"<p>" * 99, "cannot be"),
     ],
 )
