@@ -1,36 +1,90 @@
-"""Measurements against peers: ``python -m benchmarks NAME [options]``."""
+"""Measurements beside peers: ``python -m benchmarks NAME [FOLDER] [key=value …]``."""
+
+from __future__ import annotations
 
 import sys
+import tempfile
 from importlib import import_module
+from pathlib import Path
 
-NAMES = {
-    "simulate": "time of the bare generator over time of the whole chain, and two workers over one",
+from benchmarks.words import Words
+
+NETWORKS = ("part", "particle-net", "lorentz-net", "l-gatr")
+COMPARISONS = {
+    "simulate": ("simulate", "the whole simulator beside the bare generator, on the same events"),
+    "loading": ("loading", "our loader beside weaver-core's, from the same files"),
+    **{f"{name}-train": ("networks", f"training step of {name} beside the peer, same weights") for name in NETWORKS},
+    **{f"{name}-infer": ("networks", f"inference of {name} beside the peer, same weights") for name in NETWORKS},
+    "epoch": ("epoch", "an epoch of the Particle Transformer from disk beside weaver-core's"),
+    "efp": ("observables", "energy flow polynomials beside EnergyFlow"),
+    "converting": ("converting", "JetClass ROOT files into a dataset, beside weaver-core reading them"),
+    "growth": ("growth", "time and memory of a training on ten times the jets"),
+    "processes": ("processes", "two processes of a thread each beside one of two threads"),
+    "substructure": ("observables", "N-subjettiness, soft drop and Lund plane beside FastJet"),
+}
+"""Ours and a peer's in turns: name → (file, what it compares)."""
+MEASUREMENTS = {
+    "window": "what the parton window of the simulator saves and what it loses",
+    "workers": "two workers of the simulator beside one",
     "memory": "resident memory while simulating and while streaming",
     "detector": "our detector on the generated particles of two published Delphes files",
     "moments": "moments of simulated jets beside published ones",
-    "converting": "JetClass ROOT files into a dataset, beside weaver-core reading them",
-    "loading": "our loader beside weaver-core's on the same jets",
-    "observables": "our observables beside the bare fastjet calls",
-    **{
-        f"{network}-{what}": f"{words} of {network} beside weaver-core's, same weights"
-        for network in ("part", "particle-net")
-        for what, words in (("train", "training step"), ("infer", "inference"))
-    },
-    "lorentz-net-train": "training step of LorentzNet beside the published formulation with lists of edges",
     "pretraining": "a step of each pretraining method over a supervised one",
     "resume": "trainings killed at random moments and resumed, beside the same ones left alone",
     "fuzz": "mutated model files: how many are refused, and how fast",
 }
+"""Numbers of other kinds: name of the file → what it measures."""
+EVERY = [
+    "loading",
+    "part-train",
+    "part-infer",
+    "part-infer batch=1",
+    "particle-net-train",
+    "particle-net-infer",
+    "lorentz-net-train",
+    "l-gatr-train batch=32 batches=1",
+    "l-gatr-infer batch=32 batches=1",
+    "epoch",
+    "efp",
+    "substructure",
+    "simulate",
+    "processes",
+    "growth",
+]
+"""What ``all`` compares."""
 
 
 def main() -> None:
-    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
-        print("usage: python -m benchmarks NAME [options]\n" + "\n".join(f"  {k:20s} {v}" for k, v in NAMES.items()))
-        sys.exit(0 if len(sys.argv) < 2 else 2)
-    if sys.argv[1].endswith(("-train", "-infer")):
-        import_module("benchmarks.networks").main(sys.argv[1:])
+    name, *words = sys.argv[1:] or ["--help"]
+    if name in COMPARISONS:
+        compare(name, words)
+    elif name == "all":
+        for line in EVERY:
+            compare(*_split(line), words)
+    elif name in (*MEASUREMENTS, "page"):
+        import_module(f"benchmarks.{name}").main(words)
     else:
-        import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
+        table = {**{key: text for key, (_, text) in COMPARISONS.items()}, **MEASUREMENTS}
+        table |= {"all": "these comparisons: " + "; ".join(EVERY), "page": "the table and the picture of their results"}
+        print("usage: python -m benchmarks NAME [FOLDER] [key=value …]")
+        print("\n".join(f"  {key:20s} {text}" for key, text in table.items()))
+        sys.exit(0 if name == "--help" else 2)
+
+
+def compare(name: str, words: list[str], more: list[str] | None = None) -> None:
+    """Run a comparison, print what it found, and write it into the folder ``out=``."""
+    module = import_module(f"benchmarks.{COMPARISONS[name][0]}")
+    given = Words([*words, *(more or [])], (*module.OPTIONS, "out"))
+    with tempfile.TemporaryDirectory() as scratch:
+        for found in module.compare(name, given, Path(scratch)):
+            if "out" in given.options:
+                found.write(Path(given.options["out"]) / f"{found.slug}.json")
+            found.print()
+
+
+def _split(line: str) -> tuple[str, list[str]]:
+    name, *words = line.split()
+    return name, words
 
 
 if __name__ == "__main__":

@@ -1,54 +1,49 @@
 """Conversion speed: jets per processor second, from JetClass ROOT files to a dataset, on one core.
 
-    python -m benchmarks converting [FOLDER] [jets=200000] [repeats=3]
+    python -m benchmarks converting [FOLDER] [jets=200000] [pairs=5]
 
 Ours (read, judge, write, read back, checksums) against weaver-core's reader, which only brings the same branches into
 memory; in turns after a warm-up. FOLDER is a dataset of ours, repeated until there are so many jets; without it the
-synthetic sample of ``loading`` is taken. Files have 100,000 jets, as the public ones, whatever their class.
+synthetic sample of `benchmarks.jets` is taken. Files have 100,000 jets, as the public ones, whatever their class.
 """
 
 from __future__ import annotations
 
 import resource
 import shutil
-import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.loading import rate, report, write_sample
+from benchmarks.interleaved import PAIRS, Comparison, Work, in_turns, machine
+from benchmarks.jets import write_sample
+from benchmarks.words import Words
 from jetkit.data.convert import ConvertOptions, convert
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.ragged import take_rows
 from jetkit.data.readers.jetclass import LABELS, JetClass
 from jetkit.data.readers.root import write_tree
 
+OPTIONS = ("jets", "pairs")
 JETS_A_FILE = 100_000
 ADDED = ("jet_mass", "jet_rank", "jet_label")
 """Columns of ours that JetClass has not."""
 
 
-def main(arguments: list[str]) -> None:
-    options = dict(argument.split("=") for argument in arguments if "=" in argument)
-    folders = [Path(argument) for argument in arguments if "=" not in argument]
+def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
+    """Time of weaver-core's reader over that of ours, which does more."""
     pa.set_cpu_count(1)
-    with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch)
-        jets = int(options.get("jets", 200_000))
-        folder = folders[0] if folders else write_sample(place / "jets", min(jets, JETS_A_FILE))
-        files = write_files(place / "root", open_dataset(folder), jets)
-        work: dict[str, Callable[[], int]] = {"jetkit": lambda: converted(files, place / "out", jets)}
-        if peer := weaver_reader(files, jets):
-            work["weaver-core, reading"] = peer
-        rates: dict[str, list[float]] = {name: [] for name in work}
-        for turn in range(int(options.get("repeats", 3)) + 1):
-            for name, function in work.items():
-                found = rate(function() for _ in range(1))
-                rates[name] += [found] if turn else []
-        report(rates)
-        print(f"largest resident memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    jets = words.number("jets", 200_000)
+    folder = words.folders[0] if words.folders else write_sample(scratch / "jets", min(jets, JETS_A_FILE))
+    files = write_files(scratch / "root", open_dataset(folder), jets)
+    work = {"jetkit": lambda: converted(files, scratch / "out"), "weaver-core, reading": weaver_reader(files)}
+    seconds = in_turns(work, words.number("pairs", PAIRS), time.process_time)
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    equality = f"reading alone is not equal to a conversion; largest resident memory of both {largest:.2f} GiB"
+    yield Comparison(name, seconds, jets, "jets", equality, machine("weaver-core"))
 
 
 def write_files(folder: Path, dataset: Dataset, jets: int) -> list[Path]:
@@ -64,27 +59,22 @@ def write_files(folder: Path, dataset: Dataset, jets: int) -> list[Path]:
     return files
 
 
-def converted(files: Sequence[Path], out: Path, jets: int) -> int:
-    """Number of jets, all of them in a dataset that is then removed."""
+def converted(files: Sequence[Path], out: Path) -> None:
+    """All jets in a dataset that is then removed."""
     convert("jetclass", files, ConvertOptions(out=str(out)))
     shutil.rmtree(out)
-    return jets
 
 
-def weaver_reader(files: Sequence[Path], jets: int) -> Callable[[], int] | None:
-    """Read the same branches with weaver-core, file by file; None where it is not installed."""
-    try:
-        from weaver.utils.data.fileio import _read_files
-    except ImportError:
-        return None
+def weaver_reader(files: Sequence[Path]) -> Work:
+    """Read the same branches with weaver-core, file by file."""
     import uproot
+    from weaver.utils.data.fileio import _read_files
 
     with uproot.open(f"{files[0]}:tree") as tree:
         branches = [name for name in tree.keys(recursive=False) if name not in {"npart"}]
 
-    def read() -> int:
+    def read() -> None:
         for file in files:
             _read_files([str(file)], branches, treename="tree")
-        return jets
 
     return read

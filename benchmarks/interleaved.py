@@ -1,21 +1,25 @@
-"""Two ways to do the same work, timed in turns: A B A B …, after a warm-up of each, with fixed threads."""
+"""Ways to do the same work, timed in turns: A B A B …, after a warm-up of each, with fixed threads."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
+import torch.multiprocessing
 
 PAIRS = 5
 """Fewest pairs of a comparison."""
+Work = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -23,72 +27,114 @@ class Comparison:
     """Seconds of each turn.
 
     Attributes:
+        seconds: side → seconds of its turns; first ours, then the peer's.
+        limits: the same of what no program that does this work can undercut, or what the bare machine does.
         amount: how much of `unit` a turn does.
         equality: what was found the same before the clock ran, in words.
+        setting: options that are not the default ones, in words.
     """
 
     name: str
-    peer: str
-    ours: tuple[float, ...]
-    theirs: tuple[float, ...]
+    seconds: Mapping[str, tuple[float, ...]]
     amount: int
     unit: str
     equality: str
     machine: Mapping[str, str]
+    setting: str = ""
+    limits: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """Name and setting as the name of a file."""
+        return re.sub(r"[^a-z0-9]+", "-", f"{self.name} {self.setting}".lower()).strip("-")
 
     @property
     def ratios(self) -> list[float]:
-        """Their time over ours, pair by pair."""
-        return [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
+        """The peer's time over ours, pair by pair."""
+        ours, theirs, *_ = self.seconds.values()
+        return [other / mine for mine, other in zip(ours, theirs, strict=True)]
+
+    @property
+    def ratio(self) -> str:
+        """Their median and range."""
+        return f"{statistics.median(self.ratios):.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})"
 
     def print(self) -> None:
         """A table, the machine, and last the ratio."""
         print("\n".join(f"{key}: {value}" for key, value in self.machine.items()))
-        print(f"{self.name}: {self.amount:,} {self.unit} a turn; {self.equality}")
-        print(f"{'':<24}{self.unit + '/s, median':>24}{'lowest':>12}{'highest':>12}")
-        for side, seconds in (("jetkit", self.ours), (self.peer, self.theirs)):
+        print(f"{self.name}{self.setting and ', ' + self.setting}: {self.amount:,} {self.unit} a turn; {self.equality}")
+        print(f"{'':<32}{self.unit + '/s, median':>24}{'lowest':>12}{'highest':>12}")
+        for side, seconds in {**self.seconds, **{f"limit: {key}": times for key, times in self.limits.items()}}.items():
             rates = [self.amount / one for one in seconds]
-            print(f"{side:<24}{statistics.median(rates):>24,.1f}{min(rates):>12,.1f}{max(rates):>12,.1f}")
-        print(f"ratio {statistics.median(self.ratios):.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})")
+            print(f"{side:<32}{statistics.median(rates):>24,.1f}{min(rates):>12,.1f}{max(rates):>12,.1f}")
+        print(
+            f"ratio {statistics.median(self.ratios):.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})", flush=True
+        )
 
     def write(self, path: Path) -> None:
         """All numbers as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self) | {"ratio": statistics.median(self.ratios)}, indent=1) + "\n")
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Comparison:
+        """What `write` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+class Apart:
+    """Work that a process of its own does, so that what one side asks of the machine does not help the other.
+
+    Args:
+        prepare: makes the work, in the other process; a function of a module
+        arguments: what it is called with
+        threads: of torch, in the other process
+    """
+
+    def __init__(self, prepare: Callable[..., Work], *arguments: object, threads: int) -> None:
+        context = torch.multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, threads, prepare, arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._pipe.recv()
+
+    def __call__(self) -> object:
+        """What the work gives, once it is done."""
+        self._pipe.send(None)
+        return self._pipe.recv()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.join()
+
+
+def _serve(pipe: Connection, threads: int, prepare: Callable[..., Work], arguments: tuple[object, ...]) -> None:
+    torch.set_num_threads(threads)
+    work = prepare(*arguments)
+    pipe.send(None)
+    while True:
+        pipe.recv()
+        pipe.send(work())
 
 
 def in_turns(
-    name: str,
-    ours: Callable[[], object],
-    theirs: Callable[[], object],
-    *,
-    peer: str,
-    amount: int,
-    unit: str,
-    equality: str,
-    pairs: int = PAIRS,
-    packages: tuple[str, ...] = (),
-) -> Comparison:
-    """Compare both by the seconds of five pairs of turns or more."""
-    first, second = seconds_in_turns(ours, theirs, max(pairs, PAIRS))
-    return Comparison(name, peer, first, second, amount, unit, equality, machine(packages))
-
-
-def seconds_in_turns(
-    ours: Callable[[], object], theirs: Callable[[], object], pairs: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Seconds of each turn of both, after a call of each that compiles and warms up."""
-    ours(), theirs()
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(pairs):
-        for side, call in enumerate((ours, theirs)):
-            begun = time.perf_counter()
+    work: Mapping[str, Work], pairs: int = PAIRS, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, tuple[float, ...]]:
+    """Seconds of each turn of each way, after a call of each that compiles and warms up."""
+    for call in work.values():
+        call()
+    seconds: dict[str, list[float]] = {side: [] for side in work}
+    for _ in range(max(pairs, PAIRS)):
+        for side, call in work.items():
+            begun = clock()
             call()
-            seconds[side].append(time.perf_counter() - begun)
-    return tuple(seconds[0]), tuple(seconds[1])
+            seconds[side].append(clock() - begun)
+    return {side: tuple(times) for side, times in seconds.items()}
 
 
-def machine(packages: tuple[str, ...] = ()) -> dict[str, str]:
+def machine(*packages: str) -> dict[str, str]:
     """Processor, threads, versions and date."""
     found = {
         "date": time.strftime("%Y-%m-%d"),

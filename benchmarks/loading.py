@@ -1,191 +1,116 @@
-"""Loading speed: jets per processor second, from Parquet to padded batches of 128 with the ``full`` features.
+"""From files to padded batches of 128 jets with the features ``full``, beside weaver-core's SimpleIterDataset.
 
-    python -m benchmarks loading [FOLDER] [jets=50000] [repeats=3]
+    python -m benchmarks loading [FOLDER] [jets=50000] [pairs=5]
 
-Ours against SimpleIterDataset of weaver-core, one thread each, in turns after a warm-up. Without a folder the
-jets are a synthetic sample with the columns, the lengths (50 particles a jet) and the one-class shards of JetClass.
+One thread each, processor time of all threads. Without a folder the jets are synthetic (`benchmarks.jets`). Ours reads
+the Parquet files, and then the mapped copy of them that `jetkit map` makes; weaver-core reads the Parquet files, whole
+ones at once (``--fetch-step 1``, its fastest), or a hundredth of each (its default). All is in the machine's cache. The
+limits are the bare decoding of the columns by pyarrow, and a copy of the batches from memory to memory.
 """
 
 from __future__ import annotations
 
-import statistics
-import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
-from jetkit.data.card import Card, write_card
+from benchmarks.interleaved import PAIRS, Comparison, in_turns, machine
+from benchmarks.jets import write_sample
+from benchmarks.weaver_data import LENGTH, weaver_batches
+from benchmarks.words import Words
 from jetkit.data.dataset import Dataset, open_dataset
-from jetkit.data.features import FEATURE_SETS
-from jetkit.data.shards import write_shard
+from jetkit.data.mapping import map_dataset
 
+OPTIONS = ("jets", "pairs")
 BATCH = 128
-LENGTH = 128
-SHARD = 10000
-FETCHES = (1.0, 0.01)
-"""Share of every file that weaver-core loads at once (its option --fetch-step): its fastest, and its default."""
-CLASSES = ["QCD", "Hbb", "Tbqq"]
-FLAGS = ["ChargedHadron", "NeutralHadron", "Photon", "Electron", "Muon"]
+FETCHES = {"": 0.01, "fetch step 1": 1.0}
+"""Share of every file that weaver-core loads at once: its default, and its fastest."""
 
 
-def main(arguments: list[str]) -> None:
-    options = dict(argument.split("=") for argument in arguments if "=" in argument)
-    folders = [argument for argument in arguments if "=" not in argument]
-    threads = torch.get_num_threads(), pa.cpu_count()
+def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
+    """Ours from Parquet and from mapped files, beside weaver-core with both its settings; the main one last."""
     torch.set_num_threads(1)
     pa.set_cpu_count(1)
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = (
-                Path(folders[0]) if folders else write_sample(Path(scratch) / "jets", int(options.get("jets", 50000)))
-            )
-            report(compare(open_dataset(folder), Path(scratch), int(options.get("repeats", 3))))
-    finally:
-        torch.set_num_threads(threads[0])
-        pa.set_cpu_count(threads[1])
-
-
-def compare(dataset: Dataset, scratch: Path, repeats: int) -> dict[str, list[float]]:
-    """Jets per second of each loader, one number per repeat; the loaders take turns."""
-    loaders = {"jetkit": lambda: (len(cloud) for cloud in dataset.batches(batch=BATCH, length=LENGTH, bucket=True))}
-    for fetch in FETCHES:
-        peer = weaver_loader(dataset, scratch, fetch)
-        if peer is not None:
-            loaders[f"weaver-core, fetch {fetch:g}"] = peer
-    for loader in loaders.values():
-        rate(loader())
-    rates: dict[str, list[float]] = {name: [] for name in loaders}
-    for _ in range(repeats):
-        for name, loader in loaders.items():
-            rates[name].append(rate(loader()))
-    return rates
-
-
-def rate(sizes: Iterable[int]) -> float:
-    """Jets per second of processor time (of all threads) of a stream of batch sizes."""
-    start = time.process_time()
-    jets = sum(sizes)
-    return jets / (time.process_time() - start)
-
-
-def report(rates: dict[str, list[float]]) -> None:
-    print(f"{'loader':<24}{'jets/CPU s, median':>20}{'lowest':>12}{'highest':>12}{'jetkit over it':>16}")
-    for name, values in rates.items():
-        ratio = statistics.median(ours / theirs for ours, theirs in zip(rates["jetkit"], values, strict=True))
-        print(f"{name:<24}{statistics.median(values):>20,.0f}{min(values):>12,.0f}{max(values):>12,.0f}{ratio:>16.1f}")
-
-
-def weaver_loader(dataset: Dataset, scratch: Path, fetch: float) -> Callable[[], Iterator[int]] | None:
-    """Batch sizes of weaver-core's loader with the settings of its training command and no worker process."""
-    try:
-        import yaml
-        from weaver.utils.dataset import SimpleIterDataset
-    except ImportError as error:
-        print(f"weaver-core cannot be imported ({error}): pip install 'jetkit[reference]' to compare with it")
-        return None
-    config = scratch / "full.yaml"
-    config.write_text(yaml.safe_dump(weaver_config(max(1, len(dataset.classes))), sort_keys=False), encoding="utf-8")
-    files = {"jets": [str(source.path) for source in dataset.sources]}
-
-    def sizes() -> Iterator[int]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            jets = SimpleIterDataset(
-                files,
-                str(config),
-                for_training=True,
-                fetch_by_files=False,
-                fetch_step=fetch,
-                async_load=False,
-                name="train",
-            )
-            for inputs, _labels, _observers in torch.utils.data.DataLoader(jets, batch_size=BATCH):
-                yield len(inputs["pf_mask"])
-
-    return sizes
-
-
-def weaver_config(classes: int) -> dict[str, Any]:
-    """The data configuration of JetClass_full, for files with the column jet_label."""
-    inputs = {
-        "pf_points": {"length": LENGTH, "pad_mode": "wrap", "vars": [["part_deta", None], ["part_dphi", None]]},
-        "pf_features": {"length": LENGTH, "pad_mode": "wrap", "vars": _weaver_features()},
-        "pf_vectors": {
-            "length": LENGTH,
-            "pad_mode": "wrap",
-            "vars": [[f"part_{name}", None] for name in ("px", "py", "pz", "energy")],
-        },
-        "pf_mask": {"length": LENGTH, "pad_mode": "constant", "vars": [["part_mask", None]]},
+    folder = words.folders[0] if words.folders else write_sample(scratch / "jets", words.number("jets", 50_000))
+    parquet = open_dataset(folder)
+    mapped = open_dataset(map_dataset(folder, scratch / "mapped"))
+    work: dict[str, Callable[[], object]] = {
+        "jetkit": lambda: count(ours(parquet)),
+        "jetkit, mapped": lambda: count(ours(mapped)),
+        **{f"weaver-core {key}".strip(): counting(parquet, scratch, fetch) for key, fetch in FETCHES.items()},
+        "decoding by pyarrow": lambda: decode(parquet),
+        "copying the batches": copying(parquet),
     }
-    return {
-        "treename": "tree",
-        "selection": None,
-        "new_variables": {
-            "part_mask": "ak.ones_like(part_energy)",
-            "part_pt": "np.hypot(part_px, part_py)",
-            "part_pt_log": "np.log(part_pt)",
-            "part_e_log": "np.log(part_energy)",
-            "part_logptrel": "np.log(part_pt/jet_pt)",
-            "part_logerel": "np.log(part_energy/jet_energy)",
-            "part_deltaR": "np.hypot(part_deta, part_dphi)",
-            "part_d0": "np.tanh(part_d0val)",
-            "part_dz": "np.tanh(part_dzval)",
-            **{f"label_{index}": f"jet_label=={index}" for index in range(classes)},
-        },
-        "preprocess": {"method": "manual", "data_fraction": None},
-        "inputs": inputs,
-        "labels": {"type": "simple", "value": [f"label_{index}" for index in range(classes)]},
-        "observers": [],
-        "weights": None,
-    }
+    equality = same_jets(parquet, mapped, scratch)
+    seconds = in_turns(work, words.number("pairs", PAIRS), time.process_time)
+    limits = {key: seconds[key] for key in ("decoding by pyarrow", "copying the batches")}
+    for setting in ("fetch step 1", ""):
+        peer = f"weaver-core {setting}".strip()
+        for side in ("jetkit", "jetkit, mapped") if setting else ("jetkit",):
+            said = ", ".join(part for part in (side.partition(", ")[2], setting) if part)
+            both = {side: seconds[side], peer: seconds[peer]}
+            yield Comparison(
+                name, both, len(parquet), "jets", equality, machine("weaver-core", "pyarrow"), said, limits
+            )
 
 
-def _weaver_features() -> list[list[Any]]:
-    rows = {feature.name: feature for feature in FEATURE_SETS["full"]}
-    return [
-        [name, None] if item.center is None else [name, item.center, item.scale, item.low, item.high]
-        for name, item in rows.items()
-    ]
+def ours(dataset: Dataset) -> Iterator[torch.Tensor]:
+    """Features of the batches."""
+    for cloud in dataset.batches(batch=BATCH, length=LENGTH, bucket=True):
+        yield cloud.x
 
 
-def write_sample(folder: Path, jets: int) -> Path:
-    """A synthetic dataset with one class per shard."""
-    folder.mkdir(parents=True)
-    generator = np.random.default_rng(1)
-    shards = []
-    for number in range(-(-jets // SHARD)):
-        size = min(SHARD, jets - number * SHARD)
-        columns = synthetic_jets(size, number % len(CLASSES), generator)
-        shards.append(write_shard(folder / f"jets-{number}.parquet", columns))
-    write_card(folder, Card("synthetic", classes=CLASSES).with_shards(shards, complete=True))
-    return folder
+def count(batches: Iterable[torch.Tensor]) -> int:
+    """Jets of all batches."""
+    return sum(len(batch) for batch in batches)
 
 
-def synthetic_jets(size: int, label: int, generator: np.random.Generator) -> dict[str, Any]:
-    """Jets with random particles; the number of them and the spectra are about those of JetClass, nothing else is."""
-    counts = np.clip(generator.normal(42 + 8 * label, 16, size), 5, 128).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    jet, total = np.repeat(np.arange(size), counts), int(offsets[-1])
-    share = generator.exponential(1.0, total) ** 2
-    order = np.lexsort((-share, jet))
-    pt = share[order] / np.bincount(jet, share)[jet] * generator.uniform(500, 1000, size)[jet]
-    deta, dphi = generator.normal(0, 0.2, (2, total))
-    jet_eta, jet_phi = generator.uniform(-2, 2, size), generator.uniform(-np.pi, np.pi, size)
-    eta, phi = jet_eta[jet] + np.sign(jet_eta)[jet] * deta, jet_phi[jet] + dphi
-    kind = generator.choice(5, total, p=[0.55, 0.15, 0.27, 0.01, 0.02])
-    charged = (kind == 0) | (kind > 2)
-    p4 = {"px": pt * np.cos(phi), "py": pt * np.sin(phi), "pz": pt * np.sinh(eta), "energy": pt * np.cosh(eta)}
-    track = {name: charged * generator.normal(0, 0.1, total) for name in ("d0val", "dzval")}
-    track |= {name: charged * generator.uniform(0.01, 0.3, total) for name in ("d0err", "dzerr")}
-    particles = {**p4, "deta": deta, "dphi": dphi, **track}
-    particles |= {"charge": charged * generator.choice(np.array([-1, 1]), total)}
-    particles |= {f"is{name}": kind == index for index, name in enumerate(FLAGS)}
-    jets = {"pt": np.bincount(jet, pt), "eta": jet_eta, "phi": jet_phi, "energy": np.bincount(jet, p4["energy"])}
-    columns: dict[str, Any] = {f"part_{name}": (values, offsets) for name, values in particles.items()}
-    return columns | {f"jet_{name}": values for name, values in jets.items()} | {"jet_label": np.full(size, label)}
+def counting(dataset: Dataset, scratch: Path, fetch: float) -> Callable[[], int]:
+    """The work of the other loader."""
+    return lambda: count(inputs["pf_mask"] for inputs in weaver_batches(dataset, scratch, fetch, BATCH))
+
+
+def decode(dataset: Dataset) -> None:
+    """Bring the columns of the features into memory, and no more."""
+    names = [name for name in dataset.columns if name.startswith(("part_", "jet_"))]
+    for source in dataset.sources:
+        pq.read_table(source.path, columns=names, use_threads=False)
+
+
+def copying(dataset: Dataset) -> Callable[[], None]:
+    """A copy of as many bytes as features and momenta of all batches have."""
+    sizes = [cloud.x.nbytes + cloud.p4.nbytes for cloud in dataset.batches(batch=BATCH, length=LENGTH, bucket=True)]
+    from_, to = np.ones((2, max(sizes)), np.uint8)
+
+    def copy() -> None:
+        for size in sizes:
+            np.copyto(to[:size], from_[:size])
+
+    return copy
+
+
+def same_jets(parquet: Dataset, mapped: Dataset, scratch: Path) -> str:
+    """Whether all three see the same jets.
+
+    Raises:
+        SystemExit: they do not.
+    """
+    totals = [_total(ours(parquet)), _total(ours(mapped))]
+    inputs = weaver_batches(parquet, scratch, 1.0, BATCH)
+    totals.append(_total(found["pf_features"] * found["pf_mask"] for found in inputs))
+    jets, features = np.array([total[0] for total in totals]), np.array([total[1] for total in totals])
+    if (jets != jets[0]).any() or not np.allclose(features, features[0], rtol=1e-5):
+        raise SystemExit(f"the loaders do not see the same jets ({totals}): nothing was timed")
+    return f"the same {jets[0]:,} jets, sums of all features equal to {np.ptp(features) / abs(features[0]):.0e}"
+
+
+def _total(batches: Iterable[torch.Tensor]) -> tuple[int, float]:
+    jets, total = 0, 0.0
+    for batch in batches:
+        jets, total = jets + len(batch), total + float(batch.double().sum())
+    return jets, total

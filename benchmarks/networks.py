@@ -1,97 +1,117 @@
 """Training steps and inference beside other code for the same networks, with the same weights on the same jets.
 
-    python -m benchmarks part-train|part-infer|particle-net-train|particle-net-infer|lorentz-net-train [FOLDER]
-        [batch=128] [batches=4] [threads=2] [pairs=5] [out=FILE.json]
+    python -m benchmarks NAME-train|NAME-infer [FOLDER] [batch=128] [batches=4] [threads=2] [pairs=5]
 
 FOLDER is a dataset with the features ``full``, such as one of `jetkit simulate jetclass`; without one the jets are
 synthetic, with the multiplicities of JetClass. Networks and sizes are those of the JetClass trainings (10 classes).
 weaver-core gets its own layout: padded to 128 particles, as its loader gives them, of which its networks cut what no
-jet of a batch needs. Before the clock runs, the logits of both are compared in evaluation mode. A training step is
-loss, gradient and AdamW, in float32. The peer of LorentzNet is `benchmarks.edge_list`.
+jet of a batch needs. The peer of LorentzNet is `benchmarks.edge_list`, that of L-GATr are the blocks of the package
+lgatr as they come. Before the clock runs, the logits of both are compared in evaluation mode. A training step is loss,
+gradient and AdamW, in float32. Each side has a process of its own: ours asks the allocator to keep freed memory
+(`jetkit.train.memory`), as a training does, and theirs does not.
+
+The limit is matrix products of 1024 × 1024 with as many operations as ours has, in the same threads.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.edge_list import EdgeListLorentzNet
-from benchmarks.interleaved import Comparison, in_turns
-from benchmarks.loading import write_sample
+from benchmarks.interleaved import PAIRS, Apart, Comparison, Work, in_turns, machine
+from benchmarks.jets import write_sample
+from benchmarks.padded import PaddedLGATr
+from benchmarks.words import Words
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.data.dataset import Dataset, open_dataset
+from jetkit.data.dataset import open_dataset
 from jetkit.data.features import feature_names
+from jetkit.models.l_gatr import LGATr
 from jetkit.models.lorentz_net import LorentzNet
 from jetkit.train.foreign import import_model
 from jetkit.train.memory import keep_freed_memory
 
+OPTIONS = ("batch", "batches", "threads", "pairs")
 LENGTH = 128
 CLASSES = tuple(f"class {number}" for number in range(10))
 TOLERANCE = 1e-4
-Inputs = tuple[Tensor, ...]
+SIDE = 1024
+"""Rows and columns of the matrices of the limit."""
+PEERS = {"lorentz-net": "lists of edges", "l-gatr": "lgatr"}
 
 
-def main(arguments: list[str]) -> None:
-    name, *rest = arguments
-    options = dict(argument.split("=") for argument in rest if "=" in argument)
-    folders = [argument for argument in rest if "=" not in argument]
-    torch.set_num_threads(int(options.get("threads", 2)))
-    keep_freed_memory()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(folders[0]) if folders else write_sample(Path(scratch) / "jets", 5000)
-        clouds = batches(open_dataset(folder), int(options.get("batch", 128)), int(options.get("batches", 4)))
-        found = compare(name, clouds, Path(scratch), int(options.get("pairs", 5)))
-    if "out" in options:
-        found.write(Path(options["out"]))
-    found.print()
+class Pair(NamedTuple):
+    """A network in both codes, with the same weights, and what each is called with, batch by batch."""
+
+    ours: nn.Module
+    theirs: nn.Module
+    clouds: list[Cloud]
+    given: list[tuple[Any, ...]]
 
 
-def batches(dataset: Dataset, size: int, count: int) -> list[Cloud]:
-    loader = dataset.batches(features="full", batch=size, length=LENGTH, seed=1)
-    return [cloud.replace(label=cloud.label.clamp(0, len(CLASSES) - 1)) for cloud in islice(loader, count)]
-
-
-def compare(name: str, clouds: list[Cloud], scratch: Path, pairs: int) -> Comparison:
+def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     """Their time over ours."""
     network, _, what = name.rpartition("-")
-    torch.manual_seed(1)
-    given: list[tuple[Any, ...]] = [(cloud,) for cloud in clouds]
-    if network == "lorentz-net":
-        ours: Any = LorentzNet(CloudSpec(feature_names("full"), classes=CLASSES))
-        theirs, peer = EdgeListLorentzNet(ours), "lists of edges"
-    else:
-        theirs, peer = weaver_network(network, clouds[0].x.shape[2]), "weaver-core"
-        torch.save({f"mod.{key}": value for key, value in theirs.state_dict().items()}, scratch / "weaver.pt")
-        ours, _ = import_model(scratch / "weaver.pt", "weaver", classes=CLASSES)
-        given = [weaver_inputs(network, cloud) for cloud in clouds]
-    equality = equal_logits(ours, theirs, clouds, given)
-    if what == "train":
-        mine, other = training(ours, [(cloud,) for cloud in clouds], clouds), training(theirs, given, clouds)
-    else:
-        mine, other = inference(ours, [(cloud,) for cloud in clouds]), inference(theirs, given)
-    jets = sum(len(cloud) for cloud in clouds)
-    return in_turns(
-        name,
-        mine,
-        other,
-        peer=peer,
-        amount=jets,
-        unit="jets",
-        equality=equality,
-        pairs=pairs,
-        packages=("weaver-core",),
+    batch, threads = words.number("batch", 128), words.number("threads", 2)
+    torch.set_num_threads(threads)
+    folder = words.folders[0] if words.folders else write_sample(scratch / "jets", 5000)
+    setting = (network, folder, scratch, batch, words.number("batches", 4 if batch > 1 else 100))
+    pair = both(*setting)
+    equality, flops = equal_logits(pair), operations(pair, what)
+    peer = PEERS.get(network, "weaver-core")
+    sides = {side: Apart(prepare, side == "jetkit", what, *setting, threads=threads) for side in ("jetkit", peer)}
+    limit = f"{flops / 1e9:.0f} GFLOP of matrix products"
+    seconds = in_turns({**sides, limit: lambda: multiply(flops)}, words.number("pairs", PAIRS))
+    for side in sides.values():
+        side.close()
+    limits = {limit: seconds.pop(limit)}
+    jets = sum(len(cloud) for cloud in pair.clouds)
+    yield Comparison(
+        name, seconds, jets, "jets", equality, machine("weaver-core", "lgatr"), words.said("batch"), limits
     )
 
 
+def prepare(ours: bool, what: str, *setting: Any) -> Work:
+    """A turn of one side."""
+    if ours:
+        keep_freed_memory()
+    pair = both(*setting)
+    model = pair.ours if ours else pair.theirs
+    given = [(cloud,) for cloud in pair.clouds] if ours else pair.given
+    return training(model, given, pair.clouds) if what == "train" else inference(model, given)
+
+
+def both(network: str, folder: Path, scratch: Path, batch: int, batches: int) -> Pair:
+    """The same in every process."""
+    torch.manual_seed(1)
+    loader = open_dataset(folder).batches(features="full", batch=batch, length=LENGTH, seed=1)
+    clouds = [cloud.replace(label=cloud.label.clamp(0, len(CLASSES) - 1)) for cloud in islice(loader, batches)]
+    spec = CloudSpec(feature_names("full"), classes=CLASSES)
+    given: list[tuple[Any, ...]] = [(cloud,) for cloud in clouds]
+    if network == "lorentz-net":
+        lorentz = LorentzNet(spec)
+        return Pair(lorentz, EdgeListLorentzNet(lorentz), clouds, given)
+    if network == "l-gatr":
+        l_gatr = LGATr(spec)
+        return Pair(l_gatr, PaddedLGATr(l_gatr), clouds, given)
+    theirs = weaver_network(network, clouds[0].x.shape[2])
+    file = scratch / f"weaver-{os.getpid()}.pt"
+    torch.save({f"mod.{key}": value for key, value in theirs.state_dict().items()}, file)
+    ours, _ = import_model(file, "weaver", classes=CLASSES)
+    return Pair(ours, theirs, clouds, [weaver_inputs(network, cloud) for cloud in clouds])
+
+
 def weaver_network(name: str, features: int) -> Any:
+    """A network of weaver-core with the sizes of the JetClass trainings."""
     logging.getLogger("weaver").setLevel(logging.ERROR)
     if name == "part":
         from weaver.nn.model.ParticleTransformer import ParticleTransformer
@@ -103,7 +123,7 @@ def weaver_network(name: str, features: int) -> Any:
     return ParticleNet(features, len(CLASSES), blocks, [(256, 0.1)], use_fusion=False)
 
 
-def weaver_inputs(name: str, cloud: Cloud) -> Inputs:
+def weaver_inputs(name: str, cloud: Cloud) -> tuple[Tensor, ...]:
     """Features, momenta and mask as (B, C, 128)."""
     assert cloud.p4 is not None
     more = (0, LENGTH - cloud.mask.shape[1])
@@ -112,22 +132,42 @@ def weaver_inputs(name: str, cloud: Cloud) -> Inputs:
     return (x, p4, mask) if name == "part" else (x[:, -2:].contiguous(), x, mask)
 
 
-def equal_logits(ours: nn.Module, theirs: nn.Module, clouds: list[Cloud], given: list[Inputs]) -> str:
+def equal_logits(pair: Pair) -> str:
     """How far the logits are apart.
 
     Raises:
         SystemExit: they are not the same.
     """
     with torch.inference_mode():
-        mine = torch.cat([ours.eval()(cloud) for cloud in clouds])
-        other = torch.cat([theirs.eval()(*one) for one in given])
+        mine = torch.cat([pair.ours.eval()(cloud) for cloud in pair.clouds])
+        other = torch.cat([pair.theirs.eval()(*one) for one in pair.given])
     apart, spread = (mine - other).abs().max().item(), other.std(0).mean().item()
     if not apart < TOLERANCE:
         raise SystemExit(f"the logits differ by {apart:.2g}, more than {TOLERANCE:g}: nothing was timed")
     return f"logits equal to {apart:.1g}, their spread is {spread:.2g}"
 
 
+def operations(pair: Pair, what: str) -> float:
+    """Floating-point operations of a turn of ours, in matrix products."""
+    with FlopCounterMode(display=False) as counter:
+        if what == "train":
+            training(pair.ours, [(cloud,) for cloud in pair.clouds], pair.clouds)()
+        else:
+            with torch.no_grad():
+                for cloud in pair.clouds:
+                    pair.ours.eval().requires_grad_(False)(cloud)
+    return float(counter.get_total_flops())
+
+
+def multiply(flops: float) -> None:
+    """Matrix products with so many operations."""
+    a, b = torch.ones(2, SIDE, SIDE)
+    for _ in range(max(1, round(flops / (2 * SIDE**3)))):
+        a @ b
+
+
 def training(model: nn.Module, given: list[tuple[Any, ...]], clouds: list[Cloud]) -> Callable[[], None]:
+    """A step on each batch."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
 
     def steps() -> None:
@@ -141,6 +181,8 @@ def training(model: nn.Module, given: list[tuple[Any, ...]], clouds: list[Cloud]
 
 
 def inference(model: nn.Module, given: list[tuple[Any, ...]]) -> Callable[[], None]:
+    """Scores of each batch."""
+
     def scores() -> None:
         model.eval()
         with torch.inference_mode():

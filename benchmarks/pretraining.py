@@ -17,6 +17,7 @@ import torch
 
 import jetkit.models
 import jetkit.tasks.methods  # noqa: F401 - registers the methods
+from benchmarks.words import Words
 from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import open_dataset
 from jetkit.registry import create
@@ -34,13 +35,13 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def main(arguments: list[str]) -> None:
-    options = dict(argument.split("=") for argument in arguments if "=" in argument)
-    (folder,) = [argument for argument in arguments if "=" not in argument]
+    words = Words(arguments, ("batch", "repeats", "width", "depth"))
+    (folder,) = words.folders
     torch.set_num_threads(1)
     dataset = open_dataset(folder)
-    size = {"width": int(options.get("width", 128)), "depth": int(options.get("depth", 8))}
-    loader = dataset.batches(features="full", batch=int(options.get("batch", 128)), seed=1)
-    repeats = int(options.get("repeats", 5))
+    size = {"width": words.number("width", 128), "depth": words.number("depth", 8)}
+    loader = dataset.batches(features="full", batch=words.number("batch", 128), seed=1)
+    repeats = words.number("repeats", 5)
     clouds = list(islice(loader, repeats + 1))
     spec = dataset.spec("full")
     tasks: dict[str, Task] = {"supervised": Classify(create("part", spec, size))}

@@ -110,7 +110,7 @@ def test_a_missing_column_names_the_set_that_would_work() -> None:
 
 
 def benchmark() -> ModuleType:
-    spec = spec_from_file_location("loading", Path(__file__).parents[2] / "benchmarks" / "loading.py")
+    spec = spec_from_file_location("weaver_data", Path(__file__).parents[2] / "benchmarks" / "weaver_data.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

@@ -1,0 +1,106 @@
+"""An epoch of the Particle Transformer from disk, beside weaver-core's own training loop, on the same jets.
+
+    python -m benchmarks epoch [FOLDER] [jets=640] [threads=2] [pairs=5]
+
+Files to weights: reading, features, batches of 128, loss, gradient, clipping, AdamW, in float32, with the sizes of the
+JetClass training. Ours is the loader and the task of a training; weaver-core's is its loader, whole files at once,
+its fastest way, with no worker process, and its ``train_classification``. Each side has a process of its own. Without a folder the
+jets are synthetic (`benchmarks.jets`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+import jetkit.models  # noqa: F401 - registers the models
+from benchmarks.interleaved import PAIRS, Apart, Comparison, Work, in_turns, machine
+from benchmarks.jets import write_sample
+from benchmarks.weaver_data import LENGTH, weaver_dataset
+from benchmarks.words import Words
+from jetkit.data.dataset import open_dataset
+from jetkit.registry import create
+from jetkit.tasks.classify import Classify
+from jetkit.train.memory import keep_freed_memory
+
+OPTIONS = ("jets", "threads", "pairs")
+BATCH = 128
+
+
+def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
+    """Their time over ours."""
+    threads = words.number("threads", 2)
+    torch.set_num_threads(threads)
+    folder = words.folders[0] if words.folders else write_sample(scratch / "jets", words.number("jets", 640))
+    sides = {
+        "jetkit": Apart(our_epoch, folder, threads=threads),
+        "weaver-core": Apart(their_epoch, folder, scratch, threads=threads),
+    }
+    seconds = in_turns(sides, words.number("pairs", PAIRS))
+    for side in sides.values():
+        side.close()
+    jets = len(open_dataset(folder))
+    ours, theirs = (sum(weight.numel() for weight in model.parameters()) for model in _networks(folder))
+    equality = f"the same jets; {ours:,} and {theirs:,} parameters; part-train compares the logits"
+    yield Comparison(name, seconds, jets, "jets", equality, machine("weaver-core"), words.said("jets"))
+
+
+def _networks(folder: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
+    from weaver.nn.model.ParticleTransformer import ParticleTransformer
+
+    logging.getLogger("weaver").setLevel(logging.ERROR)
+    spec = open_dataset(folder).spec("full")
+    theirs = ParticleTransformer(len(spec.features), len(spec.classes), use_pre_activation_pair=False)
+    return create("part", spec), theirs
+
+
+def our_epoch(folder: Path) -> Work:
+    """Loader and task, as in a training."""
+    keep_freed_memory()
+    dataset = open_dataset(folder)
+    task = Classify(_networks(folder)[0]).train()
+    optimiser = torch.optim.AdamW(task.parameters(), lr=1e-4)
+
+    def epoch() -> None:
+        for cloud in dataset.batches(features="full", batch=BATCH, length=LENGTH):
+            optimiser.zero_grad()
+            task.loss(cloud).total.backward()
+            torch.nn.utils.clip_grad_norm_(task.parameters(), 1.0)
+            optimiser.step()
+
+    return epoch
+
+
+class _Network(torch.nn.Module):
+    """Called with points, features, momenta and mask, as weaver-core's network files have it."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, points: object, features: object, vectors: object, mask: object) -> torch.Tensor:
+        return self.network(features, v=vectors, mask=mask)
+
+
+def their_epoch(folder: Path, scratch: Path) -> Work:
+    """The loop of its training command."""
+    from torch.utils.data import DataLoader
+    from weaver.utils.nn.tools import train_classification
+
+    network = _Network(_networks(folder)[1])
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    options = {"args": Namespace(use_amp=False, amp_dtype="none")}
+
+    def epoch() -> None:
+        loader = DataLoader(weaver_dataset(open_dataset(folder), scratch, 1.0), batch_size=BATCH)
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+            train_classification(network, F.cross_entropy, optimiser, None, loader, "cpu", 0, extra_args=options)
+
+    return epoch

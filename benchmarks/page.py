@@ -1,0 +1,54 @@
+"""The table of all comparisons, for ``docs/speed.md``, and their picture.
+
+    python -m benchmarks page FOLDER [out=docs/speed.png]
+
+FOLDER holds what the comparisons wrote with ``out=FOLDER``.
+"""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from benchmarks.interleaved import Comparison
+from benchmarks.words import Words
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table and draw the picture."""
+    words = Words(arguments, ("out",))
+    (folder,) = words.folders
+    found = [Comparison.read(path) for path in sorted(folder.glob("*.json"))]
+    print("\n".join(table(found)))
+    if "out" in words.options:
+        draw(found, Path(words.options["out"]))
+
+
+def table(found: list[Comparison]) -> list[str]:
+    """Lines of Markdown; rates are medians."""
+    lines = ["| | jetkit, a second | peer | peer, a second | ratio (lowest to highest) |", "|---|---|---|---|---|"]
+    for one in found:
+        ours, (peer, theirs) = next(iter(one.seconds.values())), list(one.seconds.items())[1]
+        mine, other = (f"{statistics.median(one.amount / time for time in times):,.3g}" for times in (ours, theirs))
+        lines.append(f"| {_title(one)} | {mine} {one.unit} | {peer} | {other} | **{one.ratio.replace(' (', '** (')} |")
+    return lines
+
+
+def draw(found: list[Comparison], path: Path) -> None:
+    """Median and range of each ratio, on a logarithmic axis."""
+    figure, axes = plt.subplots(figsize=(7, 0.34 * len(found) + 1))
+    for row, one in enumerate(reversed(found)):
+        axes.plot([min(one.ratios), max(one.ratios)], [row, row], color="0.6", lw=4, solid_capstyle="round")
+        axes.plot(statistics.median(one.ratios), row, "o", color="C0")
+    axes.axvline(1, color="black", lw=0.8)
+    axes.set(xscale="log", xlabel="peer's time over jetkit's, median and range", yticks=range(len(found)))
+    axes.set_yticklabels([_title(one) for one in reversed(found)])
+    axes.xaxis.set_major_formatter("{x:g}")
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+
+
+def _title(one: Comparison) -> str:
+    peer = list(one.seconds)[1].partition(" ")[0]
+    return f"{one.name}{one.setting and ', ' + one.setting} ({peer})"
