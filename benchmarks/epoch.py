@@ -3,9 +3,9 @@
     python -m benchmarks epoch [FOLDER] [jets=640] [threads=2] [pairs=5]
 
 Files to weights: reading, features, batches of 128, loss, gradient, clipping, AdamW, in float32, with the sizes of the
-JetClass training. Ours is the loader and the task of a training; weaver-core's is its loader, whole files at once,
-its fastest way, with no worker process, and its ``train_classification``. Each side has a process of its own. Without a folder the
-jets are synthetic (`benchmarks.jets`).
+JetClass training. Ours is the loader and the task of a training; weaver-core's is its loader, whole files at once (its
+fastest way) with no worker process, and its ``train_classification``. Each side has a process of its own. Without a
+folder the jets are synthetic (`benchmarks.jets`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ weaver-core gets its own layout: padded to 128 particles, as its loader gives th
 jet of a batch needs. The peer of LorentzNet is `benchmarks.edge_list`, that of L-GATr are the blocks of the package
 lgatr as they come. Before the clock runs, the logits of both are compared in evaluation mode. A training step is loss,
 gradient and AdamW, in float32. Each side has a process of its own: ours asks the allocator to keep freed memory
-(`jetkit.train.memory`), as a training does, and theirs does not.
+(`jetkit.train.memory`), as a training does, and theirs does not; and ours scores a batch in each thread, as `jetkit
+evaluate` does (`jetkit.train.side_by_side`), where theirs has all threads work on one.
 
 The limit is matrix products of 1024 × 1024 with as many operations as ours has, in the same threads.
 """
@@ -39,6 +40,7 @@ from jetkit.models.l_gatr import LGATr
 from jetkit.models.lorentz_net import LorentzNet
 from jetkit.train.foreign import import_model
 from jetkit.train.memory import keep_freed_memory
+from jetkit.train.side_by_side import side_by_side
 
 OPTIONS = ("batch", "batches", "threads", "pairs")
 LENGTH = 128
@@ -87,7 +89,9 @@ def prepare(ours: bool, what: str, *setting: Any) -> Work:
     pair = both(*setting)
     model = pair.ours if ours else pair.theirs
     given = [(cloud,) for cloud in pair.clouds] if ours else pair.given
-    return training(model, given, pair.clouds) if what == "train" else inference(model, given)
+    if what == "train":
+        return training(model, given, pair.clouds)
+    return lambda: list(side_by_side(inference(model), given)) if ours else [*map(inference(model), given)]
 
 
 def both(network: str, folder: Path, scratch: Path, batch: int, batches: int) -> Pair:
@@ -180,13 +184,11 @@ def training(model: nn.Module, given: list[tuple[Any, ...]], clouds: list[Cloud]
     return steps
 
 
-def inference(model: nn.Module, given: list[tuple[Any, ...]]) -> Callable[[], None]:
-    """Scores of each batch."""
+def inference(model: nn.Module) -> Callable[[tuple[Any, ...]], None]:
+    """Scores of a batch."""
 
-    def scores() -> None:
-        model.eval()
-        with torch.inference_mode():
-            for one in given:
-                model(*one)
+    @torch.inference_mode()
+    def scores(given: tuple[Any, ...]) -> None:
+        model.eval()(*given)
 
     return scores

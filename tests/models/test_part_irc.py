@@ -8,7 +8,8 @@ from torch import nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.models.part import ParT
-from jetkit.models.part_irc import ParTIRC, SafeBias
+from jetkit.models.part_irc import ParTIRC
+from jetkit.nn.attention import padding_bias
 from jetkit.physics.four_vectors import delta_phi, eta, from_ptetaphim, phi, pt
 from jetkit.testing import assert_broken, assert_invariant, random_cloud
 
@@ -65,10 +66,18 @@ def test_a_splitting_of_one_particle_is_seen_as_far_as_its_angle(cloud: Cloud) -
     assert parallel < 1e-10 < narrow < 0.01 * wide
 
 
-@pytest.mark.parametrize("weight", ["pt", "momentum_fractions"])
-def test_without_the_weights_of_particles_or_class_token_it_is_unsafe(cloud: Cloud, weight: str, monkeypatch) -> None:
+@pytest.mark.parametrize("method", ["biases", "aggregate"])
+def test_without_the_weights_of_particles_or_class_token_it_is_unsafe(cloud: Cloud, method: str, monkeypatch) -> None:
     model = randomised(ParTIRC(SPEC, **SMALL))
-    monkeypatch.setattr(f"jetkit.models.part_irc.{weight}", lambda of: torch.ones_like(getattr(of, "p4", of)[..., 0]))
+    with_weights, equal = getattr(model, method), lambda cloud, dtype: padding_bias(cloud.mask, dtype)
+
+    def without_weights(*arguments):
+        with monkeypatch.context() as context:
+            context.setattr(model, "class_bias", equal)
+            found = with_weights(*arguments)
+            return list(found) if method == "biases" else found
+
+    monkeypatch.setattr(model, method, without_weights)
     assert change_by_splitting(model, cloud, 0.0) > 1e-4
     assert_broken(model, cloud, "soft", 1e-4)
 
@@ -83,15 +92,15 @@ def test_a_split_particle_is_two_copies_of_its_token(cloud: Cloud) -> None:
 
 
 def test_the_bias_is_the_logarithm_of_a_weight(cloud: Cloud) -> None:
-    torch.manual_seed(0)
-    bias = SafeBias(8, 3, 0.02).double()
+    model = randomised(ParTIRC(SPEC, **SMALL))
     with torch.no_grad():
-        table = bias(cloud.p4, cloud.mask)
+        (table,) = model.biases(cloud, [(torch.arange(len(cloud)), cloud.mask.shape[1])])
         for jet, (p4, mask) in enumerate(zip(cloud.p4, cloud.mask, strict=True)):
+            z = pt(p4) / pt(p4[mask]).sum()
             for i, j in torch.cartesian_prod(*2 * [mask.nonzero()[:, 0]]):
                 delta2 = (eta(p4[i]) - eta(p4[j])) ** 2 + delta_phi(phi(p4[i]), phi(p4[j])) ** 2
-                learned = bias.layers((1 + delta2 / 0.02**2).log()[None] / 2)
-                torch.testing.assert_close(table[jet, :, i, j], learned + pt(p4[j]).log(), rtol=1e-9, atol=1e-9)
+                learned = model.pairs.layers((1 + delta2 / model.pairs.angle**2).log()[None] / 2)
+                torch.testing.assert_close(table[jet, :, i, j], learned + z[j].log(), rtol=1e-9, atol=1e-9)
 
 
 def test_of_the_features_only_the_direction_is_seen(cloud: Cloud) -> None:

@@ -9,7 +9,6 @@ from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.errors import JetkitError
 from jetkit.models.part import ParT
 from jetkit.models.part_supervised import ParTSupervised
-from jetkit.nn.attention import padding_bias
 from jetkit.testing import random_cloud
 
 SPEC = CloudSpec(("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
@@ -49,7 +48,7 @@ def test_the_map_is_the_softmax_of_the_head(cloud, block, head) -> None:
         found = model.with_attention(cloud)[1].exp()
         x = torch.zeros(*cloud.mask.shape, 12, dtype=torch.float64)
         x[cloud.mask] = model.embed(model.norm(cloud.x[cloud.mask]))
-        bias = model.pairs(cloud.p4, cloud.mask) + padding_bias(cloud.mask, torch.float64)
+        (bias,) = model.biases(cloud, [(torch.arange(len(cloud)), cloud.mask.shape[1])])
         for earlier in model.blocks[:block]:
             x = earlier(x, bias)
         q, k, _ = model.blocks[block].attention.project(model.blocks[block].norm_attention(x)).split(12, -1)

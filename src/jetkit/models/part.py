@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.models.tagger import Backbone, four_momenta
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.grouping import length_groups, ungroup
 from jetkit.nn.packing import pad
-from jetkit.physics.pairs import pair_kinematics
+from jetkit.physics.pairs import kinematics_of
 from jetkit.registry import register
 
+Pairs = tuple[Int[Tensor, " P"], Int[Tensor, " P"], Int[Tensor, " P"]]
+"""Jet and two places of each pair."""
 CACHE = 2**20
 """Bytes of a processor's cache that the attention of a group of jets should fill."""
 
@@ -39,28 +42,52 @@ class PairEmbedding(nn.Module):
             layers += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.GELU()]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, p4: Float[Tensor, "B N 4"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B heads N N"]:
-        """Bias of each pair, 0 where one of them is padded."""
-        pairs = unordered_pairs(mask)
+    def forward(self, p4: Float[Tensor, "B N 4"], pairs: Pairs) -> Float[Tensor, "P heads"]:
+        """Bias of each pair."""
+        jet, i, j = pairs
         with torch.no_grad():
-            kinematics = pair_kinematics(p4)[pairs]
-        return symmetric_bias(self.layers(kinematics), pairs, mask)
+            kinematics = kinematics_of(p4, (jet, i), (jet, j))
+        if self.training:
+            embedded: Tensor = self.layers(kinematics)
+            return embedded
+        norm, *layers = self.layers
+        x = norm(kinematics)
+        for linear, norm in zip(layers[::3], layers[1::3], strict=True):
+            x = F.gelu(F.linear(x, *folded(cast(nn.Linear, linear), cast(nn.BatchNorm1d, norm))))
+        return cast(Tensor, x)
 
 
-def unordered_pairs(mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " P"], ...]:
-    """Jet and places i ≥ j of each pair of real particles."""
-    return (mask.unsqueeze(1) & mask.unsqueeze(2)).tril().nonzero(as_tuple=True)
+def folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Float[Tensor, "B A"], Float[Tensor, "B"]]:
+    """Matrix and bias of a linear layer and the batch normalisation behind it, as one layer in evaluation mode.
+
+    Example:
+        >>> linear, norm = nn.Linear(2, 3), nn.BatchNorm1d(3).eval()
+        >>> x = torch.randn(5, 2)
+        >>> torch.allclose(F.linear(x, *folded(linear, norm)), norm(linear(x)), atol=1e-6)
+        True
+    """
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return linear.weight * scale[:, None], (linear.bias - norm.running_mean) * scale + norm.bias
+
+
+def unordered_pairs(mask: Bool[Tensor, "B N"]) -> Pairs:
+    """Jet and places i ≥ j of each pair of real particles, jet by jet."""
+    jet, i, j = (mask.unsqueeze(1) & mask.unsqueeze(2)).tril().nonzero(as_tuple=True)
+    return jet, i, j
 
 
 def symmetric_bias(
-    bias: Float[Tensor, "P heads"], pairs: tuple[Int[Tensor, " P"], ...], mask: Bool[Tensor, "B N"]
+    bias: Float[Tensor, "P heads"], pairs: Pairs, shape: tuple[int, int]
 ) -> Float[Tensor, "B heads N N"]:
-    """That of (i, j) and (j, i) from one number for both, 0 where one of them is padded."""
+    """That of (i, j) and (j, i) from one number for both, 0 for other pairs; `shape` is (B, N)."""
     jet, i, j = pairs
-    table = bias.new_zeros(*mask.shape, mask.shape[1], bias.shape[-1])
+    jets, length = shape
+    table = bias.new_zeros(jets, length, length, bias.shape[-1])
     table[jet, i, j] = bias
     table[jet, j, i] = bias
-    return torch.permute(table, (0, 3, 1, 2))
+    return table.permute(0, 3, 1, 2).contiguous()
 
 
 @register(
@@ -103,7 +130,7 @@ class ParT(Backbone):
         dropout: float = 0.1,
     ) -> None:
         super().__init__(spec)
-        self.width = width
+        self.width, self.heads = width, heads
         self.norm: nn.Module = nn.BatchNorm1d(len(spec.features))
         widths = [len(spec.features), width, 4 * width, width]
         self.embed = nn.Sequential(
@@ -127,20 +154,37 @@ class ParT(Backbone):
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks of particle attention (what stands in padded places is arbitrary)."""
         x = pad(self.embed(self.norm(cloud.x[cloud.mask])), cloud.mask)
-        bias = self.pairs(four_momenta(cloud), cloud.mask)
-        bias = bias + padding_bias(cloud.mask, bias.dtype)
-        groups, found = [], []
-        for rows, n in length_groups(cloud.mask, bias.shape[1], 4, CACHE):
-            tokens, own = x[rows, :n], bias[rows, :, :n, :n]
+        groups = list(length_groups(cloud.mask, self.heads, 4, CACHE))
+        found = []
+        for (rows, n), bias in zip(groups, self.biases(cloud, groups), strict=True):
+            tokens = x[rows, :n]
             for block in self.blocks:
-                tokens = block(tokens, own)
-            groups.append(rows)
+                tokens = block(tokens, bias)
             found.append(tokens)
-        return ungroup(found, groups, cloud.mask.shape[1])
+        return ungroup(found, [rows for rows, _ in groups], cloud.mask.shape[1])
+
+    def biases(
+        self, cloud: Cloud, groups: Sequence[tuple[Int[Tensor, " G"], int]]
+    ) -> Iterator[Float[Tensor, "G heads n n"]]:
+        """What is added to the attention of each group of jets; all pairs of the batch are embedded together."""
+        order, jets = torch.cat([rows for rows, _ in groups]), [len(rows) for rows, _ in groups]
+        mask = cloud.mask[order]
+        pairs = unordered_pairs(mask)
+        embedded = self.pairs(four_momenta(cloud)[order], pairs)
+        keys = self.class_bias(cloud, embedded.dtype)[order]
+        particles = mask.sum(1)
+        pairs_of = torch.split(particles * (particles + 1) // 2, jets)
+        sizes = [int(count.sum()) for count in pairs_of]
+        parts = [torch.split(values, sizes) for values in (embedded, *pairs)]
+        first = 0
+        for (rows, n), bias, jet, i, j in zip(groups, *parts, strict=True):
+            jets_here = slice(first, first + len(rows))
+            yield symmetric_bias(bias, (jet - first, i, j), (len(rows), n)) + keys[jets_here, ..., :n]
+            first += len(rows)
 
     def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
         """The class token after it has looked at the particles, normalised."""
-        bias = nn.functional.pad(self.class_bias(cloud, tokens.dtype), (1, 0))
+        bias = F.pad(self.class_bias(cloud, tokens.dtype), (1, 0))
         token = self.class_token.expand(len(cloud), -1, -1)
         for block in cast(Iterable[Block], self.class_blocks):
             token = block.attend(token, tokens, bias)
@@ -148,7 +192,7 @@ class ParT(Backbone):
         return encoded
 
     def class_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
-        """Of each particle, where the class token looks at it."""
+        """Of each particle, where others or the class token look at it."""
         return padding_bias(cloud.mask, dtype)
 
     def _initialise(self) -> None:

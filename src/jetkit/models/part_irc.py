@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.part import ParT, symmetric_bias, unordered_pairs
+from jetkit.models.part import Pairs, ParT
 from jetkit.models.tagger import columns, momentum_fractions
-from jetkit.physics.four_vectors import delta_phi, eta, phi, pt
+from jetkit.physics.four_vectors import delta_phi, eta, phi
 from jetkit.registry import register
 
 
 class SafeBias(nn.Module):
-    """ln pT_j + b(½ ln(1 + Δ_ij²/δ²)) for each head: what makes attention a mean weighted by pT.
+    """b(½ ln(1 + Δ_ij²/δ²)) for each head, to which ln z_j is added: what makes attention a mean weighted by pT.
 
     Δ² = (η_i − η_j)² + (φ_i − φ_j)²; b is learned, and smooth where the two become parallel. kT, z and m² of a pair may
     not enter b: a splitting of i or j changes them.
@@ -30,13 +30,13 @@ class SafeBias(nn.Module):
         self.angle = angle
         self.layers = nn.Sequential(nn.Linear(1, width), nn.GELU(), nn.Linear(width, heads, bias=False))
 
-    def forward(self, p4: Float[Tensor, "B N 4"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B heads N N"]:
-        """Bias of each pair of real particles, some finite number where one of them is padded."""
-        pairs = jet, i, j = unordered_pairs(mask)
+    def forward(self, p4: Float[Tensor, "B N 4"], pairs: Pairs) -> Float[Tensor, "P heads"]:
+        """b of each pair."""
+        jet, i, j = pairs
         eta_of, phi_of = eta(p4), phi(p4)
         delta2 = (eta_of[jet, i] - eta_of[jet, j]) ** 2 + delta_phi(phi_of[jet, i], phi_of[jet, j]) ** 2
-        bias = self.layers(0.5 * torch.log1p(delta2 / self.angle**2).unsqueeze(-1))  # (pairs, heads)
-        return symmetric_bias(bias, pairs, mask) + logarithm(pt(p4))
+        bias: Tensor = self.layers(0.5 * torch.log1p(delta2 / self.angle**2).unsqueeze(-1))
+        return bias
 
 
 def logarithm(weight: Float[Tensor, "B N"]) -> Float[Tensor, "B 1 1 N"]:

@@ -123,11 +123,10 @@ class Block(nn.Module):
         return self._rest(token, seen), memory
 
     def _rest(self, x: Float[Tensor, "B N D"], seen: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        scaled = seen * self.head_scale.repeat_interleave(seen.shape[-1] // len(self.head_scale))
+        scaled = (seen.view(*seen.shape[:2], len(self.head_scale), -1) * self.head_scale.unsqueeze(-1)).flatten(-2)
         x = x + self.dropout(self.norm_seen(scaled))
         wide = self.dropout(F.gelu(self.widen(self.norm_mlp(x))))
-        changed: Tensor = self.residual_scale * x + self.dropout(self.narrow(self.norm_wide(wide)))
-        return changed
+        return torch.addcmul(self.dropout(self.narrow(self.norm_wide(wide))), self.residual_scale, x)
 
 
 def padding_bias(mask: Bool[Tensor, "B N"], dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:

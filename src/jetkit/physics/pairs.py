@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array_api_compat import array_namespace
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jetkit.physics.four_vectors import Array, delta_phi, phi, pt, safe_sqrt
 
@@ -28,21 +28,42 @@ def pair_kinematics(p4: Float[Array, "*batch N 4"]) -> Float[Array, "*batch N N 
         >>> np.exp(pair_kinematics(p4)[0, 1, :3]).round(6).tolist()
         [6.0, 0.3, 0.2]
     """
+    particles = _particles(p4)
+    return _between([one[..., :, None] for one in particles], [one[..., None, :] for one in particles])
+
+
+def kinematics_of(
+    p4: Float[Array, "*batch N 4"], first: tuple[Int[Array, " P"], ...], second: tuple[Int[Array, " P"], ...]
+) -> Float[Array, "P 4"]:
+    """The features of `pair_kinematics` for some pairs alone: of the particles at these places.
+
+    Example:
+        >>> import numpy as np
+        >>> p4 = np.array([[70.0, 70.0, 0.0, 0.0], [30.0, 30 * np.cos(0.2), 30 * np.sin(0.2), 0.0]])
+        >>> bool((kinematics_of(p4, (np.array([0]),), (np.array([1]),)) == pair_kinematics(p4)[0, 1]).all())
+        True
+    """
+    particles = _particles(p4)
+    return _between([one[first] for one in particles], [one[second] for one in particles])
+
+
+def _particles(p4: Float[Array, "*batch N 4"]) -> list[Float[Array, "*batch N"]]:
+    """Transverse momentum, rapidity, azimuth, and the four momenta of each particle."""
     xp = array_namespace(p4)
     rapidity = 0.5 * xp.log(1 + 2 * p4[..., 3] / _at_least(p4[..., 0] - p4[..., 3], 1e-20))
-    pt_i, pt_j = _both(pt(p4))
-    y_i, y_j = _both(rapidity)
-    phi_i, phi_j = _both(phi(p4))
+    return [pt(p4), rapidity, phi(p4), *(p4[..., component] for component in range(4))]
+
+
+def _between(first: list[Float[Array, "*#pairs"]], second: list[Float[Array, "*#pairs"]]) -> Float[Array, "*pairs 4"]:
+    """Features of pairs, whose particles have these quantities."""
+    xp = array_namespace(first[0])
+    (pt_i, y_i, phi_i, *p_i), (pt_j, y_j, phi_j, *p_j) = first, second
     delta = safe_sqrt((y_i - y_j) ** 2 + delta_phi(phi_i, phi_j) ** 2)
     pt_min = xp.where(pt_i < pt_j, pt_i, pt_j)
-    pair = p4[..., :, None, :] + p4[..., None, :, :]
-    mass2 = pair[..., 0] ** 2 - xp.sum(pair[..., 1:] ** 2, axis=-1)
+    energy, px, py, pz = (a + b for a, b in zip(p_i, p_j, strict=True))
+    mass2 = energy**2 - (px**2 + py**2 + pz**2)
     quantities = (pt_min * delta, pt_min / _at_least(pt_i + pt_j, FLOOR), delta, mass2)
     return xp.stack([xp.log(_at_least(quantity, FLOOR)) for quantity in quantities], axis=-1)
-
-
-def _both(x: Float[Array, "*batch N"]) -> tuple[Float[Array, "*batch N 1"], Float[Array, "*batch 1 N"]]:
-    return x[..., :, None], x[..., None, :]
 
 
 def _at_least(x: Float[Array, "*batch"], floor: float) -> Float[Array, "*batch"]:

@@ -19,7 +19,8 @@ def keep_freed_memory() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     glibc = _glibc()
     if glibc is not None:
-        trim_threshold, mmap_max = -1, -4
+        trim_threshold, mmap_max, arena_max = -1, -4, -8
+        glibc.mallopt(arena_max, 1)  # one heap for all threads: those of further ones cannot hold a large tensor
         glibc.mallopt(mmap_max, 0)  # every tensor comes from the heap, however large
         glibc.mallopt(trim_threshold, 2**31 - 1)
 

@@ -14,12 +14,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import Dataset
 from jetkit.errors import JetkitError
 from jetkit.train.data_parts import data_hash
 from jetkit.train.files import read_tensors, weights_hash, write_tensors
 from jetkit.train.memory import FreedMemory, keep_freed_memory
 from jetkit.train.model_file import read_model
+from jetkit.train.side_by_side import side_by_side
 
 FORMAT = "jetkit scores"
 QUANTITIES = ("jet_pt", "jet_eta", "jet_mass", "jet_sdmass", "jet_nparticles")
@@ -64,14 +66,18 @@ def score(
     loader = dataset.batches(batch=batch, **card.preprocessing, targets=("row", *quantities))
     begun, memory = time.monotonic(), FreedMemory()
     parts: dict[str, list[Tensor]] = {name: [] for name in ("logits", "label", "row", *quantities)}
-    with torch.inference_mode():
-        for done, cloud in enumerate(loader, start=1):
-            parts["logits"].append(model(cloud).float())
-            parts["label"].append(cloud.label)
-            for name in ("row", *quantities):
-                parts[name].append(cloud.targets[name])
-            report(done, len(loader), "score")
-            memory.after_step()
+
+    @torch.inference_mode()
+    def judged(cloud: Cloud) -> tuple[Tensor, Cloud]:
+        return model(cloud).float(), cloud
+
+    for done, (logits, cloud) in enumerate(side_by_side(judged, loader), start=1):
+        parts["logits"].append(logits)
+        parts["label"].append(cloud.label)
+        for name in ("row", *quantities):
+            parts[name].append(cloud.targets[name])
+        report(done, len(loader), "score")
+        memory.after_step()
     order = torch.cat(parts["row"]).argsort()
     found = {name: torch.cat(values)[order].numpy() for name, values in parts.items()}
     return Scores(

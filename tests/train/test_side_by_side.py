@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from jetkit.train.run import threads_of
+from jetkit.train.side_by_side import side_by_side
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_results_come_in_the_order_of_the_items(threads: int) -> None:
+    with threads_of(threads):
+        assert list(side_by_side(lambda number: number**2, range(20))) == [number**2 for number in range(20)]
+
+
+def test_so_many_are_at_work_at_once_and_each_has_a_thread_of_torch() -> None:
+    meeting = threading.Barrier(2, timeout=30)
+
+    def work(_: int) -> int:
+        meeting.wait()  # both must be there
+        return torch.get_num_threads()
+
+    with threads_of(2):
+        assert list(side_by_side(work, range(4))) == [1] * 4
+        assert torch.get_num_threads() == 2
+
+
+def test_no_more_items_are_taken_than_are_worked_on() -> None:
+    taken = []
+
+    def items():
+        for number in range(50):
+            taken.append(number)
+            yield number
+
+    with threads_of(2):
+        results = side_by_side(lambda number: number, items())
+        assert next(results) == 0
+        assert len(taken) <= 4
+        results.close()
+
+
+def test_what_one_raises_is_raised() -> None:
+    def fail(number: int) -> int:
+        if number == 3:
+            raise ValueError("the third")
+        return number
+
+    with threads_of(2), pytest.raises(ValueError, match="the third"):
+        list(side_by_side(fail, range(10)))
+    assert torch.get_num_threads() >= 1
