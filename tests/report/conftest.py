@@ -17,7 +17,9 @@ from jetkit.data.shards import write_shard
 from jetkit.evaluate.number import Number
 from jetkit.evaluate.power_law import PowerLaw, fit_power_law
 from jetkit.evaluate.summary import evaluate
+from jetkit.report.cost_page import write_page as write_cost_page
 from jetkit.report.jet_sample import JetSample, sample_jets
+from jetkit.report.model_cost import Cost, LeftOut, ModelCost, Spent
 from jetkit.report.picture_set import picture_set
 from jetkit.report.scaling_page import Run, Study
 from jetkit.report.scaling_page import write_page as write_scaling_page
@@ -258,3 +260,18 @@ def ten_page(ten: list[TaggerResult], tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def scaling_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scaling_page(invented_scaling(PowerLaw(0.1, 3.0, 6.0, 0.4, 0.4)), tmp_path_factory.mktemp("scaling"))
+
+
+@pytest.fixture(scope="session")
+def cost_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of an invented model that needs pairs, and too much memory for a training with the largest jets."""
+    costs = [
+        Cost(n, batch, 1e6 * n, Spent(1e-6 * n**2 + 1e-3 / batch, 1e3 * n**2),
+             LeftOut("it may need more than 4 GB") if n * batch > 500 else Spent(1e-5 * n**2, 1e4 * n**2))
+        for n in (8, 16, 32) for batch in (1, 32)
+    ]  # fmt: skip
+    invented = ModelCost(
+        "runs/part/model.safetensors", "part", "A paper", 2_000_000, 8_000_000, 24_000_000, tuple(costs), "one thread",
+        "jetkit show runs/part/model.safetensors cost=true",
+    )  # fmt: skip
+    return write_cost_page(invented, tmp_path_factory.mktemp("cost"))

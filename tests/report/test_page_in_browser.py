@@ -54,7 +54,7 @@ addEventListener("message", event => document.documentElement.setAttribute("data
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the browser chromium is not installed")
 
 
-PICTURES = {"dataset_html": len(CAPTIONS), "three_page": 8, "ten_page": 11, "scaling_page": 3}
+PICTURES = {"dataset_html": len(CAPTIONS), "three_page": 8, "ten_page": 11, "scaling_page": 3, "cost_page": 4}
 """Fixture of a page → how many pictures it has."""
 VIEWS = [
     *(("dataset_html", width, scheme) for width in (390, 1280) for scheme in ("light", "dark")),
@@ -64,6 +64,7 @@ VIEWS = [
     ("ten_page", 1280, "dark"),
     ("scaling_page", 390, "dark"),
     ("scaling_page", 1280, "light"),
+    ("cost_page", 390, "light"),
 ]
 
 

@@ -7,14 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
 from jetkit.config import ConfigError
-from jetkit.data.cloud import CloudSpec
-from jetkit.data.features import feature_names
 from jetkit.errors import JetkitError
-from jetkit.registry import create, entries, entry
+from jetkit.registry import entries
 from jetkit.studies import leaderboard as room
 from jetkit.studies.evaluation import run_options
 from jetkit.studies.leaderboard import (
@@ -23,10 +20,8 @@ from jetkit.studies.leaderboard import (
     _wanted,
     flops,
     leaderboard_options,
-    operations,
     within,
 )
-from jetkit.testing import random_cloud
 from jetkit.train.model_file import load_model
 from jetkit.train.options import TrainOptions, train_options
 
@@ -99,14 +94,6 @@ def test_operations_of_a_perceptron_are_those_of_its_matrices(board: Path) -> No
     folder = board / "runs" / "topo-dnn"
     layers = [part for part in load_model(folder / "model.safetensors").modules() if isinstance(part, nn.Linear)]
     assert flops(folder, run_options(folder)) == sum(2 * layer.in_features * layer.out_features for layer in layers)
-
-
-@pytest.mark.parametrize("name", [one.name for one in entries() if one.cls.learns_by == "gradient"])
-def test_operations_of_every_network_can_be_counted(name: str) -> None:
-    """Also where a learned tensor, without a history, goes into a layer."""
-    spec = CloudSpec(feature_names("full"), classes=("QCD", "top"))
-    network = create(name, spec, entry(name).tiny).eval()
-    assert operations(network, random_cloud(spec, jets=2).to(dtype=torch.float32)) > 0
 
 
 def test_taggers_that_lack_their_features_are_left_out_unless_they_are_named(toy: Path) -> None:

@@ -1,10 +1,19 @@
-"""The header of a model file, as text."""
+"""A model file on the terminal: its header, and what a jet costs."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
+
+from jetkit.cli.console import step_bar
+
+if TYPE_CHECKING:
+    from jetkit.report.tagger_tables import TaggerTable
+    from jetkit.studies.cost_options import CostOptions
 
 
 def show_model(path: str) -> None:
@@ -39,6 +48,41 @@ def show_model(path: str) -> None:
         for name, value in content.items():
             console.print(f"    {name}: {_text(value)}", soft_wrap=True)
     console.print(f"  written by jetkit {card.jetkit}, format {card.version}")
+
+
+def show_cost(path: str, options: CostOptions, out: str = "") -> Path:
+    """Measure and print what a jet costs a model, and write a page of it; gives the page.
+
+    Raises:
+        JetkitError: it is no model file, or a damaged one, or the folder cannot be written.
+    """
+    from jetkit.report.cost_page import cost_table, growth_table, summary, write_page
+    from jetkit.report.model_cost import omissions
+    from jetkit.report.pictures import make_folder
+    from jetkit.studies.cost import cost_of_file
+
+    folder = Path(out) if out else Path(path).with_name(f"{Path(path).stem}-cost")
+    with step_bar() as report:
+        found = cost_of_file(path, options, report)
+    make_folder(folder)
+    console = Console(highlight=False, markup=False)
+    console.print(summary(found), soft_wrap=True)
+    console.print(f"Of a jet, on {found.machine}:")
+    for table in (cost_table(found.costs), growth_table(found.costs)):
+        if table is not None:
+            _print_table(table)
+    for sentence in omissions(found.costs):
+        console.print(sentence, soft_wrap=True)
+    return write_page(found, folder)
+
+
+def _print_table(table: TaggerTable) -> None:
+    printed = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for number, cell in enumerate(table.header):
+        printed.add_column(cell.text, justify="right" if number else "left")
+    for row in table.rows:
+        printed.add_row(*(cell.text for cell in (row.head, *row.cells)))
+    Console().print(printed)
 
 
 def _text(value: Any) -> str:

@@ -14,16 +14,15 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
-from torch.utils.flop_counter import FlopCounterMode
 
 from jetkit.config import parse
 from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
 from jetkit.models.high_level import HighLevelTagger
-from jetkit.models.tagger import Tagger
 from jetkit.registry import create, entries, entry
 from jetkit.report.leaderboard_page import Place, write_page
+from jetkit.studies.cost import operations
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
 from jetkit.studies.evaluation import EvaluateOptions, Report, report_as, run_options
 from jetkit.studies.results import tagger_result, word, words_of
@@ -247,17 +246,6 @@ def flops(folder: Path, trained: TrainOptions, jets: int = 64) -> float:
     return operations(
         model, next(iter(split_data(trained).test.batches(batch=jets, shuffle=False, **card.preprocessing)))
     )
-
-
-@torch.no_grad()
-def operations(model: Tagger, cloud: Cloud) -> float:
-    """Floating-point operations a jet in the matrix products, convolutions and attention of a model.
-
-    Counted by torch, with the padding of the cloud; clustering and sums are not counted. The model learns no more.
-    """
-    with FlopCounterMode(display=False) as counter:
-        model.requires_grad_(False)(cloud)
-    return float(counter.get_total_flops()) / len(cloud)
 
 
 def leaderboard_options(words: Sequence[str], where: str) -> LeaderboardOptions:

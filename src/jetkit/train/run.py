@@ -24,7 +24,7 @@ from jetkit.data.loader import Loader
 from jetkit.data.twins import PAIR
 from jetkit.errors import JetkitError, require
 from jetkit.models.high_level import HighLevelTagger
-from jetkit.models.tagger import ENCODED
+from jetkit.models.tagger import ENCODED, Tagger
 from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.tasks.classify import Classify
@@ -200,8 +200,13 @@ def _task(model: Any, parts: Parts, options: TrainOptions) -> Task:
     """What the model is to learn."""
     if isinstance(options, PretrainOptions):
         return pretext_of(model, options)
-    kind = SupervisedAttention if model.truths else Classify
-    return kind(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
+    return labelled_task(model, smoothing=options.smoothing, weight=_weight(parts.train, options))
+
+
+def labelled_task(model: Tagger, **options: Any) -> Classify:
+    """To name the classes of jets, and whatever else the model learns from their truth; options as of `Classify`."""
+    kind: type[Classify] = SupervisedAttention if model.truths else Classify
+    return kind(model, **options)
 
 
 def loaders(parts: Parts, options: TrainOptions, rank: int = 0, world: int = 1) -> tuple[Loader, Loader]:

@@ -1,0 +1,209 @@
+"""What a jet costs a model: operations, time and memory, against its particles and the jets of a batch."""
+
+from __future__ import annotations
+
+import copy
+import platform
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from jetkit.data.cloud import Cloud
+from jetkit.models.high_level import HighLevelTagger
+from jetkit.models.tagger import Tagger
+from jetkit.registry import entry
+from jetkit.report.model_cost import Cost, LeftOut, ModelCost, Spent
+from jetkit.studies.cost_options import CostOptions
+from jetkit.studies.results import words_of
+from jetkit.testing import random_cloud
+from jetkit.train.live_memory import peak_bytes
+from jetkit.train.loop import Report
+from jetkit.train.memory import FreedMemory, keep_freed_memory
+from jetkit.train.model_file import read_model
+from jetkit.train.run import labelled_task, threads_of
+
+WATCHED, MOST = 0.5, 100
+"""Seconds that the repetitions of one computation take about, and how many there are at most."""
+GIGABYTE = 1e9
+
+
+def cost_of_file(path: str, options: CostOptions, report: Report = lambda done, total, what: None) -> ModelCost:
+    """What a jet costs the model in a file; no jet has more particles than the model was trained with.
+
+    Raises:
+        JetkitError: it is no model file, or a damaged one.
+    """
+    model, card = read_model(path)
+    longest = int(card.preprocessing.get("length", max(options.particles)))
+    particles = sorted({min(count, longest) for count in options.particles})
+    costs = model_cost(model, particles, options, report)
+    learned = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    return ModelCost(
+        name=path,
+        model=card.model,
+        paper=entry(card.model, card.kind).paper,
+        parameters=model.size,
+        weight_bytes=sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()),
+        training_bytes=3 * learned if model.learns_by == "gradient" else 0,
+        costs=tuple(costs),
+        machine=machine(options.threads),
+        command=" ".join(
+            ["jetkit show", shlex.quote(path), "cost=true", *map(shlex.quote, words_of(options, CostOptions()))]
+        ),
+    )
+
+
+def model_cost(
+    model: Tagger,
+    particles: Sequence[int],
+    options: CostOptions,
+    report: Report = lambda done, total, what: None,
+) -> list[Cost]:
+    """Costs of random jets of exactly so many particles, for each size of a batch; the model stays as it is.
+
+    A time is the median of repetitions after a warm-up: that of the processor with one thread, so that other programs
+    matter little, and that of the clock on the wall with several. Memory is counted (`jetkit.train.live_memory`). A
+    training step is loss, gradient and AdamW; its memory has neither gradient nor moments of the weights in it, which
+    do not grow with the jets. Networks on observables train on those that were computed before. What may need more
+    than ``options.memory``, were it to grow like N² from smaller jets, is left out.
+
+    Example:
+        >>> from jetkit import CloudSpec
+        >>> from jetkit.models import PFN
+        >>> model = PFN(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")), phi=(8,), f=(8,))
+        >>> first, second = model_cost(model, [4, 8], CostOptions(batches=(2,)))
+        >>> first.flops, second.flops, second.inference.seconds > 0
+        (288.0, 416.0, True)
+    """
+    keep_freed_memory()
+    meters, freed = _Meters(model, options), FreedMemory()
+    sizes = sorted(set(batches := options.batches))
+    costs: list[Cost] = []
+    with threads_of(options.threads):
+        for count in sorted(set(particles)):
+            cloud = random_cloud(model.spec, jets=max(batches), particles=(count, count)).to(dtype=torch.float32)
+            flops: float | None = None
+            for jets in sizes:
+                report(len(costs), len(particles) * len(sizes), f"{count} particles, batch {jets}")
+                some = cloud.select(slice(jets))
+                inference, training = meters.inference.of(some), meters.training.of(some)
+                if flops is None and isinstance(inference, Spent):
+                    flops = operations(meters.evaluated, some)
+                costs.append(Cost(count, jets, flops, inference, training))
+                freed.after_step()
+    return costs
+
+
+@torch.no_grad()
+def operations(model: Tagger, cloud: Cloud) -> float:
+    """Floating-point operations a jet in the matrix products, convolutions and attention of a model.
+
+    Counted by torch, with the padding of the cloud; clustering and sums are not counted. The model learns no more.
+    """
+    with FlopCounterMode(display=False) as counter:
+        model.requires_grad_(False)(cloud)
+    return float(counter.get_total_flops()) / len(cloud)
+
+
+def median_seconds(call: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Median time of some calls."""
+    times: list[float] = []
+    while not times or (sum(times) < WATCHED and len(times) < MOST):
+        begun = clock()
+        call()
+        times.append(clock() - begun)
+    return median(times)
+
+
+def machine(threads: int) -> str:
+    """Processor and threads, in words."""
+    count = "one thread" if threads == 1 else f"{threads} threads"
+    return f"{count} of this machine ({platform.system()} {platform.machine()}, torch {torch.__version__})"
+
+
+@dataclass
+class _Meter:
+    """Time and memory of a computation on a batch.
+
+    Attributes:
+        repeat: what is timed.
+        again: the same where memory is counted: it leaves gradients in their place.
+        prepare: done to a batch before.
+        never: why it is not measured at all, if so.
+    """
+
+    repeat: Callable[[Cloud], object]
+    again: Callable[[Cloud], object]
+    options: CostOptions
+    prepare: Callable[[Cloud], Cloud] = lambda cloud: cloud
+    never: str = ""
+    known: list[tuple[int, int, int]] = field(default_factory=list)
+    """Particles, jets and bytes of what was measured before."""
+
+    def of(self, cloud: Cloud) -> Spent | LeftOut:
+        """The cost of a jet of a batch."""
+        jets, particles = cloud.mask.shape
+        if self.never:
+            return LeftOut(self.never)
+        if self.expected(particles, jets) > self.options.memory * GIGABYTE:
+            return LeftOut(f"it may need more than {self.options.memory:g} GB")
+        batch = self.prepare(cloud)
+        try:
+            if not self.known:
+                self.repeat(batch)
+            peak = peak_bytes(partial(self.again, batch))
+        except ValueError:  # of torch's batch normalisation
+            if jets > 1:
+                raise
+            return LeftOut("batch normalisation needs two jets")
+        self.known.append((particles, jets, peak))
+        clock = time.process_time if self.options.threads == 1 else time.perf_counter
+        return Spent(median_seconds(partial(self.repeat, batch), clock) / jets, peak / jets)
+
+    def expected(self, particles: int, jets: int) -> float:
+        """Bytes that a batch needs at most, if memory grows no faster than N² and like the jets."""
+        bounds = (
+            size * max(1.0, particles / count) ** 2 * max(1.0, jets / before) for count, before, size in self.known
+        )
+        return min(bounds, default=0.0)
+
+
+class _Meters:
+    """Inference and training of copies of a model."""
+
+    def __init__(self, model: Tagger, options: CostOptions) -> None:
+        self.evaluated = copy.deepcopy(model).eval().requires_grad_(False)
+        infer = torch.inference_mode()(self.evaluated)
+        self.inference = _Meter(infer, infer, options)
+        if model.learns_by != "gradient":
+            self.training = _Meter(infer, infer, options, never=f"it learns by {model.learns_by}")
+            return
+        self.task = labelled_task(copy.deepcopy(model).requires_grad_(True)).train()
+        learned = [weight for weight in self.task.parameters() if weight.requires_grad]
+        self.optimiser = torch.optim.AdamW(learned, lr=0.0)
+        self.training = _Meter(self._step, self._step_on, options, self._with_truths)
+
+    def _step(self, cloud: Cloud) -> None:
+        self.optimiser.zero_grad()
+        self._step_on(cloud)
+
+    def _step_on(self, cloud: Cloud) -> None:
+        """A step whose gradient is added to that of the step before."""
+        torch.autograd.backward(self.task.loss(cloud).total)
+        self.optimiser.step()
+
+    @torch.no_grad()
+    def _with_truths(self, cloud: Cloud) -> Cloud:
+        """Jets with all that a training knows of them."""
+        origin = torch.zeros_like(cloud.mask, dtype=torch.long)
+        targets: dict[str, Tensor] = dict.fromkeys(self.evaluated.truths, origin)
+        if isinstance(self.evaluated, HighLevelTagger):
+            targets[HighLevelTagger.OBSERVABLES] = self.evaluated.observables(cloud)
+        return cloud.replace(targets=targets)
