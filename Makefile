@@ -28,7 +28,7 @@ lint: install
 	$(BIN)/mypy
 
 bench: install
-	$(BIN)/python -m benchmarks $(BENCH)
+	$(BIN)/python -m benchmarks $(or $(BENCH),all)
 
 docs: install
 	$(BIN)/python -m pytest tests/test_docs.py

@@ -8,6 +8,7 @@ FOLDER holds what the comparisons wrote with ``out=FOLDER``.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -28,12 +29,23 @@ def main(arguments: list[str]) -> None:
 
 def table(found: list[Comparison]) -> list[str]:
     """Lines of Markdown; rates are medians."""
-    lines = ["| | jetkit, a second | peer | peer, a second | ratio (lowest to highest) |", "|---|---|---|---|---|"]
+    titles = ("", "jetkit, a second", "peer, a second", "limit, a second", "ratio (lowest to highest)")
+    lines = [_row(titles), _row("---" for _ in titles)]
     for one in found:
-        ours, (peer, theirs) = next(iter(one.seconds.values())), list(one.seconds.items())[1]
-        mine, other = (f"{statistics.median(one.amount / time for time in times):,.3g}" for times in (ours, theirs))
-        lines.append(f"| {_title(one)} | {mine} {one.unit} | {peer} | {other} | **{one.ratio.replace(' (', '** (')} |")
+        ours, theirs, *_ = one.seconds.values()
+        limit = f"{_rate(one, next(iter(one.limits.values())))} ({next(iter(one.limits))})" if one.limits else ""
+        ratio = f"**{one.ratio.replace(' (', '** (')}"
+        lines.append(_row((_title(one), f"{_rate(one, ours)} {one.unit}", _rate(one, theirs), limit, ratio)))
     return lines
+
+
+def _rate(one: Comparison, times: tuple[float, ...]) -> str:
+    rate = statistics.median(one.amount / time for time in times)
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def draw(found: list[Comparison], path: Path) -> None:
@@ -50,5 +62,4 @@ def draw(found: list[Comparison], path: Path) -> None:
 
 
 def _title(one: Comparison) -> str:
-    peer = list(one.seconds)[1].partition(" ")[0]
-    return f"{one.name}{one.setting and ', ' + one.setting} ({peer})"
+    return f"{one.name}{one.setting and ', ' + one.setting} / {list(one.seconds)[1]}"

@@ -47,7 +47,7 @@ def whole(recipe: Recipe, one: ClassRecipe, label: int, seed: int) -> Callable[[
 def generator(recipe: Recipe, one: ClassRecipe, seed: int) -> Callable[[], object]:
     """Makes the events of one batch of tries."""
     bare = Generator(_lines(recipe, one), Streams(seed))
-    bare._hooks.begin()
+    bare._course.begin()
     return lambda: bare._pythia.nextBatch(BATCH, "skip")
 
 

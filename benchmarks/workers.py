@@ -44,7 +44,7 @@ def bare_rate(seed: int) -> float:
     """Events/s of the bare generator, for the first class of top-landscape."""
     recipe = load_recipe("top-landscape")
     generator = Generator(settings(recipe, recipe.classes[0].variants[0], load_variation("none")), Streams(seed))
-    generator._hooks.begin()
+    generator._course.begin()
     generator._pythia.nextBatch(BATCH, "skip")
     start = time.perf_counter()
     for _ in range(20):
