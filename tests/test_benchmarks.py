@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -9,11 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from jetkit.data.dataset import open_dataset
+from jetkit.data.features import feature_columns
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.__main__ import COMPARISONS, EVERY  # noqa: E402
+from benchmarks.__main__ import COMPARISONS, EVERY, main  # noqa: E402
 from benchmarks.interleaved import Apart, Comparison, in_turns  # noqa: E402
+from benchmarks.jets import write_sample  # noqa: E402
 from benchmarks.page import draw, table  # noqa: E402
 from benchmarks.words import Words  # noqa: E402
 
@@ -59,6 +64,20 @@ def test_words_are_folders_and_known_options() -> None:
     assert (words.folders, words.number("pairs", 5), words.said("pairs")) == ([Path("data/jets")], 7, "pairs 7")
     with pytest.raises(SystemExit, match="unknown option jet"):
         Words(["jet=7"], known=("jets",))
+
+
+def test_the_synthetic_jets_are_usable_and_have_all_features(tmp_path: Path) -> None:
+    dataset = open_dataset(write_sample(tmp_path / "jets", 300))
+    assert (len(dataset), dataset.skipped) == (300, {})
+    assert set(feature_columns("full", dataset.columns)) <= set(dataset.columns)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_comparison_runs_from_the_command_line(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "substructure", "jets=10", f"out={tmp_path}"])
+    main()
+    assert re.fullmatch(r"ratio [\d.]+ \([\d.]+ to [\d.]+\)", capsys.readouterr().out.splitlines()[-1])
+    assert (tmp_path / "substructure-jets-10.json").is_file()
 
 
 def test_every_comparison_of_all_exists() -> None:

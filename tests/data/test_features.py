@@ -12,7 +12,6 @@ import pytest
 
 from jetkit.data.dataset import open_dataset
 from jetkit.data.features import FEATURE_SETS, feature_columns, particle_features
-from jetkit.data.shards import ShardReader
 from jetkit.errors import JetkitError
 
 Jets = Callable[..., dict[str, Any]]
@@ -138,17 +137,3 @@ def test_features_are_bit_for_bit_those_of_weaver(real: Path) -> None:
     momenta = theirs["_pf_vectors"].transpose(0, 2, 1)[:, :longest, [3, 0, 1, 2]]
     assert ours.p4 is not None
     np.testing.assert_array_equal(momenta[mask], ours.p4.numpy()[mask])
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_the_benchmark_prints_a_rate(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-    benchmark().main([str(folder), "repeats=1"])
-    assert "jetkit" in capsys.readouterr().out
-
-
-def test_the_benchmark_makes_its_own_jets(tmp_path: Path) -> None:
-    sample = benchmark().write_sample(tmp_path / "jets", 300)
-    dataset = open_dataset(sample)
-    assert (len(dataset), dataset.skipped) == (300, {})
-    with ShardReader(sample / "jets-0.parquet") as shard:
-        assert set(feature_columns("full", shard.columns)) <= set(shard.columns)

@@ -73,7 +73,7 @@ def test_without_the_weights_of_particles_or_class_token_it_is_unsafe(cloud: Clo
 
     def without_weights(*arguments):
         with monkeypatch.context() as context:
-            context.setattr(model, "class_bias", equal)
+            context.setattr(model, "key_bias", equal)
             found = with_weights(*arguments)
             return list(found) if method == "biases" else found
 

@@ -171,7 +171,7 @@ class ParT(Backbone):
         mask = cloud.mask[order]
         pairs = unordered_pairs(mask)
         embedded = self.pairs(four_momenta(cloud)[order], pairs)
-        keys = self.class_bias(cloud, embedded.dtype)[order]
+        keys = self.key_bias(cloud, embedded.dtype)[order]
         particles = mask.sum(1)
         pairs_of = torch.split(particles * (particles + 1) // 2, jets)
         sizes = [int(count.sum()) for count in pairs_of]
@@ -184,15 +184,15 @@ class ParT(Backbone):
 
     def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
         """The class token after it has looked at the particles, normalised."""
-        bias = F.pad(self.class_bias(cloud, tokens.dtype), (1, 0))
+        bias = F.pad(self.key_bias(cloud, tokens.dtype), (1, 0))
         token = self.class_token.expand(len(cloud), -1, -1)
         for block in cast(Iterable[Block], self.class_blocks):
             token = block.attend(token, tokens, bias)
         encoded: Tensor = self.final_norm(token.squeeze(1))
         return encoded
 
-    def class_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
-        """Of each particle, where others or the class token look at it."""
+    def key_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
+        """Of each particle, where another one or the class token looks at it."""
         return padding_bias(cloud.mask, dtype)
 
     def _initialise(self) -> None:

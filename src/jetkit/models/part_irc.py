@@ -102,6 +102,6 @@ class ParTIRC(ParT):
         """A vector per particle after all blocks of particle attention (what stands in padded places is arbitrary)."""
         return super().tokens(cloud.replace(x=cloud.x[..., self._direction]))
 
-    def class_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
+    def key_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
         """ln z of each particle."""
-        return logarithm(momentum_fractions(cloud).to(dtype)) + super().class_bias(cloud, dtype)
+        return logarithm(momentum_fractions(cloud).to(dtype)) + super().key_bias(cloud, dtype)
