@@ -11,7 +11,6 @@ folder the jets are synthetic (`benchmarks.jets`).
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from argparse import Namespace
 from collections.abc import Iterator
@@ -21,8 +20,9 @@ import torch
 from torch.nn import functional as F
 
 import jetkit.models  # noqa: F401 - registers the models
-from benchmarks.interleaved import PAIRS, Apart, Comparison, Work, in_turns, machine
+from benchmarks.interleaved import PAIRS, Comparison, Work, apart, in_turns, machine
 from benchmarks.jets import write_sample
+from benchmarks.networks import weaver_network
 from benchmarks.weaver_data import LENGTH, weaver_dataset
 from benchmarks.words import Words
 from jetkit.data.dataset import open_dataset
@@ -39,13 +39,8 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     threads = words.number("threads", 2)
     torch.set_num_threads(threads)
     folder = words.folders[0] if words.folders else write_sample(scratch / "jets", words.number("jets", 640))
-    sides = {
-        "jetkit": Apart(our_epoch, folder, threads=threads),
-        "weaver-core": Apart(their_epoch, folder, scratch, threads=threads),
-    }
-    seconds = in_turns(sides, words.number("pairs", PAIRS))
-    for side in sides.values():
-        side.close()
+    with apart({"jetkit": (our_epoch, folder), "weaver-core": (their_epoch, folder, scratch)}, threads) as sides:
+        seconds = in_turns(sides, words.number("pairs", PAIRS))
     jets = len(open_dataset(folder))
     ours, theirs = (sum(weight.numel() for weight in model.parameters()) for model in _networks(folder))
     equality = f"the same jets; {ours:,} and {theirs:,} parameters; part-train compares the logits"
@@ -53,12 +48,8 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
 
 
 def _networks(folder: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
-    from weaver.nn.model.ParticleTransformer import ParticleTransformer
-
-    logging.getLogger("weaver").setLevel(logging.ERROR)
     spec = open_dataset(folder).spec("full")
-    theirs = ParticleTransformer(len(spec.features), len(spec.classes), use_pre_activation_pair=False)
-    return create("part", spec), theirs
+    return create("part", spec), weaver_network("part", len(spec.features), len(spec.classes))
 
 
 def our_epoch(folder: Path) -> Work:

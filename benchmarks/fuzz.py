@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.words import Words
 from jetkit.data.cloud import CloudSpec
 from jetkit.errors import JetkitError
 from jetkit.registry import create, hyperparameters
@@ -102,12 +103,13 @@ def trial(name: str, files: int, chance: random.Random, folder: Path) -> tuple[C
 
 
 def main(arguments: list[str]) -> None:
-    chosen = {"files": 10000, "seed": 1} | {word.split("=")[0]: int(word.split("=")[1]) for word in arguments}
+    words = Words(arguments, ("files", "seed"))
+    files, seed = words.number("files", 10_000), words.number("seed", 1)
     torch.set_num_threads(1)
     wrong = False
     with TemporaryDirectory() as folder:
         for name in SMALL:
-            counts, longest = trial(name, chosen["files"] // len(SMALL), random.Random(chosen["seed"]), Path(folder))
+            counts, longest = trial(name, files // len(SMALL), random.Random(seed), Path(folder))
             for (what, outcome), number in sorted(counts.items()):
                 print(f"{name:6s} {what:28s} {outcome:36s} {number:6d}")
             print(f"{name:6s} longest: {longest:.2f} s of CPU", flush=True)

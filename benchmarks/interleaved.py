@@ -8,7 +8,8 @@ import platform
 import re
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
@@ -106,17 +107,31 @@ class Apart:
 
     def close(self) -> None:
         """End the process."""
-        self._process.terminate()
+        self._pipe.close()
         self._process.join()
+
+
+@contextmanager
+def apart(
+    work: Mapping[str, tuple[Callable[..., Work], *tuple[object, ...]]], threads: int
+) -> Iterator[dict[str, Apart]]:
+    """Sides with a process each, from what makes the work and its arguments; the processes end with the block."""
+    sides = {side: Apart(prepare, *arguments, threads=threads) for side, (prepare, *arguments) in work.items()}
+    try:
+        yield sides
+    finally:
+        for side in sides.values():
+            side.close()
 
 
 def _serve(pipe: Connection, threads: int, prepare: Callable[..., Work], arguments: tuple[object, ...]) -> None:
     torch.set_num_threads(threads)
     work = prepare(*arguments)
     pipe.send(None)
-    while True:
-        pipe.recv()
-        pipe.send(work())
+    with suppress(EOFError):  # the other end is closed
+        while True:
+            pipe.recv()
+            pipe.send(work())
 
 
 def in_turns(

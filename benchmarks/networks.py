@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.edge_list import EdgeListLorentzNet
-from benchmarks.interleaved import PAIRS, Apart, Comparison, Work, in_turns, machine
+from benchmarks.interleaved import PAIRS, Comparison, Work, apart, in_turns, machine
 from benchmarks.jets import write_sample
 from benchmarks.padded import PaddedLGATr
 from benchmarks.words import Words
@@ -70,11 +70,10 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     pair = both(*setting)
     equality, flops = equal_logits(pair), operations(pair, what)
     peer = PEERS.get(network, "weaver-core")
-    sides = {side: Apart(prepare, side == "jetkit", what, *setting, threads=threads) for side in ("jetkit", peer)}
+    work = {side: (prepare, side == "jetkit", what, *setting) for side in ("jetkit", peer)}
     limit = f"{flops / 1e9:.0f} GFLOP of matrix products"
-    seconds = in_turns({**sides, limit: lambda: multiply(flops)}, words.number("pairs", PAIRS))
-    for side in sides.values():
-        side.close()
+    with apart(work, threads) as sides:
+        seconds = in_turns({**sides, limit: lambda: multiply(flops)}, words.number("pairs", PAIRS))
     limits = {limit: seconds.pop(limit)}
     jets = sum(len(cloud) for cloud in pair.clouds)
     yield Comparison(
@@ -114,17 +113,17 @@ def both(network: str, folder: Path, scratch: Path, batch: int, batches: int) ->
     return Pair(ours, theirs, clouds, [weaver_inputs(network, cloud) for cloud in clouds])
 
 
-def weaver_network(name: str, features: int) -> Any:
+def weaver_network(name: str, features: int, classes: int = len(CLASSES)) -> Any:
     """A network of weaver-core with the sizes of the JetClass trainings."""
     logging.getLogger("weaver").setLevel(logging.ERROR)
     if name == "part":
         from weaver.nn.model.ParticleTransformer import ParticleTransformer
 
-        return ParticleTransformer(features, len(CLASSES), use_pre_activation_pair=False)
+        return ParticleTransformer(features, classes, use_pre_activation_pair=False)
     from weaver.nn.model.ParticleNet import ParticleNet
 
     blocks = [(16, (width,) * 3) for width in (64, 128, 256)]
-    return ParticleNet(features, len(CLASSES), blocks, [(256, 0.1)], use_fusion=False)
+    return ParticleNet(features, classes, blocks, [(256, 0.1)], use_fusion=False)
 
 
 def weaver_inputs(name: str, cloud: Cloud) -> tuple[Tensor, ...]:

@@ -1,6 +1,6 @@
 """The whole simulator (generator, detector, jets, labels, rows) beside the bare generator, on the same events.
 
-    python -m benchmarks simulate [RECIPE…] [batches=6] [seed=1]
+    python -m benchmarks simulate [RECIPE…] [pairs=5] [seed=1]
 
 A turn is one batch of tries of each class, in one process. The bare side is Pythia's ``nextBatch`` with the same
 settings and seeds: it is the limit, so the ratio stays below 1. The last line is that of the last recipe.
@@ -18,7 +18,7 @@ from jetkit.simulate.detector_card import load_card
 from jetkit.simulate.generator import Generator, Streams
 from jetkit.simulate.recipe import ClassRecipe, Recipe, load_recipe, load_variation, settings
 
-OPTIONS = ("batches", "seed")
+OPTIONS = ("pairs", "seed")
 RECIPES = ("jetclass", "quark-gluon", "lhco", "top-landscape")
 
 
@@ -29,7 +29,7 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
         ours = [whole(recipe, one, label, seed) for label, one in enumerate(recipe.classes)]
         bare = [generator(recipe, one, seed) for one in recipe.classes]
         work = {"jetkit": lambda ours=ours: [call() for call in ours], "bare Pythia": lambda b=bare: [c() for c in b]}
-        seconds = in_turns(work, words.number("batches", PAIRS))
+        seconds = in_turns(work, words.number("pairs", PAIRS))
         events = BATCH * len(recipe.classes)
         equality = "the same settings and seeds"
         yield Comparison(name, seconds, events, "events", equality, machine("pythia8mc", "fastjet"), recipe_name)

@@ -10,13 +10,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.simulate import RECIPES
+from benchmarks.simulate import RECIPES, generator
 from benchmarks.words import Words
 from jetkit.simulate import simulate
 from jetkit.simulate.chain import BATCH
-from jetkit.simulate.generator import Generator, Streams
 from jetkit.simulate.options import Options
-from jetkit.simulate.recipe import load_recipe, load_variation, settings
+from jetkit.simulate.recipe import load_recipe
 
 
 def main(arguments: list[str]) -> None:
@@ -43,12 +42,11 @@ def scaling(recipe: str, jets: int) -> float:
 def bare_rate(seed: int) -> float:
     """Events/s of the bare generator, for the first class of top-landscape."""
     recipe = load_recipe("top-landscape")
-    generator = Generator(settings(recipe, recipe.classes[0].variants[0], load_variation("none")), Streams(seed))
-    generator._course.begin()
-    generator._pythia.nextBatch(BATCH, "skip")
+    make_batch = generator(recipe, recipe.classes[0], seed)
+    make_batch()
     start = time.perf_counter()
     for _ in range(20):
-        generator._pythia.nextBatch(BATCH, "skip")
+        make_batch()
     return 20 * BATCH / (time.perf_counter() - start)
 
 

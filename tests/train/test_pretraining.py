@@ -14,7 +14,6 @@ import torch
 
 from jetkit.config import ConfigError
 from jetkit.data.dataset import open_dataset
-from jetkit.data.ragged import Ragged
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.models import ParT
@@ -136,11 +135,7 @@ def test_a_method_without_a_use_for_a_tokeniser_says_so(pretrain: Make) -> None:
 def test_jets_without_labels_will_do(toy: Path, pretrain: Make, tmp_path: Path) -> None:
     dataset = open_dataset(toy)
     kept = [name for name in dataset.columns if name != "jet_label"]
-    columns = {
-        name: (found.values, found.offsets) if isinstance(found, Ragged) else found
-        for name, found in dataset.read(kept).items()
-    }
-    write_shard(tmp_path / "jets.parquet", columns)
+    write_shard(tmp_path / "jets.parquet", dataset.read(kept))
     folder = train(pretrain("p-jepa", f"data={tmp_path}/jets.parquet", "epochs=1"))[0]
     assert "probe" not in log_of(folder)[-1]["validation"]
     assert read_model(folder / "model.safetensors")[1].classes == ["unlabelled", "other"]

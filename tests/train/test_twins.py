@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 from jetkit.cli import app
 from jetkit.data.dataset import open_dataset
-from jetkit.data.ragged import Ragged
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.train.files import read_tensors
@@ -40,10 +39,7 @@ Make = Callable[..., PretrainOptions]
 def neighbours(toy: Path, tmp_path: Path) -> Path:
     """Toy jets of which two neighbours each count as twins."""
     dataset = open_dataset(toy)
-    columns = {
-        name: (found.values, found.offsets) if isinstance(found, Ragged) else found
-        for name, found in dataset.read(dataset.columns).items()
-    }
+    columns = dataset.read(dataset.columns)
     numbers = {name: np.arange(len(dataset)) // 2 for name in ("pair", "event_id")}
     write_shard(tmp_path / "twins.parquet", columns | numbers)
     return tmp_path / "twins.parquet"

@@ -111,7 +111,7 @@ def write_table(table: Any, file: Any, name: str) -> None:
         compression="lz4",  # read half as fast again as zstd, for a fifth more bytes
         use_dictionary=False,
         use_byte_stream_split=floats,  # groups the exponents of floats: smaller and faster
-        write_statistics=[field.name for field in table.schema if not is_list(field.type)],
+        write_statistics=[field.name for field in table.schema if not _is_list(field.type)],
         write_page_checksum=True,
         use_compliant_nested_type=False,  # items of lists are called as in the public files
     )
@@ -131,17 +131,17 @@ def reading(name: object) -> Iterator[None]:
         raise JetkitError(f"{name} cannot be read as a table ({reason}): copy or make it again") from error
 
 
-def is_list(kind: Any) -> bool:
+def _is_list(kind: Any) -> bool:
     """Whether an Arrow type is that of lists."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _value_type(kind: Any) -> Any:
-    return kind.value_type if is_list(kind) else kind
+    return kind.value_type if _is_list(kind) else kind
 
 
 def _leaf(field: Any) -> str:
-    return f"{field.name}.list.item" if is_list(field.type) else str(field.name)
+    return f"{field.name}.list.item" if _is_list(field.type) else str(field.name)
 
 
 # -- from Arrow ----------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def check_numbers(kind: Any, name: str, where: object) -> None:
     Raises:
         JetkitError: the type is none of numbers and lists of them.
     """
-    value = kind.value_type if is_list(kind) else kind
+    value = _value_type(kind)
     if not (pa.types.is_integer(value) or pa.types.is_floating(value) or pa.types.is_boolean(value)):
         raise JetkitError(f"{where}: column {name} has type {kind}, which is neither numbers nor lists of numbers")
 
@@ -162,7 +162,7 @@ def from_arrow(column: Any) -> Values:
     """NumPy view of a chunked Arrow column, without a copy where that can be."""
     kind = column.type
     chunks = [_chunk(chunk) for chunk in column.chunks]
-    if not is_list(kind):
+    if not _is_list(kind):
         return _joined([chunk for chunk in chunks if not isinstance(chunk, Ragged)], kind)
     lists = [chunk for chunk in chunks if isinstance(chunk, Ragged)]
     if len(lists) == 1:
@@ -180,7 +180,7 @@ def _joined(parts: list[Array], kind: Any) -> Array:
 
 def _chunk(chunk: Any) -> Values:
     """NumPy view of one Arrow array; offsets begin at 0."""
-    if not is_list(chunk.type):
+    if not _is_list(chunk.type):
         return _flat(chunk)
     if pa.types.is_fixed_size_list(chunk.type):
         if chunk.null_count:

@@ -20,7 +20,7 @@ CARD_NAME = "dataset.json"
 
 @dataclass(frozen=True)
 class Shard:
-    """One Parquet file of a dataset.
+    """One file of a dataset.
 
     Example:
         >>> Shard("qcd-0.parquet", rows=2, bytes=100, sha256="0" * 64, classes=[2, 0]).rows

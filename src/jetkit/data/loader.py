@@ -97,15 +97,13 @@ class Loader:
     def _read_ahead(self, windows: Sequence[Sequence[Piece]]) -> Iterator[tuple[Block, int]]:
         """What `_load` says of the window of the position, until there is none; the next one is read meanwhile."""
         thread = ThreadPoolExecutor(1)
-        ahead: tuple[int, Future[tuple[Block, int]] | None] = (-1, None)
+        coming: dict[int, Future[tuple[Block, int]]] = {}
         try:
             while (here := self._window) < len(windows):
-                number, coming = ahead
-                loaded = coming.result() if coming and number == here else self._load(windows[here])
-                after = windows[here + 1 : here + 2]
-                ahead = (here + 1, thread.submit(self._load, after[0]) if after else None)
+                loaded = coming[here].result() if here in coming else self._load(windows[here])
+                after = range(len(windows))[here + 1 : here + 2]
+                coming = {number: thread.submit(self._load, windows[number]) for number in after}
                 yield loaded
-                del loaded
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
 

@@ -13,7 +13,6 @@ from jetkit.data.arrow import MAPPED
 from jetkit.data.building import claim, finished
 from jetkit.data.card import Shard, write_card
 from jetkit.data.dataset import open_dataset
-from jetkit.data.ragged import Ragged
 from jetkit.data.shards import ShardReader, write_shard
 from jetkit.errors import JetkitError
 
@@ -65,9 +64,4 @@ def map_dataset(
 def _copied(reader: ShardReader, path: Path, fingerprint: str) -> Shard:
     """The columns and metadata of a shard, and what they were copied from, in another file."""
     with reader as shard:
-        columns = shard.read(list(shard.columns))
-        arrays = {
-            name: (column.values, column.offsets) if isinstance(column, Ragged) else column
-            for name, column in columns.items()
-        }
-        return write_shard(path, arrays, {**shard.metadata, "jetkit": fingerprint})
+        return write_shard(path, shard.read(list(shard.columns)), {**shard.metadata, "jetkit": fingerprint})
