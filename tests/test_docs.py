@@ -1,24 +1,47 @@
-"""The commands and the Python of README and docs run as printed, in an empty folder."""
+"""The commands and the Python of README and docs run as printed, in an empty folder.
+
+Those of README are programs of their own; those of docs come from forks of one process, which saves their imports.
+"""
 
 import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import forked_jetkit
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
 
 
+@pytest.fixture(scope="module")
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the program ``jetkit`` that a warm process answers."""
+    folder = tmp_path_factory.mktemp("bin")
+    address = folder / "socket"
+    with subprocess.Popen([sys.executable, forked_jetkit.__file__, str(address)]) as server:
+        while not address.exists():
+            assert server.poll() is None, "the process that answers ended"
+            time.sleep(0.1)
+        forked_jetkit.install(folder, address)
+        yield folder
+        server.kill()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_block_runs(page: Path, tmp_path: Path) -> None:
+def test_every_block_runs(page: Path, tmp_path: Path, forking: Path) -> None:
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     assert blocks, f"{page.name} shows no command"
-    programs = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    programs = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    if page.parent.name == "docs":
+        programs.insert(0, str(forking))
+    environment = os.environ | {"PATH": os.pathsep.join(programs)}
     for language, text in blocks:
         command = ["bash", "-euc", text] if language == "bash" else [sys.executable, "-c", text]
         ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)

@@ -1,0 +1,89 @@
+"""The program ``jetkit`` without its seconds of imports: a process that has made them once forks for each command.
+
+``serve(SOCKET)`` waits for commands; ``PROGRAM`` is the program that sends it one, with its folder, environment and
+streams, and ends as the command ends. A fork shares no thread: the server may import, and not compute.
+"""
+
+import array
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+PROGRAM = """#!{python} -SE
+import array, json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect({address!r})
+    command = json.dumps([sys.argv, os.getcwd(), dict(os.environ)]).encode()
+    streams = array.array("i", [0, 1, 2]).tobytes()
+    server.sendmsg([len(command).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
+    server.sendall(command)
+    sys.exit(int(server.recv(8) or b"1"))
+"""
+
+
+def install(folder: Path, address: Path) -> None:
+    """Write the program into a folder for PATH."""
+    program = folder / "jetkit"
+    program.write_text(PROGRAM.format(python=sys.executable, address=str(address)), encoding="utf-8")
+    program.chmod(0o755)
+
+
+def serve(address: str) -> None:
+    """Answer each command from a fork of its own, until killed."""
+    import lightning_fabric  # noqa: F401
+    import torch  # noqa: F401
+
+    import jetkit.models
+    import jetkit.tasks.methods  # noqa: F401
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(address)
+        server.listen()
+        while True:
+            client, _ = server.accept()
+            with client:
+                if os.fork() == 0:
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    server.close()
+                    _attend(client)
+
+
+def _attend(client: socket.socket) -> None:
+    """In a fork: run a command in a fork of that one, which owns all that it starts, and tell how it ended."""
+    size, ancillary, _, _ = client.recvmsg(8, socket.CMSG_SPACE(12))
+    streams = array.array("i", ancillary[0][2])
+    words, folder, environment = json.loads(_received(client, int.from_bytes(size, "big")))
+    running = os.fork()
+    if running == 0:
+        client.close()
+        for target, stream in enumerate(streams):
+            os.dup2(stream, target)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv = words
+        _command()
+    _, status = os.waitpid(running, 0)
+    client.sendall(str(os.waitstatus_to_exitcode(status) % 256).encode())
+    os._exit(0)
+
+
+def _received(client: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        found += client.recv(size - len(found))
+    return found
+
+
+def _command() -> None:
+    from jetkit.cli import main
+
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
