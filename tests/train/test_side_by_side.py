@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from jetkit.train.run import threads_of
 from jetkit.train.side_by_side import side_by_side
@@ -15,16 +16,22 @@ def test_results_come_in_the_order_of_the_items(threads: int) -> None:
         assert list(side_by_side(lambda number: number**2, range(20))) == [number**2 for number in range(20)]
 
 
-def test_so_many_are_at_work_at_once_and_each_has_a_thread_of_torch() -> None:
+def test_so_many_are_at_work_at_once_and_each_has_one_thread() -> None:
     meeting = threading.Barrier(2, timeout=30)
 
-    def work(_: int) -> int:
+    def work(_: int) -> set[int]:
         meeting.wait()  # both must be there
-        return torch.get_num_threads()
+        return {torch.get_num_threads(), *blas_threads()}
 
-    with threads_of(2):
-        assert list(side_by_side(work, range(4))) == [1] * 4
+    with threads_of(2), threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        assert list(side_by_side(work, range(4))) == [{1}] * 4
         assert torch.get_num_threads() == 2
+        assert blas_threads() == before
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
 
 def test_no_more_items_are_taken_than_are_worked_on() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from threadpoolctl import threadpool_limits
 
 from jetkit.errors import JetkitError
 from jetkit.physics.four_vectors import delta_phi
@@ -54,11 +55,14 @@ def energy_flow_polynomials(
     column = {graph: c for c, graph in enumerate(primes)}
     values = np.empty((len(offsets) - 1, len(primes)))
     by_length = np.argsort(np.diff(offsets), kind="stable")
-    for start in range(0, len(by_length), BATCH):
-        chosen = by_length[start : start + BATCH]
-        batch = _Batch(*_measure([particles[offsets[j] : offsets[j + 1]] for j in chosen], beta))
-        for graph in primes:
-            values[chosen, column[graph]] = batch.value(_plan(graph))
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # two threads gain nothing here, and wait for each other on a busy machine
+        for start in range(0, len(by_length), BATCH):
+            chosen = by_length[start : start + BATCH]
+            batch = _Batch(*_measure([particles[offsets[j] : offsets[j + 1]] for j in chosen], beta))
+            for graph in primes:
+                values[chosen, column[graph]] = batch.value(_plan(graph))
     parts = [[column[part] for part in graph] for graph in multigraphs(degree)]
     return np.stack([np.prod(values[:, columns], axis=1) for columns in parts], axis=1)
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -17,8 +18,8 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Results of a function on each item, in their order; as many at a time as torch has threads.
 
     A batch of jets is many small operations, which two threads share badly: each waits for the other at every one. On
-    batches of their own they do not meet. Within, torch has one thread, so that results do not depend on their number;
-    gradients and modes such as `torch.inference_mode` belong to a thread and are to be set by the function.
+    batches of their own they do not meet. Within, torch and numpy have one thread, so that results do not depend on
+    their number; gradients and modes such as `torch.inference_mode` belong to a thread: the function sets them.
 
     Example:
         >>> list(side_by_side(lambda batch: int(batch.sum()), [torch.ones(2), torch.ones(3)]))
@@ -31,12 +32,13 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > threads:
+        with threadpool_limits(1, user_api="blas"):
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
