@@ -39,6 +39,8 @@ EVERY = [
     "part-train",
     "part-infer",
     "part-infer batch=1",
+    "part-infer peer=onnxruntime",
+    "part-infer batch=1 peer=onnxruntime",
     "particle-net-train",
     "particle-net-infer",
     "lorentz-net-train",

@@ -1,13 +1,14 @@
 """Training steps and inference beside other code for the same networks, with the same weights on the same jets.
 
-    python -m benchmarks NAME-train|NAME-infer [FOLDER] [batch=128] [batches=4] [threads=2] [pairs=5]
+    python -m benchmarks NAME-train|NAME-infer [FOLDER] [batch=128] [batches=4] [threads=2] [pairs=5] [peer=onnxruntime]
 
 FOLDER is a dataset with the features ``full``, such as one of `jetkit simulate jetclass`; without one the jets are
 synthetic, with the multiplicities of JetClass. Networks and sizes are those of the JetClass trainings (10 classes).
 weaver-core gets its own layout: padded to 128 particles, as its loader gives them, of which its networks cut what no
 jet of a batch needs. The peer of LorentzNet is `benchmarks.edge_list`, that of L-GATr are the blocks of the package
-lgatr as they come. Before the clock runs, the logits of both are compared in evaluation mode. A training step is loss,
-gradient and AdamW, in float32. Each side has a process of its own: ours asks the allocator to keep freed memory
+lgatr as they come. With ``peer=onnxruntime`` ParT's inference stands beside that runtime on weaver-core's export
+(`benchmarks.exported`). Before the clock runs, the logits of both are compared in evaluation mode. A training step is
+loss, gradient and AdamW, in float32. Each side has a process of its own: ours asks the allocator to keep freed memory
 (`jetkit.train.memory`), as a training does, and theirs does not; and ours scores a batch in each thread, as `jetkit
 evaluate` does (`jetkit.train.side_by_side`), where theirs has all threads work on one.
 
@@ -29,6 +30,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.edge_list import EdgeListLorentzNet
+from benchmarks.exported import Exported
 from benchmarks.interleaved import PAIRS, Comparison, Work, apart, in_turns, machine
 from benchmarks.jets import write_sample
 from benchmarks.padded import PaddedLGATr
@@ -42,13 +44,14 @@ from jetkit.train.foreign import import_model
 from jetkit.train.memory import keep_freed_memory
 from jetkit.train.side_by_side import side_by_side
 
-OPTIONS = ("batch", "batches", "threads", "pairs")
+OPTIONS = ("batch", "batches", "threads", "pairs", "peer")
 LENGTH = 128
 CLASSES = tuple(f"class {number}" for number in range(10))
 TOLERANCE = 1e-4
 SIDE = 1024
 """Rows and columns of the matrices of the limit."""
 PEERS = {"lorentz-net": "lists of edges", "l-gatr": "lgatr"}
+RUNTIME = "onnxruntime"
 
 
 class Pair(NamedTuple):
@@ -66,10 +69,12 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     batch, threads = words.number("batch", 128), words.number("threads", 2)
     torch.set_num_threads(threads)
     folder = words.folders[0] if words.folders else write_sample(scratch / "jets", 5000)
-    setting = (network, folder, scratch, batch, words.number("batches", 4 if batch > 1 else 100))
+    peer = words.options.get("peer") or PEERS.get(network, "weaver-core")
+    if peer == RUNTIME and name != "part-infer":
+        raise SystemExit("peer=onnxruntime is for part-infer")
+    setting = (network, peer, folder, scratch, batch, words.number("batches", 4 if batch > 1 else 100))
     pair = both(*setting)
     equality, flops = equal_logits(pair), operations(pair, what)
-    peer = PEERS.get(network, "weaver-core")
     work = {side: (prepare, side == "jetkit", what, *setting) for side in ("jetkit", peer)}
     limit = f"{flops / 1e9:.0f} GFLOP of matrix products"
     with apart(work, threads) as sides:
@@ -77,7 +82,14 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     limits = {limit: seconds.pop(limit)}
     jets = sum(len(cloud) for cloud in pair.clouds)
     yield Comparison(
-        name, seconds, jets, "jets", equality, machine("weaver-core", "lgatr"), words.said("batch"), limits
+        name,
+        seconds,
+        jets,
+        "jets",
+        equality,
+        machine("weaver-core", "lgatr", RUNTIME),
+        words.said("batch", "peer"),
+        limits,
     )
 
 
@@ -93,7 +105,7 @@ def prepare(ours: bool, what: str, *setting: Any) -> Work:
     return lambda: list(side_by_side(inference(model), given)) if ours else [*map(inference(model), given)]
 
 
-def both(network: str, folder: Path, scratch: Path, batch: int, batches: int) -> Pair:
+def both(network: str, peer: str, folder: Path, scratch: Path, batch: int, batches: int) -> Pair:
     """The same in every process."""
     torch.manual_seed(1)
     loader = open_dataset(folder).batches(features="full", batch=batch, length=LENGTH, seed=1)
@@ -110,7 +122,8 @@ def both(network: str, folder: Path, scratch: Path, batch: int, batches: int) ->
     file = scratch / f"weaver-{os.getpid()}.pt"
     torch.save({f"mod.{key}": value for key, value in theirs.state_dict().items()}, file)
     ours, _ = import_model(file, "weaver", classes=CLASSES)
-    return Pair(ours, theirs, clouds, [weaver_inputs(network, cloud) for cloud in clouds])
+    inputs = [weaver_inputs(network, cloud) for cloud in clouds]
+    return Pair(ours, Exported(theirs, inputs[0], scratch) if peer == RUNTIME else theirs, clouds, inputs)
 
 
 def weaver_network(name: str, features: int, classes: int = len(CLASSES)) -> Any:
