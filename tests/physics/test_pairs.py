@@ -50,6 +50,18 @@ def test_gradient_is_finite_with_padding_and_on_the_diagonal(jets):
     assert torch.isfinite(x.grad).all()
 
 
+@pytest.mark.parametrize("eta", [-14.0, -8.0, -5.0, 5.0, 8.0, 14.0])
+def test_particles_along_the_beam_are_finite_and_true_in_single_precision(eta):
+    one, other = (
+        np.array([pt * math.cosh(y), pt * math.cos(phi), pt * math.sin(phi), pt * math.sinh(y)])
+        for pt, y, phi in ((0.04, eta, 1.0), (150.0, 0.8 * eta, 1.1))
+    )
+    pairs = pair_kinematics(np.stack([one, other]).astype(np.float32))
+    true = math.log(0.04 * math.hypot(0.2 * eta, 0.1)), math.log(math.hypot(0.2 * eta, 0.1))
+    assert np.isfinite(pairs).all()
+    np.testing.assert_allclose(pairs[0, 1, [0, 2]], true, atol=0.05 if abs(eta) < 10 else 1.5)
+
+
 def test_agrees_with_weaver(jets):
     transformer = pytest.importorskip("weaver.nn.model.ParticleTransformer")
     p4 = torch.as_tensor(jets[0][:20])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array_api_compat import array_namespace
 from jaxtyping import Float, Int
 
-from jetkit.physics.four_vectors import Array, delta_phi, phi, pt, safe_sqrt
+from jetkit.physics.four_vectors import Array, delta_phi, phi, pt, rapidity, safe_sqrt
 
 FLOOR = 1e-8
 """Smallest value of kT, z, Δ and m² before the logarithm."""
@@ -15,7 +15,8 @@ def pair_kinematics(p4: Float[Array, "*batch N 4"]) -> Float[Array, "*batch N N 
     """Features (ln kT, ln z, ln Δ, ln m²) of all pairs of particles; symmetric in the pair.
 
     Δ = √((y_i − y_j)² + (φ_i − φ_j)²), kT = min(pT_i, pT_j) Δ, z = min(pT_i, pT_j)/(pT_i + pT_j), m² = (p_i + p_j)²,
-    in GeV; each is at least 1e-8 before the logarithm, and y = ½ ln(1 + 2 pz/max(E − pz, 1e-20)).
+    in GeV; each is at least 1e-8 before the logarithm. The rapidity y is that of `four_vectors.rapidity`: the form
+    ½ ln(1 + 2 pz/(E − pz)) of the paper's code is −∞ in single precision for a particle at η = −8.
 
     (ln kT, ln z, ln Δ) are the coordinates of the Lund plane: of the pair taken as one splitting, with kT = pT2 Δ.
     Padding (zero momenta) gives finite values, which the caller masks.
@@ -49,9 +50,7 @@ def kinematics_of(
 
 def _particles(p4: Float[Array, "*batch N 4"]) -> list[Float[Array, "*batch N"]]:
     """Transverse momentum, rapidity, azimuth, and the four momenta of each particle."""
-    xp = array_namespace(p4)
-    rapidity = 0.5 * xp.log(1 + 2 * p4[..., 3] / _at_least(p4[..., 0] - p4[..., 3], 1e-20))
-    return [pt(p4), rapidity, phi(p4), *(p4[..., component] for component in range(4))]
+    return [pt(p4), rapidity(p4), phi(p4), *(p4[..., component] for component in range(4))]
 
 
 def _between(first: list[Float[Array, "*#pairs"]], second: list[Float[Array, "*#pairs"]]) -> Float[Array, "*pairs 4"]:
