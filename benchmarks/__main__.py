@@ -20,6 +20,7 @@ COMPARISONS = {
     "converting": ("converting", "JetClass ROOT files into a dataset, beside weaver-core reading them"),
     "growth": ("growth", "time and memory of a training on ten times the jets"),
     "processes": ("processes", "two processes of a thread each beside one of two threads"),
+    "pelican-maps": ("pelican_maps", "the maps between tables of pairs beside pelican-lite's, same coefficients"),
     "substructure": ("observables", "N-subjettiness, soft drop and Lund plane beside FastJet"),
 }
 """Ours and a peer's in turns: name → (file, what it compares)."""
@@ -46,6 +47,7 @@ EVERY = [
     "lorentz-net-train",
     "l-gatr-train batch=32 batches=1",
     "l-gatr-infer batch=32 batches=1",
+    "pelican-maps",
     "epoch",
     "efp",
     "substructure",
