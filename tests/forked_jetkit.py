@@ -1,7 +1,7 @@
 """The program ``jetkit`` without its seconds of imports: a process that has made them once forks for each command.
 
-``serve(SOCKET)`` waits for commands; ``PROGRAM`` is the program that sends it one, with its folder, environment and
-streams, and ends as the command ends. A fork shares no thread: the server may import, and not compute.
+``python forked_jetkit.py FOLDER`` waits for commands and writes FOLDER/jetkit, which sends it one, with its folder,
+environment and streams, and ends as the command ends. A fork shares no thread: the server may import, not compute.
 """
 
 import array
@@ -24,15 +24,8 @@ with socket.socket(socket.AF_UNIX) as server:
 """
 
 
-def install(folder: Path, address: Path) -> None:
-    """Write the program into a folder for PATH."""
-    program = folder / "jetkit"
-    program.write_text(PROGRAM.format(python=sys.executable, address=str(address)), encoding="utf-8")
-    program.chmod(0o755)
-
-
-def serve(address: str) -> None:
-    """Answer each command from a fork of its own, until killed."""
+def serve(folder: Path) -> None:
+    """Answer each command from a fork of its own, until killed; the program for PATH is there once this is ready."""
     import lightning_fabric  # noqa: F401
     import torch  # noqa: F401
 
@@ -41,8 +34,9 @@ def serve(address: str) -> None:
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(address)
+        server.bind(str(folder / "socket"))
         server.listen()
+        _install(folder)
         while True:
             client, _ = server.accept()
             with client:
@@ -50,6 +44,13 @@ def serve(address: str) -> None:
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                     server.close()
                     _attend(client)
+
+
+def _install(folder: Path) -> None:
+    program = folder / ".jetkit"
+    program.write_text(PROGRAM.format(python=sys.executable, address=str(folder / "socket")), encoding="utf-8")
+    program.chmod(0o755)
+    program.rename(folder / "jetkit")
 
 
 def _attend(client: socket.socket) -> None:
@@ -86,4 +87,4 @@ def _command() -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(Path(sys.argv[1]))

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-import forked_jetkit
-
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
@@ -24,12 +22,10 @@ BLOCK = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
 def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the program ``jetkit`` that a warm process answers."""
     folder = tmp_path_factory.mktemp("bin")
-    address = folder / "socket"
-    with subprocess.Popen([sys.executable, forked_jetkit.__file__, str(address)]) as server:
-        while not address.exists():
+    with subprocess.Popen([sys.executable, str(Path(__file__).with_name("forked_jetkit.py")), str(folder)]) as server:
+        while not (folder / "jetkit").exists():
             assert server.poll() is None, "the process that answers ended"
             time.sleep(0.1)
-        forked_jetkit.install(folder, address)
         yield folder
         server.kill()
 
