@@ -84,7 +84,8 @@ def test_combinations_are_slower_than_light_whatever_the_weights(cloud, clip) ->
         assert ((model.frames @ k)[..., 0] < 0).any()
     assert (frames[..., 0] > frames[..., 1:].norm(dim=-1)).all()
     assert in_rest_frame(model._combined(model.particles, k), frames).isfinite().all()
-    assert clip == torch.equal(frames[..., 1:], (model.frames.clamp(min=0) @ k)[..., 1:])
+    clipped = (model.frames.clamp(min=0) @ k)[..., 1:]
+    assert clip == torch.allclose(frames[..., 1:], clipped, rtol=1e-4, atol=1e-2)
 
 
 def test_cosines_and_their_gradient_are_finite_for_vectors_at_rest() -> None:

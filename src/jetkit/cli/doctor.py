@@ -26,6 +26,7 @@ REQUIRED = (
     "pyyaml",
     "rich",
     "safetensors",
+    "threadpoolctl",
     "torch",
     "typer",
     "zuko",

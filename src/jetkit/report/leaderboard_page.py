@@ -74,7 +74,7 @@ def write_page(
         "leaderboard.html.j2",
         out,
         drawn,
-        title=f"{len(board)} taggers on {dataset}",
+        title=f"{len(board)} tagger{'s' * (len(board) > 1)} on {dataset}",
         summary=f"{summary(order)} Budget of each training: {budget}.",
         ranking=ranking(board),
         found=benchmark(dataset),
