@@ -55,9 +55,7 @@ def energy_flow_polynomials(
     column = {graph: c for c, graph in enumerate(primes)}
     values = np.empty((len(offsets) - 1, len(primes)))
     by_length = np.argsort(np.diff(offsets), kind="stable")
-    with threadpool_limits(
-        1, user_api="blas"
-    ):  # two threads gain nothing here, and wait for each other on a busy machine
+    with threadpool_limits(1, user_api="blas"):  # matrices too small to share: two threads only wait for each other
         for start in range(0, len(by_length), BATCH):
             chosen = by_length[start : start + BATCH]
             batch = _Batch(*_measure([particles[offsets[j] : offsets[j + 1]] for j in chosen], beta))
