@@ -69,9 +69,11 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     batch, threads = words.number("batch", 128), words.number("threads", 2)
     torch.set_num_threads(threads)
     folder = words.folders[0] if words.folders else write_sample(scratch / "jets", 5000)
-    peer = words.options.get("peer") or PEERS.get(network, "weaver-core")
-    if peer == RUNTIME and name != "part-infer":
-        raise SystemExit("peer=onnxruntime is for part-infer")
+    peer = words.options.get("peer", PEERS.get(network, "weaver-core"))
+    if "peer" in words.options and (name, peer) != ("part-infer", RUNTIME):
+        raise SystemExit(
+            f"the only peer to choose is {RUNTIME}, for part-infer: python -m benchmarks part-infer peer={RUNTIME}"
+        )
     setting = (network, peer, folder, scratch, batch, words.number("batches", 4 if batch > 1 else 100))
     pair = both(*setting)
     equality, flops = equal_logits(pair), operations(pair, what)

@@ -12,6 +12,13 @@ import socket
 import sys
 from pathlib import Path
 
+import lightning_fabric  # noqa: F401
+import torch  # noqa: F401
+
+import jetkit.cli
+import jetkit.models
+import jetkit.tasks.methods
+
 PROGRAM = """#!{python} -SE
 import array, json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
@@ -26,12 +33,6 @@ with socket.socket(socket.AF_UNIX) as server:
 
 def serve(folder: Path) -> None:
     """Answer each command from a fork of its own, until killed; the program for PATH is there once this is ready."""
-    import lightning_fabric  # noqa: F401
-    import torch  # noqa: F401
-
-    import jetkit.models
-    import jetkit.tasks.methods  # noqa: F401
-
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "socket"))
@@ -57,7 +58,7 @@ def _attend(client: socket.socket) -> None:
     """In a fork: run a command in a fork of that one, which owns all that it starts, and tell how it ended."""
     size, ancillary, _, _ = client.recvmsg(8, socket.CMSG_SPACE(12))
     streams = array.array("i", ancillary[0][2])
-    words, folder, environment = json.loads(_received(client, int.from_bytes(size, "big")))
+    words, folder, environment = json.loads(client.makefile("rb").read(int.from_bytes(size, "big")))
     running = os.fork()
     if running == 0:
         client.close()
@@ -67,23 +68,10 @@ def _attend(client: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = words
-        _command()
+        sys.exit(jetkit.cli.main())
     _, status = os.waitpid(running, 0)
     client.sendall(str(os.waitstatus_to_exitcode(status) % 256).encode())
     os._exit(0)
-
-
-def _received(client: socket.socket, size: int) -> bytes:
-    found = b""
-    while len(found) < size:
-        found += client.recv(size - len(found))
-    return found
-
-
-def _command() -> None:
-    from jetkit.cli import main
-
-    sys.exit(main())
 
 
 if __name__ == "__main__":
