@@ -62,4 +62,6 @@ def draw(found: list[Comparison], path: Path) -> None:
 
 
 def _title(one: Comparison) -> str:
-    return f"{one.name}{one.setting and ', ' + one.setting} / {list(one.seconds)[1]}"
+    """Name and settings, of which the peer stands behind the line."""
+    settings = [part for part in one.setting.split(", ") if part and not part.startswith("peer ")]
+    return f"{', '.join([one.name, *settings])} / {list(one.seconds)[1]}"
