@@ -45,12 +45,12 @@ def test_attention_is_a_biased_softmax_per_head(tokens, bias) -> None:
     torch.testing.assert_close(attention(tokens, tokens, bias), looped(attention, tokens, tokens, bias))
 
 
-def test_other_queries_than_keys_see_the_same_values(tokens, bias) -> None:
+@pytest.mark.parametrize("queries", [1, 2])
+def test_other_queries_than_keys_see_the_same_values(tokens, bias, queries) -> None:
     attention = Attention(8, 4, 0.0).double()
-    query = tokens[:, :2] + 0.5
-    torch.testing.assert_close(
-        attention(query, tokens, bias[:, :, :2]), looped(attention, query, tokens, bias[:, :, :2])
-    )
+    torch.nn.init.normal_(attention.project.bias)
+    query, bias = tokens[:, :queries] + 0.5, bias[:, :, :queries]
+    torch.testing.assert_close(attention(query, tokens, bias), looped(attention, query, tokens, bias))
 
 
 def test_padded_keys_are_not_seen(tokens, bias) -> None:

@@ -47,6 +47,8 @@ class Attention(nn.Module):
         self, query: Float[Tensor, "B Q D"], key: Float[Tensor, "B K D"], bias: Float[Tensor, "B #heads #Q K"]
     ) -> Float[Tensor, "B Q D"]:
         """Values of ``key`` seen by ``query``; the bias is very low where a key is padded (:func:`padding_bias`)."""
+        if query.shape[1] == 1 and query is not key:
+            return self.one(query, key, bias)
         if query is key:
             q, k, v = self.project(query).chunk(3, dim=-1)
         else:
@@ -62,6 +64,26 @@ class Attention(nn.Module):
         else:
             seen = F.scaled_dot_product_attention(q, k, v, bias)
         out: Tensor = self.out(seen.transpose(1, 2).flatten(2))
+        return out
+
+    def one(
+        self, query: Float[Tensor, "B 1 D"], key: Float[Tensor, "B K D"], bias: Float[Tensor, "B #heads 1 K"]
+    ) -> Float[Tensor, "B 1 D"]:
+        """The same for one query of each jet, of which no key or value of a particle is computed.
+
+        With q·(W_k x + b_k) = (W_kᵀ q)·x + const, and Σ a W_v x = W_v Σ a x, the large matrices meet one vector a head
+        of each jet in place of every particle.
+        """
+        ask, of_key, of_value = self.project.weight.chunk(3)
+        ask_offset, _, value_offset = self.project.bias.chunk(3)
+        by_head = (self.heads, -1, query.shape[-1])
+        q = F.linear(query, ask, ask_offset).view(len(query), self.heads, -1)  # (B, heads, d)
+        asked = (q.transpose(0, 1) @ of_key.view(by_head)).transpose(0, 1) / math.sqrt(q.shape[-1])  # (B, heads, D)
+        score = asked @ key.mT
+        weight = self.dropout(torch.softmax(score + bias.squeeze(2).to(score.dtype), -1))
+        seen = ((weight @ key).transpose(0, 1) @ of_value.view(by_head).mT).transpose(0, 1)  # (B, heads, d)
+        seen = seen + weight.sum(-1, keepdim=True) * value_offset.view(self.heads, -1)
+        out: Tensor = self.out(seen.flatten(1).unsqueeze(1))
         return out
 
     def step(self, token: Float[Tensor, "B 1 D"], memory: Memory | None) -> tuple[Float[Tensor, "B 1 D"], Memory]:
