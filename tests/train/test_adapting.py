@@ -71,6 +71,13 @@ def test_finetuning_begins_at_the_pretrained_weights_and_moves_all(pretrained: P
     assert changed(pretrained, far) == changed(far, pretrained) >= {"head.weight", "blocks.0.widen.weight"}
 
 
+@pytest.mark.parametrize("mode", ["finetune", "freeze"])
+def test_the_head_is_not_the_one_that_the_pretraining_began_with(pretrained: Path, adapt: Adapt, mode: str) -> None:
+    assert adapt().seed == pretrain_options("p-jepa", ["data=none"]).seed
+    folder = train(adapt(f"mode={mode}", "epochs=1", "lr=1e-9"))[0]
+    assert float((weights(folder)["head.weight"] - weights(pretrained)["head.weight"]).abs().mean()) > 0.01
+
+
 def test_the_file_names_its_parent_but_a_training_from_scratch_has_none(pretrained: Path, adapt: Adapt) -> None:
     cards = [read_card(train(adapt(f"mode={mode}", "epochs=1", out=mode))[0] / "model.safetensors") for mode in MODES]
     assert [card.parents for card in cards] == [[weights_hash(pretrained / "model.safetensors")]] * 2 + [[]] * 2

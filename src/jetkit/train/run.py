@@ -31,9 +31,9 @@ from jetkit.tasks.classify import Classify
 from jetkit.tasks.supervised_attention import SupervisedAttention
 from jetkit.tasks.task import Task
 from jetkit.train import checkpoint
-from jetkit.train.adapting import FROZEN, AdaptOptions, frozen_encoding, plain_weights, rate_groups, started
+from jetkit.train.adapting import FROZEN, PRETRAINED, AdaptOptions, frozen_encoding, plain_weights, rate_groups, started
 from jetkit.train.boosting import boost
-from jetkit.train.checkpoint import Progress
+from jetkit.train.checkpoint import Progress, mix
 from jetkit.train.data_parts import Parts, data_hash, shard_names, split_data
 from jetkit.train.ema import Average
 from jetkit.train.files import write_bytes
@@ -130,7 +130,7 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
         refuse_unlabelled(parts.train)
         refuse_unlabelled(parts.validation)
     prepare = _preparation(parts, options)
-    torch.manual_seed(options.seed)
+    torch.manual_seed(weights_seed(options))
     model = create(options.model, cloud_spec(parts.train, options), options.hyperparameters)
     parents = _parents(model, options, parts)
     batches = _known_once(model, loaders(parts, options, fabric.global_rank, fabric.world_size), parts, options, report)
@@ -187,6 +187,12 @@ def _groups(task: Task, options: TrainOptions) -> list[dict[str, Any]]:
     if isinstance(options, AdaptOptions):
         return rate_groups(task.model, options)
     return decay_groups(task.named_parameters(), options.weight_decay)
+
+
+def weights_seed(options: TrainOptions) -> int:
+    """Of the weights at the start; a pretrained encoder may not meet the head again that it began its training with."""
+    pretrained = isinstance(options, AdaptOptions) and options.mode in PRETRAINED
+    return mix(options.seed, 1) if pretrained else options.seed
 
 
 def _parents(model: Any, options: TrainOptions, parts: Parts) -> list[str]:
