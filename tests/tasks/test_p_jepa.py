@@ -102,6 +102,14 @@ def test_the_target_encoder_gets_no_gradient_and_follows_slowly(task: PJEPA, clo
         torch.testing.assert_close(value, 0.996 * before[name] + 0.004)
 
 
+def test_the_target_encoder_normalises_as_the_context_encoder_does(task: PJEPA, cloud: Cloud) -> None:
+    task.train().loss(cloud)
+    own, others = dict(task.target.named_buffers()), dict(task.model.named_buffers())
+    assert any(not torch.equal(own[name], others[name]) for name in own)
+    task.after_step(0.0)
+    assert all(torch.equal(own[name], others[name]) for name in own)
+
+
 def test_a_thousand_steps_bring_the_average_as_near_as_they_should(task: PJEPA) -> None:
     with torch.no_grad():
         for weight in task.model.parameters():

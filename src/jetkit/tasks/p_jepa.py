@@ -84,7 +84,8 @@ class PJEPA(Pretext):
     over the hidden particles; A is the target's aggregator, and z and A are standardised, channel by channel, over the
     batch: without that the encoder collapses. The species (charged and neutral hadrons, photons, electrons, muons) is
     read off ẑ, if the features tell it. The target encoder is the moving average θ ← τ θ + (1 − τ) θ_context with τ
-    from 0.996 to 1 by a cosine, and gets no gradient.
+    from 0.996 to 1 by a cosine, and gets no gradient; the running means and variances of its normalisations are those
+    of the context encoder, or it would see features that are not yet normalised for as long as τ remembers.
 
     The slides are silent on positions, standardisation, weights (1 : 1 : 1) and τ: these are choices of jetkit.
 
@@ -150,9 +151,10 @@ class PJEPA(Pretext):
         return Predicted(target, self.predictor(jet, target.x[..., self._direction], target.mask))
 
     def after_step(self, share: float) -> None:
-        """Move the target encoder."""
+        """Move the target encoder; what its normalisations know of the data is that of the context encoder."""
         tau = 1 - (1 - self.momentum) * (1 + math.cos(math.pi * share)) / 2
-        follow(self.target.state_dict(), self.model.state_dict(), tau)
+        follow(dict(self.target.named_parameters()), dict(self.model.named_parameters()), tau)
+        follow(dict(self.target.named_buffers()), dict(self.model.named_buffers()), 0.0)
 
 
 def _distance(found: Float[Tensor, "M D"], wanted: Float[Tensor, "M D"]) -> Float[Tensor, ""]:
