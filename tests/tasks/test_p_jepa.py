@@ -35,6 +35,19 @@ def cloud() -> Cloud:
     return random_cloud(SPEC, jets=12, particles=(1, 20), seed=3)
 
 
+def test_a_place_may_have_a_momentum(cloud: Cloud) -> None:
+    task: PJEPA = create(
+        "p-jepa", ParT(SPEC, **SMALL), {"place": ["part_deta", "part_dphi", "part_pt_log"]}, kind="pretext"
+    )
+    free = with_gradient(cloud.to(dtype=torch.float32))
+    at = hidden(cloud.mask, (0.3, 0.5))
+    task.predicted(free, at).tokens.sum().backward()
+    seen = {name for name, column in zip(SPEC.features, free.x.grad[at].T, strict=True) if column.any()}
+    assert seen == {"part_deta", "part_dphi", "part_pt_log"}
+    with pytest.raises(JetkitError, match="part_colour"):
+        create("p-jepa", ParT(SPEC, **SMALL), {"place": ["part_colour"]}, kind="pretext")
+
+
 def with_gradient(cloud: Cloud) -> Cloud:
     assert cloud.p4 is not None
     return cloud.replace(x=cloud.x.clone().requires_grad_(), p4=cloud.p4.clone().requires_grad_())

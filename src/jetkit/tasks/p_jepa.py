@@ -40,25 +40,26 @@ class Predictor(nn.Module):
     Args:
         encoded: length of the vector of a jet
         tokens: length of the vectors of particles, which are predicted
+        place: how many numbers tell where a hidden particle is
         width: channels
         depth: blocks
         heads: attention heads
     """
 
-    def __init__(self, encoded: int, tokens: int, *, width: int, depth: int, heads: int) -> None:
+    def __init__(self, encoded: int, tokens: int, place: int, *, width: int, depth: int, heads: int) -> None:
         super().__init__()
         self.enter = nn.Linear(encoded, width)
-        self.position = nn.Sequential(nn.Linear(2, width), nn.GELU(), nn.Linear(width, width))
+        self.position = nn.Sequential(nn.Linear(place, width), nn.GELU(), nn.Linear(width, width))
         self.mask_token = nn.Parameter(torch.empty(1, 1, width))
         nn.init.trunc_normal_(self.mask_token, std=0.02)
         self.blocks = nn.ModuleList(Block(width, heads, 0.0) for _ in range(depth))
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, tokens))
 
     def forward(
-        self, jet: Float[Tensor, "B E"], direction: Float[Tensor, "B T 2"], mask: Bool[Tensor, "B T"]
+        self, jet: Float[Tensor, "B E"], place: Float[Tensor, "B T P"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B T D"]:
-        """Tokens of the hidden particles in these directions."""
-        x = torch.cat([self.enter(jet).unsqueeze(1), self.mask_token + self.position(direction)], 1)
+        """Tokens of the hidden particles at these places."""
+        x = torch.cat([self.enter(jet).unsqueeze(1), self.mask_token + self.position(place)], 1)
         bias = padding_bias(F.pad(mask, (1, 0), value=True), x.dtype)
         for block in cast(Iterable[Block], self.blocks):
             x = block(x, bias)
@@ -95,6 +96,7 @@ class PJEPA(Pretext):
         depth: blocks of the predictor
         heads: attention heads of the predictor
         momentum: τ at the beginning
+        place: features of a hidden particle that the predictor knows; with part_pt_log also its momentum
     """
 
     def __init__(
@@ -106,17 +108,18 @@ class PJEPA(Pretext):
         depth: int = 4,
         heads: int = 6,
         momentum: float = 0.996,
+        place: tuple[str, ...] = ("part_deta", "part_dphi"),
     ) -> None:
         super().__init__(backbone)
         if not 0 < share[0] <= share[1] < 1 or not 0 <= momentum <= 1:
             raise JetkitError(f"p-jepa needs 0 < share < 1 and momentum from 0 to 1, got {share} and {momentum}")
         self.share, self.momentum = share, momentum
-        self._direction = columns(backbone.spec, "part_deta", "part_dphi")
+        self._place = columns(backbone.spec, *place)
         told = set(SPECIES) <= set(backbone.spec.features)
         self._species = columns(backbone.spec, *SPECIES) if told else []
         self.target = copy.deepcopy(backbone).requires_grad_(False)
         encoded = cast(nn.Linear, backbone.head).in_features
-        self.predictor = Predictor(encoded, backbone.width, width=width, depth=depth, heads=heads)
+        self.predictor = Predictor(encoded, backbone.width, len(place), width=width, depth=depth, heads=heads)
         self.species = nn.Linear(backbone.width, len(SPECIES)) if told else None
 
     def train(self, mode: bool = True) -> PJEPA:
@@ -148,7 +151,7 @@ class PJEPA(Pretext):
         """The hidden particles, and what the others tell of their tokens."""
         target = cloud.particles(at)
         jet = self.model.encode(cloud.particles(~at))
-        return Predicted(target, self.predictor(jet, target.x[..., self._direction], target.mask))
+        return Predicted(target, self.predictor(jet, target.x[..., self._place], target.mask))
 
     def after_step(self, share: float) -> None:
         """Move the target encoder; what its normalisations know of the data is that of the context encoder."""
