@@ -14,9 +14,10 @@ from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
 from jetkit.models import EFN, ParT
+from jetkit.nn.whitening import standardised
 from jetkit.registry import create
 from jetkit.tasks.hidden_particles import hidden
-from jetkit.tasks.p_jepa import PJEPA, standardised
+from jetkit.tasks.p_jepa import PJEPA
 from jetkit.testing import random_cloud
 
 SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["full"]), classes=("QCD", "top"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from jetkit.nn.processes import gathered, processes, shared_mean, shared_moments, total
+from jetkit.nn.processes import gathered, processes, shared_covariance, shared_mean, shared_moments, total
 from jetkit.train.files import read_tensors
 
 SCRIPT = """
@@ -90,3 +90,6 @@ def test_a_single_process_sends_nothing() -> None:
     mean, variance = shared_moments(values)
     torch.testing.assert_close(mean, torch.tensor([3.0, 3.0]))
     torch.testing.assert_close(variance, torch.tensor([8 / 3, 14 / 3]))
+    mean, covariance = shared_covariance(values)
+    torch.testing.assert_close(mean, torch.tensor([3.0, 3.0]))
+    torch.testing.assert_close(covariance, torch.tensor([[8 / 3, -2 / 3], [-2 / 3, 14 / 3]]))

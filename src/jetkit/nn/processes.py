@@ -92,6 +92,20 @@ def shared_moments(values: Float[Tensor, "M D"]) -> tuple[Float[Tensor, " D"], F
     return mean, total((values - mean).square().sum(0)) / count
 
 
+def shared_covariance(values: Float[Tensor, "M D"]) -> tuple[Float[Tensor, " D"], Float[Tensor, "D D"]]:
+    """Mean of each column over the rows of all processes, and covariance (with M in the denominator) of each two.
+
+    Example:
+        >>> shared_covariance(torch.tensor([[1.0, 0.0], [3.0, -2.0]]))
+        (tensor([ 2., -1.]), tensor([[ 1., -1.],
+                [-1.,  1.]]))
+    """
+    count = total(values.new_tensor(float(len(values))))
+    mean = total(values.sum(0)) / count
+    rest = values - mean
+    return mean, total(rest.T @ rest) / count
+
+
 def gathered(values: Float[Tensor, "M D"]) -> Float[Tensor, "all D"]:
     """The rows of all processes, one process after the other, with their gradients.
 

@@ -19,7 +19,8 @@ from jetkit.models.tagger import Backbone, columns
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.moving_average import follow
 from jetkit.nn.packing import pad
-from jetkit.nn.processes import shared_mean, shared_moments
+from jetkit.nn.processes import shared_mean
+from jetkit.nn.whitening import standardised, whitened
 from jetkit.registry import register
 from jetkit.tasks.hidden_particles import hidden
 from jetkit.tasks.pretext import Pretext
@@ -82,13 +83,15 @@ class PJEPA(Pretext):
 
         smooth-L1(ẑ, z) + smooth-L1(A(ẑ), A(z)) + CE(species),
 
-    over the hidden particles; A is the target's aggregator, and z and A are standardised, channel by channel, over the
-    batch: without that the encoder collapses. The species (charged and neutral hadrons, photons, electrons, muons) is
-    read off ẑ, if the features tell it. The target encoder is the moving average θ ← τ θ + (1 − τ) θ_context with τ
-    from 0.996 to 1 by a cosine, and gets no gradient; the running means and variances of its normalisations are those
-    of the context encoder, or it would see features that are not yet normalised for as long as τ remembers.
+    over the hidden particles; A is the target's aggregator. Over the batch z is whitened (`jetkit.nn.whitening`) and A
+    standardised, channel by channel: without either the encoder collapses, and without whitening the tokens of a jet
+    become alike, since what they share is what the rest of the jet tells best. The species (charged and neutral
+    hadrons, photons, electrons, muons) is read off ẑ, if the features tell it. The target encoder is the moving average
+    θ ← τ θ + (1 − τ) θ_context with τ from 0.996 to 1 by a cosine, and gets no gradient; the running means and
+    variances of its normalisations are those of the context encoder, or it would see features that are not yet
+    normalised for as long as τ remembers.
 
-    The slides are silent on positions, standardisation, weights (1 : 1 : 1) and τ: these are choices of jetkit.
+    The slides are silent on positions, whitening, weights (1 : 1 : 1) and τ: these are choices of jetkit.
 
     Args:
         share: least and largest share of the particles that are hidden
@@ -97,6 +100,7 @@ class PJEPA(Pretext):
         heads: attention heads of the predictor
         momentum: τ at the beginning
         place: features of a hidden particle that the predictor knows; with part_pt_log also its momentum
+        whiten: whether z is whitened, or standardised as A is
     """
 
     def __init__(
@@ -109,11 +113,12 @@ class PJEPA(Pretext):
         heads: int = 6,
         momentum: float = 0.996,
         place: tuple[str, ...] = ("part_deta", "part_dphi"),
+        whiten: bool = True,
     ) -> None:
         super().__init__(backbone)
         if not 0 < share[0] <= share[1] < 1 or not 0 <= momentum <= 1:
             raise JetkitError(f"p-jepa needs 0 < share < 1 and momentum from 0 to 1, got {share} and {momentum}")
-        self.share, self.momentum = share, momentum
+        self.share, self.momentum, self.whiten = share, momentum, whiten
         self._place = columns(backbone.spec, *place)
         told = set(SPECIES) <= set(backbone.spec.features)
         self._species = columns(backbone.spec, *SPECIES) if told else []
@@ -134,7 +139,7 @@ class PJEPA(Pretext):
         found = self.predicted(cloud, at)
         with torch.no_grad():
             tokens = pad(self.target.tokens(cloud)[at], found.target.mask)
-            wanted = standardised(tokens, found.target.mask)
+            wanted = (whitened if self.whiten else standardised)(tokens, found.target.mask)
             aggregated = standardised(self.target.aggregate(wanted, found.target))
         predicted = standardised(self.target.aggregate(found.tokens, found.target))
         parts = {
@@ -162,19 +167,3 @@ class PJEPA(Pretext):
 
 def _distance(found: Float[Tensor, "M D"], wanted: Float[Tensor, "M D"]) -> Float[Tensor, ""]:
     return shared_mean(F.smooth_l1_loss(found, wanted, reduction="none"))
-
-
-def standardised(
-    values: Float[Tensor, "B *N D"], mask: Bool[Tensor, "B N"] | None = None, least: float = 1e-5
-) -> Float[Tensor, "B *N D"]:
-    """Each channel less its mean and over its standard deviation, in the batch of all processes; 0 where masked.
-
-    Example:
-        >>> standardised(torch.tensor([[1.0], [3.0]])).round(decimals=3)
-        tensor([[-1.],
-                [ 1.]])
-    """
-    rows = values if mask is None else values[mask]
-    mean, variance = shared_moments(rows if rows.dtype == torch.float64 else rows.float())
-    found = (rows - mean.to(rows.dtype)) * (variance + least).rsqrt().to(rows.dtype)
-    return found if mask is None else pad(found, mask)
