@@ -145,7 +145,7 @@ def test_list_names_what_there_is() -> None:
     assert result.exit_code == 0
     for kind in ("datasets", "detectors", "variations"):
         assert all(f" {name} " in result.output for name in names(kind))
-    assert all(f" {name} " in result.output for name in (*get_args(Twin), "kin", "kinpid", "full"))
+    assert all(f" {name} " in result.output for name in (*get_args(Twin), "momentum", "kin", "kinpid", "full"))
 
 
 def test_every_twin_is_described() -> None:

@@ -41,7 +41,7 @@ def slow_features(particle: dict[str, float], jet: dict[str, float]) -> list[flo
     return [*kinematics, *(float(particle[kind]) for kind in kinds), *tracks, particle["deta"], particle["dphi"]]
 
 
-@pytest.mark.parametrize(("name", "size"), [("kin", 7), ("kinpid", 13), ("full", 17)])
+@pytest.mark.parametrize(("name", "size"), [("momentum", 3), ("kin", 7), ("kinpid", 13), ("full", 17)])
 def test_a_set_has_the_published_number_of_features(name: str, size: int) -> None:
     assert len(FEATURE_SETS[name]) == size
 
@@ -55,7 +55,7 @@ def test_features_are_those_of_a_slow_loop(make: Jets) -> None:
         np.testing.assert_allclose(table[:, particle], slow_features(one, its_jet), rtol=2e-6, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["kin", "kinpid"])
+@pytest.mark.parametrize("name", ["momentum", "kin", "kinpid"])
 def test_smaller_sets_are_parts_of_the_full_one(make: Jets, name: str) -> None:
     columns, counts = flat(make([4, 2]))
     rows = [NAMES.index(feature.name) for feature in FEATURE_SETS[name]]
@@ -104,7 +104,7 @@ def test_a_missing_column_names_the_set_that_would_work() -> None:
         feature_columns("full", momenta)
     with pytest.raises(JetkitError, match=r"lacks part_pz .*: no feature set would work"):
         feature_columns("kin", momenta[:3])
-    with pytest.raises(JetkitError, match="unknown feature set 'all': choose one of kin, kinpid, full"):
+    with pytest.raises(JetkitError, match="unknown feature set 'all': choose one of momentum, kin, kinpid, full"):
         feature_columns("all", momenta)
 
 

@@ -34,7 +34,7 @@ class ImportOptions:
         tuple[str, ...], Field(description="the same names in the order of your data, such as [QCD, top]")
     ] = ()
     features: Annotated[
-        tuple[str, ...], Field(description="names of the inputs, where they are not kin, kinpid or full")
+        tuple[str, ...], Field(description="names of the inputs, where they are not those of a feature set")
     ] = ()
     k: Annotated[int | None, Field(description="neighbours of ParticleNet, which the file does not tell", ge=1)] = None
     scales: Annotated[

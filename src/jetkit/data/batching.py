@@ -25,7 +25,7 @@ class Batching:
     batch: int = 128
     """Most jets in a batch; batches of a window differ by at most one jet."""
     features: str | tuple[str, ...] = "full"
-    """Feature set: kin, kinpid or full; or columns of particles, hits or cells, which are taken as they are."""
+    """Feature set: momentum, kin, kinpid or full; or columns of particles, hits or cells, taken as they are."""
     length: int = 128
     """Most particles of a jet: those of largest pT are kept, in stored order. Objects without momenta are all kept."""
     shuffle: bool = True

@@ -65,11 +65,12 @@ _DISPLACEMENT = (
 _DIRECTION = (Feature("part_deta", "1"), Feature("part_dphi", "rad"))
 
 FEATURE_SETS: dict[str, tuple[Feature, ...]] = {
+    "momentum": (_KINEMATICS[0], *_DIRECTION),
     "kin": (*_KINEMATICS, *_DIRECTION),
     "kinpid": (*_KINEMATICS, *_IDENTITY, *_DIRECTION),
     "full": (*_KINEMATICS, *_IDENTITY, *_DISPLACEMENT, *_DIRECTION),
 }
-"""Name of a set → its features in order: 7, 13 and 17 of them."""
+"""Name of a set → its features in order: 3, 7, 13 and 17 of them."""
 
 _NEEDS = {
     **{feature.name: (feature.name,) for feature in (*_IDENTITY, *_DISPLACEMENT)},

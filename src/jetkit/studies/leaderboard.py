@@ -87,7 +87,7 @@ class LeaderboardOptions:
         0.05,
         0.35,
     )
-    features: Annotated[str, option("features of a particle: kin, kinpid or full")] = "kin"
+    features: Annotated[str, option("features of a particle: momentum, kin, kinpid or full")] = "kin"
     ensembles: Annotated[bool, option("also the mean, the median and the stack of all")] = True
     out: Annotated[str, option("folder to write; default: leaderboard/RECIPE")] = ""
     seed: Annotated[int, option("of the simulation and of each training", ge=0)] = 1

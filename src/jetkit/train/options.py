@@ -32,7 +32,7 @@ class TrainOptions:
         default_factory=dict
     )
     out: Annotated[str, option("run folder to write; default: runs/MODEL")] = ""
-    features: Annotated[Literal["kin", "kinpid", "full"], option("features of a particle")] = "kin"
+    features: Annotated[Literal["momentum", "kin", "kinpid", "full"], option("features of a particle")] = "kin"
     length: Annotated[int, option("most particles of a jet", ge=1)] = 128
     fractions: Annotated[
         tuple[Share, Share, Share], option("shares of the dataset for training, validation and test")
