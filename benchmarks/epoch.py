@@ -1,11 +1,12 @@
 """An epoch of the Particle Transformer from disk, beside weaver-core's own training loop, on the same jets.
 
-    python -m benchmarks epoch [FOLDER] [jets=640] [threads=2] [pairs=5]
+    python -m benchmarks epoch [FOLDER] [jets=640] [threads=2] [processes=2] [pairs=5]
 
 Files to weights: reading, features, batches of 128, loss, gradient, clipping, AdamW, in float32, with the sizes of the
-JetClass training. Ours is the loader and the task of a training; weaver-core's is its loader, whole files at once (its
-fastest way) with no worker process, and its ``train_classification``. Each side has a process of its own. Without a
-folder the jets are synthetic (`benchmarks.jets`).
+JetClass training. Ours is the loader and the task of a training, in two processes that share the threads and each
+batch, as ``jetkit train devices=2 threads=1`` has (``processes=1``: in one); weaver-core's is its loader, whole files
+at once (its fastest way) with no worker process, and its ``train_classification``. Each side has processes of its own.
+Without a folder the jets are synthetic (`benchmarks.jets`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import torch
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 
 import jetkit.models  # noqa: F401 - registers the models
 from benchmarks.interleaved import PAIRS, Comparison, Work, apart, in_turns, machine
@@ -26,11 +28,13 @@ from benchmarks.networks import weaver_network
 from benchmarks.weaver_data import LENGTH, weaver_dataset
 from benchmarks.words import Words
 from jetkit.data.dataset import open_dataset
+from jetkit.nn.processes import processes
 from jetkit.registry import create
 from jetkit.tasks.classify import Classify
+from jetkit.tasks.task import Losses
 from jetkit.train.memory import keep_freed_memory
 
-OPTIONS = ("jets", "threads", "pairs")
+OPTIONS = ("jets", "threads", "processes", "pairs")
 BATCH = 128
 
 
@@ -39,12 +43,13 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     threads = words.number("threads", 2)
     torch.set_num_threads(threads)
     folder = words.folders[0] if words.folders else write_sample(scratch / "jets", words.number("jets", 640))
-    with apart({"jetkit": (our_epoch, folder), "weaver-core": (their_epoch, folder, scratch)}, threads) as sides:
+    work = {"jetkit": (our_epoch, folder), "weaver-core": (their_epoch, folder, scratch)}
+    with apart(work, threads, jetkit=words.number("processes", 2)) as sides:
         seconds = in_turns(sides, words.number("pairs", PAIRS))
     jets = len(open_dataset(folder))
     ours, theirs = (sum(weight.numel() for weight in model.parameters()) for model in _networks(folder))
     equality = f"the same jets; {ours:,} and {theirs:,} parameters; part-train compares the logits"
-    yield Comparison(name, seconds, jets, "jets", equality, machine("weaver-core"), words.said("jets"))
+    yield Comparison(name, seconds, jets, "jets", equality, machine("weaver-core"), words.said("jets", "processes"))
 
 
 def _networks(folder: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -55,14 +60,18 @@ def _networks(folder: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
 def our_epoch(folder: Path) -> Work:
     """Loader and task, as in a training."""
     keep_freed_memory()
-    dataset = open_dataset(folder)
-    task = Classify(_networks(folder)[0]).train()
+    dataset, world = open_dataset(folder), processes()
+    rank = torch.distributed.get_rank() if world > 1 else 0
+    task: torch.nn.Module = Classify(_networks(folder)[0]).train()
+    task = DistributedDataParallel(task) if world > 1 else task
     optimiser = torch.optim.AdamW(task.parameters(), lr=1e-4)
 
     def epoch() -> None:
-        for cloud in dataset.batches(features="full", batch=BATCH, length=LENGTH):
+        options = {"features": "full", "batch": BATCH // world, "length": LENGTH, "rank": rank, "world_size": world}
+        for cloud in dataset.batches(**options):
             optimiser.zero_grad()
-            task.loss(cloud).total.backward()
+            losses: Losses = task(lambda task, cloud=cloud: task.loss(cloud))
+            losses.total.backward()
             torch.nn.utils.clip_grad_norm_(task.parameters(), 1.0)
             optimiser.step()
 

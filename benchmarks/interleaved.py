@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import socket
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -84,39 +85,65 @@ class Comparison:
 
 
 class Apart:
-    """Work that a process of its own does, so that what one side asks of the machine does not help the other.
+    """Work that processes of its own do, so that what one side asks of the machine does not help the other.
 
     Args:
         prepare: makes the work, in the other process; a function of a module
         arguments: what it is called with
-        threads: of torch, in the other process
+        threads: of torch, in each of the other processes
+        processes: how many do the work together, as processes of `torch.distributed`
     """
 
-    def __init__(self, prepare: Callable[..., Work], *arguments: object, threads: int) -> None:
+    def __init__(self, prepare: Callable[..., Work], *arguments: object, threads: int, processes: int = 1) -> None:
         context = torch.multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, threads, prepare, arguments), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._pipe.recv()
+        self._pipes, self._processes = [], []
+        meeting = f"tcp://127.0.0.1:{free_port()}"
+        for rank in range(processes):
+            pipe, theirs = context.Pipe()
+            place = (meeting, rank, processes)
+            process = context.Process(target=_serve, args=(theirs, threads, place, prepare, arguments), daemon=True)
+            process.start()
+            theirs.close()
+            self._pipes.append(pipe)
+            self._processes.append(process)
+        for pipe in self._pipes:
+            pipe.recv()
 
     def __call__(self) -> object:
-        """What the work gives, once it is done."""
-        self._pipe.send(None)
-        return self._pipe.recv()
+        """What the work gives in the first process, once it is done in all."""
+        for pipe in self._pipes:
+            pipe.send(None)
+        done = [pipe.recv() for pipe in self._pipes]
+        return done[0]
 
     def close(self) -> None:
-        """End the process."""
-        self._pipe.close()
-        self._process.join()
+        """End the processes."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join()
+
+
+def free_port() -> int:
+    """Of this machine, at this moment."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 @contextmanager
 def apart(
-    work: Mapping[str, tuple[Callable[..., Work], *tuple[object, ...]]], threads: int
+    work: Mapping[str, tuple[Callable[..., Work], *tuple[object, ...]]], threads: int, **together: int
 ) -> Iterator[dict[str, Apart]]:
-    """Sides with a process each, from what makes the work and its arguments; the processes end with the block."""
-    sides = {side: Apart(prepare, *arguments, threads=threads) for side, (prepare, *arguments) in work.items()}
+    """Sides with a process each, from what makes the work and its arguments; the processes end with the block.
+
+    Example:
+        ``together={"jetkit": 2}`` divides the threads of this side among two processes.
+    """
+    sides = {}
+    for side, (prepare, *arguments) in work.items():
+        processes = together.get(side, 1)
+        sides[side] = Apart(prepare, *arguments, threads=threads // processes, processes=processes)
     try:
         yield sides
     finally:
@@ -124,8 +151,17 @@ def apart(
             side.close()
 
 
-def _serve(pipe: Connection, threads: int, prepare: Callable[..., Work], arguments: tuple[object, ...]) -> None:
+def _serve(
+    pipe: Connection,
+    threads: int,
+    place: tuple[str, int, int],
+    prepare: Callable[..., Work],
+    arguments: tuple[object, ...],
+) -> None:
     torch.set_num_threads(threads)
+    meeting, rank, processes = place
+    if processes > 1:
+        torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
     work = prepare(*arguments)
     pipe.send(None)
     with suppress(EOFError):  # the other end is closed
