@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,16 @@ def test_finetuning_begins_at_the_pretrained_weights_and_moves_all(pretrained: P
     assert changed(pretrained, far) == changed(far, pretrained) >= {"head.weight", "blocks.0.widen.weight"}
 
 
+def test_a_fresh_aggregator_keeps_what_makes_the_vectors_of_particles(pretrained: Path, adapt: Adapt) -> None:
+    kept, fresh = (train(adapt("lr=1e-9", *words, out=str(words)))[0] for words in ((), ("aggregator=fresh",)))
+    other = {
+        name for name in changed(kept, fresh) if float((weights(kept)[name] - weights(fresh)[name]).abs().max()) > 1e-3
+    }
+    assert {name.split(".")[0] for name in other} <= {"class_blocks", "class_token", "final_norm"}
+    assert "class_token" in other
+    assert read_card(fresh / "model.safetensors").parents
+
+
 @pytest.mark.parametrize("mode", ["finetune", "freeze"])
 def test_the_head_is_not_the_one_that_the_pretraining_began_with(pretrained: Path, adapt: Adapt, mode: str) -> None:
     assert adapt().seed == pretrain_options("p-jepa", ["data=none"]).seed
@@ -115,6 +126,10 @@ def test_each_stage_learns_slower_than_the_one_above() -> None:
     wanted = {"head.weight": 1, "class_token": 0.1, "final_norm.bias": 0.1, "class_blocks.0.widen.weight": 0.1}
     wanted |= {"blocks.1.widen.weight": 0.05, "blocks.0.head_scale": 0.025, "embed.1.weight": 0.0125}
     assert {name: named[name] for name in wanted} == pytest.approx(wanted)
+    fresh = rate_groups(model, replace(options, aggregator="fresh"))
+    factor = {id(weight): group["factor"] for group in fresh for weight in group["params"]}
+    assert {factor[id(weight)] for name, weight in model.named_parameters() if "class_" in name} == {1}
+    assert factor[id(model.blocks[1].widen.weight)] == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("words", [("mode=freeze",), ("lora=2", "frozen_epochs=1")])
@@ -137,6 +152,7 @@ def test_an_interrupted_adaptation_ends_with_the_same_bits(adapt: Adapt, words: 
     [
         (("features=[part_deta,part_dphi]",), "features"),
         (("model.width=8",), "leave model.NAME=VALUE out"),
+        (("lora=2", "aggregator=fresh"), "lora= cannot have a fresh aggregator"),
         (("lora=100",), "no matrix of the model is larger than lora=100"),
         (("mode=thaw",), "mode"),
     ],

@@ -118,6 +118,8 @@ class ParT(Backbone):
         torch.Size([6, 2])
     """
 
+    aggregator = ("class_blocks", "class_token", "final_norm")
+
     def __init__(
         self,
         spec: CloudSpec,

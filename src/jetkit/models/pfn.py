@@ -39,6 +39,8 @@ class PFN(Backbone):
         torch.Size([5, 2])
     """
 
+    aggregator = ("f",)
+
     def __init__(
         self, spec: CloudSpec, *, phi: tuple[int, ...] = (100, 100, 256), f: tuple[int, ...] = (100, 100, 100)
     ) -> None:

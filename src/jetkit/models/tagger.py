@@ -61,6 +61,8 @@ class Backbone(Tagger):
 
     width: int
     """Length D of the vectors of particles."""
+    aggregator: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of the parameters that make the vector of a jet from those of its particles."""
 
     @property
     def stages(self) -> tuple[tuple[str, ...], ...]:

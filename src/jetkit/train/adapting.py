@@ -42,6 +42,12 @@ class AdaptOptions(TrainOptions):
     layer_decay: Annotated[float, option("factor on the learning rate from a stage to the one below", gt=0, le=1)] = 1.0
     frozen_epochs: Annotated[int, option("epochs in which the head alone learns, before the backbone does", ge=0)] = 0
     lora: Annotated[int, option("rank of the changes to the backbone's matrices (LoRA); 0: no bound", ge=0)] = 0
+    aggregator: Annotated[
+        Literal["pretrained", "fresh"],
+        option(
+            "fresh: mode=finetune takes over what makes the vectors of particles alone; the rest begins with the head"
+        ),
+    ] = "pretrained"
 
 
 def adapt_options(start: str, words: Sequence[str]) -> AdaptOptions:
@@ -75,9 +81,10 @@ def started(model: Tagger, options: AdaptOptions, jets: Dataset) -> list[str]:
     if list(card.spec["features"]) != list(model.spec.features):
         raise JetkitError(f"{path} knows other features than the data give: leave features= out")
     if options.mode in PRETRAINED:
-        body = {name: value for name, value in tensors.items() if not name.startswith("head.")}
+        fresh = _fresh(model, options)
+        body = {name: value for name, value in tensors.items() if not _among(name, fresh)}
         fit = model.load_state_dict(body, strict=False)
-        if fit.unexpected_keys or any(not name.startswith("head.") for name in fit.missing_keys):
+        if fit.unexpected_keys or any(not _among(name, fresh) for name in fit.missing_keys):
             raise JetkitError(f"{path} holds another model than {options.model}: adapt it with its own sizes")
     if options.mode in FROZEN:
         for name, weight in model.named_parameters():
@@ -85,6 +92,21 @@ def started(model: Tagger, options: AdaptOptions, jets: Dataset) -> list[str]:
     elif options.lora:
         add_low_rank(model, options.lora)
     return [weights_hash(path)] if options.mode in PRETRAINED else []
+
+
+def _fresh(model: nn.Module, options: AdaptOptions) -> tuple[str, ...]:
+    """Beginnings of the names of the parameters that are not taken over."""
+    if options.mode != "finetune" or options.aggregator == "pretrained":
+        return ("head",)
+    if not isinstance(model, Backbone) or not model.aggregator or options.lora:
+        what = "lora=" if options.lora else options.model
+        raise JetkitError(f"{what} cannot have a fresh aggregator: leave aggregator= out")
+    return ("head", *model.aggregator)
+
+
+def _among(name: str, starts: Sequence[str]) -> bool:
+    """Whether a parameter is one of these, or within one of them."""
+    return any(f"{name}.".startswith(f"{start}.") for start in starts)
 
 
 @torch.no_grad()
@@ -145,16 +167,18 @@ def plain_weights(model: nn.Module) -> dict[str, Tensor]:
 def rate_groups(model: nn.Module, options: AdaptOptions) -> list[dict[str, Any]]:
     """Groups of parameters for an optimiser, each with the factor on its learning rate and the epoch when it begins.
 
-    The head has the factor 1; with ``mode=scratch`` so has everything. Else the upper stage of the backbone has
-    ``backbone_rate``, and each below ``layer_decay`` times the one above.
+    What begins fresh has the factor 1; with ``mode=scratch`` that is everything. Else the upper stage of the backbone
+    has ``backbone_rate``, and each below ``layer_decay`` times the one above.
     """
     tagger = cast(Tagger, model)
     stages = tagger.stages if isinstance(tagger, Backbone) else ((),)
+    fresh = _fresh(model, options)
     adapted = options.mode == "finetune"
     groups: dict[int, list[tuple[str, nn.Parameter]]] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            groups.setdefault(_stage(name, stages), []).append((name, weight))
+            stage = len(stages) if _among(name, fresh) else _stage(name, stages)
+            groups.setdefault(stage, []).append((name, weight))
     found = []
     for stage, named in sorted(groups.items()):
         own = adapted and stage < len(stages)
@@ -165,8 +189,5 @@ def rate_groups(model: nn.Module, options: AdaptOptions) -> list[dict[str, Any]]
 
 
 def _stage(name: str, stages: Sequence[Sequence[str]]) -> int:
-    """Number of the stage that a parameter belongs to; of the head: the number of stages."""
-    if name.startswith("head."):
-        return len(stages)
-    fitting = (n for n, starts in enumerate(stages) if any(f"{name}.".startswith(f"{start}.") for start in starts))
-    return next(fitting, 0)
+    """Number of the stage that a parameter belongs to."""
+    return next((number for number, starts in enumerate(stages) if _among(name, starts)), 0)
