@@ -139,6 +139,11 @@ def test_the_number_of_inputs_tells_the_feature_set(tmp_path, model: str, inputs
     assert card.spec["features"] == [feature.name for feature in FEATURE_SETS[name]]
 
 
+def test_three_inputs_are_of_no_published_set(tmp_path) -> None:
+    with pytest.raises(JetkitError, match="this model has 3 features, as no set of jetkit"):
+        import_model(saved(tmp_path, published("pfn", 3)[1]), "weaver")
+
+
 def test_classes_are_the_authors_unless_named(tmp_path) -> None:
     two, ten = (saved(tmp_path / name, published("pfn", classes=count)[1]) for name, count in folders(tmp_path))
     assert import_model(two, "weaver")[1].classes == ["top", "QCD"]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from jetkit.data.cloud import CloudSpec
-from jetkit.data.features import FEATURE_SETS, feature_units
+from jetkit.data.features import FEATURE_SETS, feature_names, feature_units
 from jetkit.errors import JetkitError
 from jetkit.registry import create, hyperparameters
 from jetkit.train.files import sha256_of
@@ -32,6 +32,8 @@ from jetkit.train.layouts.weaver import PART, PARTICLE_NET, PARTICLE_NEXT, PFN
 from jetkit.train.model_file import ModelCard
 
 LAYOUTS = (PART, PARTICLE_NET, PARTICLE_NEXT, PFN, LORENTZ_NET, LUND_NET, PELICAN_SO2, PELICAN, TREE_NIN)
+WEAVER_SETS = ("kin", "kinpid", "full")
+"""Feature sets that the number of inputs tells."""
 
 
 def import_model(
@@ -142,9 +144,9 @@ def _spec(
         if len(features) != sizes.features:
             raise JetkitError(f"this model has {sizes.features or 'no'} features, {len(features)} are named")
         return CloudSpec(features, classes=classes), {"features": "own", "length": layout.length}
-    for name, known in FEATURE_SETS.items():
-        if sizes.features in (None, len(known)):
-            spec = CloudSpec(tuple(feature.name for feature in known), (), classes, (), feature_units(name))
+    for name in WEAVER_SETS:
+        if sizes.features in (None, len(FEATURE_SETS[name])):
+            spec = CloudSpec(feature_names(name), (), classes, (), feature_units(name))
             return spec, {"features": name, "length": layout.length}
     raise JetkitError(f"this model has {sizes.features} features, as no set of jetkit: name them with features=[...]")
 
