@@ -113,10 +113,12 @@ def toy(toy_jets, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def trained(toy: Path, out: Path, model: str, *words: str) -> tuple[dict[str, torch.Tensor], list[dict]]:
+def trained(
+    toy: Path, out: Path, model: str, *words: str, epochs: int = 3
+) -> tuple[dict[str, torch.Tensor], list[dict]]:
     """Weights and log of a tiny training."""
     hyperparameters = ["width=16", "depth=2", "heads=2", "pair_widths=[8]", "dropout=0.1", *words]
-    options = ["features=kin", "batch=64", "epochs=3", "threads=1", "accelerator=cpu", "lr=1e-2", f"data={toy}"]
+    options = ["features=kin", "batch=64", f"epochs={epochs}", "threads=1", "accelerator=cpu", "lr=1e-2", f"data={toy}"]
     named = [f"model.{word}" for word in hyperparameters]
     folder = train(train_options(model, [*options, *named, f"out={out}"]))[0]
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -132,10 +134,9 @@ def test_a_training_of_weight_0_is_that_of_the_particle_transformer_to_the_bit(t
 
 
 def test_a_training_lowers_the_attention_loss(toy, tmp_path) -> None:
-    _, log = trained(toy, tmp_path / "ours", "part-supervised", "supervised_block=1", "supervision=1.0")
+    _, log = trained(toy, tmp_path / "ours", "part-supervised", "supervised_block=1", "supervision=1.0", epochs=6)
     losses = [line["train"]["attention"] for line in log]
-    assert losses == sorted(losses, reverse=True)
-    assert losses[-1] < losses[0] - 0.03  # 0.09 ± 0.02 over six seeds
+    assert losses[-1] < losses[0] - 0.1
 
 
 def test_data_without_origins_are_refused(toy_jets, tmp_path) -> None:
