@@ -1,6 +1,6 @@
 """An epoch of the Particle Transformer from disk, beside weaver-core's own training loop, on the same jets.
 
-    python -m benchmarks epoch [FOLDER] [jets=640] [threads=2] [processes=2] [pairs=5]
+    python -m benchmarks epoch [FOLDER] [jets=640] [threads=2] [processes=threads] [pairs=5]
 
 Files to weights: reading, features, batches of 128, loss, gradient, clipping, AdamW, in float32, with the sizes of the
 JetClass training. Ours is the loader and the task of a training, in two processes that share the threads and each
@@ -44,7 +44,7 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     torch.set_num_threads(threads)
     folder = words.folders[0] if words.folders else write_sample(scratch / "jets", words.number("jets", 640))
     work = {"jetkit": (our_epoch, folder), "weaver-core": (their_epoch, folder, scratch)}
-    with apart(work, threads, jetkit=words.number("processes", 2)) as sides:
+    with apart(work, threads, jetkit=words.number("processes", threads)) as sides:
         seconds = in_turns(sides, words.number("pairs", PAIRS))
     jets = len(open_dataset(folder))
     ours, theirs = (sum(weight.numel() for weight in model.parameters()) for model in _networks(folder))

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import re
-import socket
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import torch
 import torch.multiprocessing
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 PAIRS = 5
 """Fewest pairs of a comparison."""
@@ -97,7 +97,7 @@ class Apart:
     def __init__(self, prepare: Callable[..., Work], *arguments: object, threads: int, processes: int = 1) -> None:
         context = torch.multiprocessing.get_context("spawn")
         self._pipes, self._processes = [], []
-        meeting = f"tcp://127.0.0.1:{free_port()}"
+        meeting = f"tcp://127.0.0.1:{find_free_network_port()}"
         for rank in range(processes):
             pipe, theirs = context.Pipe()
             place = (meeting, rank, processes)
@@ -124,26 +124,18 @@ class Apart:
             process.join()
 
 
-def free_port() -> int:
-    """Of this machine, at this moment."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @contextmanager
 def apart(
     work: Mapping[str, tuple[Callable[..., Work], *tuple[object, ...]]], threads: int, **together: int
 ) -> Iterator[dict[str, Apart]]:
-    """Sides with a process each, from what makes the work and its arguments; the processes end with the block.
+    """Sides from what makes the work and its arguments; the processes end with the block.
 
-    Example:
-        ``together={"jetkit": 2}`` divides the threads of this side among two processes.
+    A side has a process of its own, or as many as `together` says, which divide the threads among them.
     """
     sides = {}
     for side, (prepare, *arguments) in work.items():
         processes = together.get(side, 1)
-        sides[side] = Apart(prepare, *arguments, threads=threads // processes, processes=processes)
+        sides[side] = Apart(prepare, *arguments, threads=max(threads // processes, 1), processes=processes)
     try:
         yield sides
     finally:
