@@ -41,15 +41,21 @@ class Transformer(nn.Module):
 
 
 def through(
-    blocks: Iterable[nn.Module], x: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"]
+    blocks: Iterable[nn.Module],
+    x: Float[Tensor, "B N D"],
+    mask: Bool[Tensor, "B N"],
+    keys: Float[Tensor, "B N"] | None = None,
 ) -> Float[Tensor, "B N D"]:
     """Tokens after blocks that are called with tokens and bias; jets of about equal length are computed together.
 
-    0 after the longest of a group, arbitrary in other padded places.
+    0 after the longest of a group, arbitrary in other padded places. ``keys`` is added to the attention that a particle
+    gets from all others.
     """
     groups, found = [], []
     for rows, n in length_groups(mask, 1, x.element_size(), CACHE):
         tokens, bias = x[rows, :n], padding_bias(mask[rows, :n], x.dtype)
+        if keys is not None:
+            bias = bias + keys[rows, None, None, :n]
         for block in blocks:
             tokens = block(tokens, bias)
         groups.append(rows)
