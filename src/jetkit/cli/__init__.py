@@ -3,7 +3,7 @@
 # isort: off
 # A verb registers itself when its file is imported; the help page lists them in this order.
 from jetkit.cli import simulate, get, convert, map, show  # noqa: F401
-from jetkit.cli import train, ensemble, evaluate, report, leaderboard, scaling, examine, reproduce, import_model  # noqa: F401
+from jetkit.cli import train, ensemble, evaluate, report, leaderboard, scaling, examine, reproduce, import_model, export  # noqa: F401
 from jetkit.cli import pretrain, adapt, embed, transfer, generate  # noqa: F401
 from jetkit.cli import demo, catalogue, doctor  # noqa: F401
 from jetkit.cli.grammar import app

@@ -43,7 +43,7 @@ class Cloud:
     """Further quantities to learn, a value per jet (B, ...) or per particle (B, N)."""
 
     def __post_init__(self) -> None:
-        rows, device = len(self.mask), self.mask.device
+        rows, device = self.mask.shape[0], self.mask.device
         if self.jet is None:
             object.__setattr__(self, "jet", torch.zeros(rows, 0, dtype=self.x.dtype, device=device))
         if self.label is None:

@@ -16,7 +16,7 @@ from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.models.tagger import Backbone, four_momenta
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.grouping import length_groups, ungroup
-from jetkit.nn.packing import pad
+from jetkit.nn.packing import packed, pad
 from jetkit.physics.pairs import kinematics_of
 from jetkit.registry import register
 
@@ -73,7 +73,11 @@ def folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Float[Tensor, "B A"
 
 
 def unordered_pairs(mask: Bool[Tensor, "B N"]) -> Pairs:
-    """Jet and places i ≥ j of each pair of real particles, jet by jet."""
+    """Jet and places i ≥ j of each pair of real particles, jet by jet; in a graph that is exported, all i and j."""
+    if torch.compiler.is_exporting():
+        sides = [torch.arange(size, device=mask.device) for size in (*mask.shape, mask.shape[1])]
+        jet, i, j = (place.flatten() for place in torch.meshgrid(sides, indexing="ij"))
+        return jet, i, j
     jet, i, j = (mask.unsqueeze(1) & mask.unsqueeze(2)).tril().nonzero(as_tuple=True)
     return jet, i, j
 
@@ -84,6 +88,8 @@ def symmetric_bias(
     """That of (i, j) and (j, i) from one number for both, 0 for other pairs; `shape` is (B, N)."""
     jet, i, j = pairs
     jets, length = shape
+    if torch.compiler.is_exporting():
+        return bias.view(jets, length, length, -1).permute(0, 3, 1, 2)
     table = bias.new_zeros(jets, length, length, bias.shape[-1])
     table[jet, i, j] = bias
     table[jet, j, i] = bias
@@ -155,7 +161,7 @@ class ParT(Backbone):
 
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks of particle attention (what stands in padded places is arbitrary)."""
-        x = pad(self.embed(self.norm(cloud.x[cloud.mask])), cloud.mask)
+        x = pad(self.embed(self.norm(packed(cloud.x, cloud.mask))), cloud.mask)
         groups = list(length_groups(cloud.mask, self.heads, 4, CACHE))
         found = []
         for (rows, n), bias in zip(groups, self.biases(cloud, groups), strict=True):
@@ -169,11 +175,14 @@ class ParT(Backbone):
         self, cloud: Cloud, groups: Sequence[tuple[Int[Tensor, " G"], int]]
     ) -> Iterator[Float[Tensor, "G heads n n"]]:
         """What is added to the attention of each group of jets; all pairs of the batch are embedded together."""
-        order, jets = torch.cat([rows for rows, _ in groups]), [len(rows) for rows, _ in groups]
+        order, jets = torch.cat([rows for rows, _ in groups]), [rows.shape[0] for rows, _ in groups]
         mask = cloud.mask[order]
         pairs = unordered_pairs(mask)
         embedded = self.pairs(four_momenta(cloud)[order], pairs)
         keys = self.key_bias(cloud, embedded.dtype)[order]
+        if len(groups) == 1:
+            yield symmetric_bias(embedded, pairs, (mask.shape[0], groups[0][1])) + keys[..., : groups[0][1]]
+            return
         particles = mask.sum(1)
         pairs_of = torch.split(particles * (particles + 1) // 2, jets)
         sizes = [int(count.sum()) for count in pairs_of]
@@ -187,7 +196,7 @@ class ParT(Backbone):
     def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
         """The class token after it has looked at the particles, normalised."""
         bias = F.pad(self.key_bias(cloud, tokens.dtype), (1, 0))
-        token = self.class_token.expand(len(cloud), -1, -1)
+        token = self.class_token.expand(tokens.shape[0], -1, -1)
         for block in cast(Iterable[Block], self.class_blocks):
             token = block.attend(token, tokens, bias)
         encoded: Tensor = self.final_norm(token.squeeze(1))

@@ -12,7 +12,7 @@ from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone, columns
 from jetkit.nn.edge_convolution import EdgeConvolution, nearest_neighbours
 from jetkit.nn.mlp import mlp
-from jetkit.nn.packing import masked_mean, pad
+from jetkit.nn.packing import masked_mean, packed, pad
 from jetkit.registry import register
 
 
@@ -63,7 +63,7 @@ class ParticleNet(Backbone):
 
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks, 0 where padded."""
-        x = cloud.x[cloud.mask]
+        x = packed(cloud.x, cloud.mask)
         points = x[:, self._direction]
         x = self.norm(x)
         for block in self.blocks:

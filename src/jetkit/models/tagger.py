@@ -123,5 +123,5 @@ def ragged_momenta(cloud: Cloud) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarr
 
 def momentum_fractions(cloud: Cloud) -> Float[Tensor, "B N"]:
     """z = pT/Σ pT of each particle, 0 where padded."""
-    pt = torch.hypot(*four_momenta(cloud)[..., 1:3].unbind(-1)) * cloud.mask
+    pt: Tensor = torch.linalg.vector_norm(four_momenta(cloud)[..., 1:3], dim=-1) * cloud.mask
     return pt / pt.sum(1, keepdim=True).clamp(min=torch.finfo(pt.dtype).tiny)

@@ -58,7 +58,7 @@ class Attention(nn.Module):
             k, v = F.linear(key, weight[width:], offset[width:]).chunk(2, dim=-1)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v))  # (B, heads, ·, D/heads)
         bias = bias.to(q.dtype)
-        if self.training and self.dropout.p:
+        if (self.training and self.dropout.p) or torch.compiler.is_exporting():
             weight = torch.softmax((q / math.sqrt(q.shape[-1])) @ k.mT + bias, -1)
             seen = self.dropout(weight) @ v
         else:
@@ -77,7 +77,7 @@ class Attention(nn.Module):
         ask, of_key, of_value = self.project.weight.chunk(3)
         ask_offset, _, value_offset = self.project.bias.chunk(3)
         by_head = (self.heads, -1, query.shape[-1])
-        q = F.linear(query, ask, ask_offset).view(len(query), self.heads, -1)  # (B, heads, d)
+        q = F.linear(query, ask, ask_offset).view(query.shape[0], self.heads, -1)  # (B, heads, d)
         asked = (q.transpose(0, 1) @ of_key.view(by_head)).transpose(0, 1) / math.sqrt(q.shape[-1])  # (B, heads, D)
         score = asked @ key.mT
         weight = self.dropout(torch.softmax(score + bias.squeeze(2).to(score.dtype), -1))

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.nn.packing import pad
+from jetkit.nn.packing import packed, pad, row_numbers
 from jetkit.nn.precision import full_precision
 
 
@@ -25,19 +25,20 @@ def nearest_neighbours(points: Float[Tensor, "M D"], mask: Bool[Tensor, "B N"], 
         >>> nearest_neighbours(torch.tensor([[0.0], [1.0], [3.0]]), mask, k=1)[:, 0]
         tensor([1, 0, 1])
     """
-    mask = F.pad(mask, (0, max(k + 1 - mask.shape[1], 0)))
+    more = k + 1 if torch.compiler.is_exporting() else max(k + 1 - mask.shape[1], 0)  # places, for k others at least
+    real = F.pad(mask, (0, more))
     placed = pad(points.detach().to(torch.promote_types(points.dtype, torch.float32)), mask)
+    placed = F.pad(placed, (0, 0, 0, more))
     with full_precision(placed):
         squares = placed.square().sum(-1)
         distance = squares.unsqueeze(1) - 2 * placed @ placed.mT + squares.unsqueeze(2)
     # A padded place is far, the particle itself farther.
-    distance.masked_fill_(~mask.unsqueeze(1), torch.finfo(distance.dtype).max)
-    distance.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-    nearest = distance.topk(k, largest=False, sorted=False).indices  # (B, N, k)
-    rows = torch.full(mask.shape, len(points), device=mask.device)
-    rows[mask] = torch.arange(len(points), device=mask.device)
-    found: Tensor = rows.gather(1, nearest.flatten(1)).view_as(nearest)[mask]
-    return found
+    distance.masked_fill_(~real.unsqueeze(1), torch.finfo(distance.dtype).max)
+    distance.masked_fill_(torch.eye(real.shape[1], dtype=torch.bool, device=real.device), torch.inf)
+    nearest = distance[:, : mask.shape[1]].topk(k, largest=False, sorted=False).indices  # (B, N, k)
+    rows = F.pad(row_numbers(mask), (0, more), value=-1)
+    found = packed(rows.gather(1, nearest.flatten(1)).view_as(nearest), mask)
+    return torch.where(found < 0, points.shape[0], found)
 
 
 def linear_on_edges(

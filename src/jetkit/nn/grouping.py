@@ -20,15 +20,15 @@ def length_groups(
     """Rows of a group, and the place after its last real particle; the longest jets come first.
 
     On a processor a group has as many jets as leave a tensor of (G, N, N, ``numbers``) within ``cache`` bytes; on other
-    devices one group has all jets.
+    devices, and in a graph that is exported, one group has all jets.
 
     Example:
         >>> mask = torch.arange(3) < torch.tensor([[1], [3], [2], [1]])
         >>> [(rows.tolist(), length) for rows, length in length_groups(mask, 1, 4, cache=32)]
         [([1], 3), ([2, 0], 2), ([3], 1)]
     """
-    if mask.device.type != "cpu":
-        yield torch.arange(len(mask), device=mask.device), mask.shape[1]
+    if mask.device.type != "cpu" or torch.compiler.is_exporting():
+        yield torch.arange(mask.shape[0], device=mask.device), mask.shape[1]
         return
     ends = (mask * torch.arange(1, mask.shape[1] + 1)).amax(1)
     lengths, rows = ends.sort(descending=True, stable=True)
@@ -51,5 +51,7 @@ def ungroup(
         tensor([[5., 0.],
                 [3., 4.]])
     """
+    if torch.compiler.is_exporting():
+        return parts[0]
     padded = [F.pad(part, (0, 0) * (part.ndim - 2) + (0, length - part.shape[1])) for part in parts]
     return torch.cat(padded)[torch.cat(list(rows)).argsort()]
