@@ -1,27 +1,31 @@
-"""A network of weaver-core as its users deploy it: exported to ONNX, run by onnxruntime."""
+"""Networks as their users deploy them: exported to ONNX, run by onnxruntime with as many threads as torch has."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from jetkit.data.cloud import Cloud
+from jetkit.models.tagger import Tagger
+from jetkit.studies.export import INPUTS, export, tensors
+from jetkit.train.model_file import ModelCard, save_model
 
 OPSET = 17
 NAMES = ("features", "vectors", "mask")
 
 
 class Exported(nn.Module):
-    """The function of a network of weaver-core, by onnxruntime with as many threads as torch has.
+    """The function of a network of weaver-core.
 
     As in weaver-core's own export, batch and particles are free sizes. The padding that no jet of a batch needs is cut
     here, since the exported graph does not.
     """
 
     def __init__(self, network: nn.Module, inputs: tuple[Tensor, ...], scratch: Path) -> None:
-        import onnxruntime
-
         super().__init__()
         file = scratch / f"weaver-{id(self)}.onnx"
         free = {name: {0: "jets", 2: "particles"} for name in NAMES}
@@ -31,12 +35,34 @@ class Exported(nn.Module):
                 network.eval(), inputs, file, input_names=list(NAMES), output_names=["logits"],
                 dynamic_axes={**free, "logits": {0: "jets"}}, opset_version=OPSET, dynamo=False,
             )  # fmt: skip
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        self.session = session(file)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits."""
         longest = int(inputs[-1].sum(-1).max())
         given = {name: one[..., :longest].numpy() for name, one in zip(NAMES, inputs, strict=True)}
         return torch.from_numpy(self.session.run(None, given)[0])
+
+
+class OurGraph(nn.Module):
+    """The function of a tagger, from the graph that `jetkit export` makes of its model file."""
+
+    def __init__(self, tagger: Tagger, name: str, scratch: Path) -> None:
+        super().__init__()
+        file = scratch / f"{name}-{id(self)}.safetensors"
+        save_model(file, tagger, ModelCard(model=name, spec=tagger.spec.to_dict()))
+        self.session = session(export(file, file.with_suffix(".onnx")))
+
+    def forward(self, cloud: Cloud) -> Tensor:
+        """Logarithms of the probabilities."""
+        given = {name: one.numpy() for name, one in zip(INPUTS[:3], tensors(cloud), strict=False)}
+        return torch.from_numpy(self.session.run(None, given)[0]).log()
+
+
+def session(file: Path) -> Any:
+    """A graph, ready to run."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])

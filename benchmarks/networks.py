@@ -1,16 +1,18 @@
 """Training steps and inference beside other code for the same networks, with the same weights on the same jets.
 
-    python -m benchmarks NAME-train|NAME-infer [FOLDER] [batch=128] [batches=4] [threads=2] [pairs=5] [peer=onnxruntime]
+    python -m benchmarks NAME-train|NAME-infer [FOLDER] [batch=128] [batches=4] [threads=2] [pairs=5]
+    python -m benchmarks part-infer batch=1 [peer=onnxruntime] [exported=true]
 
 FOLDER is a dataset with the features ``full``, such as one of `jetkit simulate jetclass`; without one the jets are
 synthetic, with the multiplicities of JetClass. Networks and sizes are those of the JetClass trainings (10 classes).
 weaver-core gets its own layout: padded to 128 particles, as its loader gives them, of which its networks cut what no
 jet of a batch needs. The peer of LorentzNet is `benchmarks.edge_list`, that of L-GATr are the blocks of the package
 lgatr as they come. With ``peer=onnxruntime`` ParT's inference stands beside that runtime on weaver-core's export
-(`benchmarks.exported`). Before the clock runs, the logits of both are compared in evaluation mode. A training step is
-loss, gradient and AdamW, in float32. Each side has a process of its own: ours asks the allocator to keep freed memory
-(`jetkit.train.memory`), as a training does, and theirs does not; and ours scores a batch in each thread, as `jetkit
-evaluate` does (`jetkit.train.side_by_side`), where theirs has all threads work on one.
+(`benchmarks.exported`); with ``exported=true`` ours is what `jetkit export` makes of the tagger, run by onnxruntime as
+well. Before the clock runs, the logits of both are compared in evaluation mode, up to a constant of each jet. A
+training step is loss, gradient and AdamW, in float32. Each side has a process of its own: ours asks the allocator to
+keep freed memory (`jetkit.train.memory`), as a training does, and theirs does not; and ours scores a batch in each
+thread, as `jetkit evaluate` does (`jetkit.train.side_by_side`), where theirs has all threads work on one.
 
 The limit is matrix products of 1024 × 1024 with as many operations as ours has, in the same threads.
 """
@@ -30,7 +32,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.edge_list import EdgeListLorentzNet
-from benchmarks.exported import Exported
+from benchmarks.exported import Exported, OurGraph
 from benchmarks.interleaved import PAIRS, Comparison, Work, apart, in_turns, machine
 from benchmarks.jets import write_sample
 from benchmarks.padded import PaddedLGATr
@@ -44,7 +46,7 @@ from jetkit.train.foreign import import_model
 from jetkit.train.memory import keep_freed_memory
 from jetkit.train.side_by_side import side_by_side
 
-OPTIONS = ("batch", "batches", "threads", "pairs", "peer")
+OPTIONS = ("batch", "batches", "threads", "pairs", "peer", "exported")
 LENGTH = 128
 CLASSES = tuple(f"class {number}" for number in range(10))
 TOLERANCE = 1e-4
@@ -74,15 +76,17 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
         raise SystemExit(
             f"the only peer to choose is {RUNTIME}, for part-infer: python -m benchmarks part-infer peer={RUNTIME}"
         )
+    if words.options.get("exported", "true") != "true" or ("exported" in words.options and what != "infer"):
+        raise SystemExit("exported=true is for the inference of part and particle-net: leave it out otherwise")
     setting = (network, peer, folder, scratch, batch, words.number("batches", 4 if batch > 1 else 100))
-    pair = both(*setting)
-    equality, flops = equal_logits(pair), operations(pair, what)
+    flops = operations(both(*setting), what)
+    setting = (*setting, "exported" in words.options)
+    equality, jets = equal_logits(pair := both(*setting)), sum(len(cloud) for cloud in pair.clouds)
     work = {side: (prepare, side == "jetkit", what, *setting) for side in ("jetkit", peer)}
     limit = f"{flops / 1e9:.0f} GFLOP of matrix products"
     with apart(work, threads) as sides:
         seconds = in_turns({**sides, limit: lambda: multiply(flops)}, words.number("pairs", PAIRS))
     limits = {limit: seconds.pop(limit)}
-    jets = sum(len(cloud) for cloud in pair.clouds)
     yield Comparison(
         name,
         seconds,
@@ -90,7 +94,7 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
         "jets",
         equality,
         machine("weaver-core", "lgatr", RUNTIME),
-        words.said("batch", "peer"),
+        words.said("batch", "peer", "exported"),
         limits,
     )
 
@@ -104,10 +108,13 @@ def prepare(ours: bool, what: str, *setting: Any) -> Work:
     given = [(cloud,) for cloud in pair.clouds] if ours else pair.given
     if what == "train":
         return training(model, given, pair.clouds)
-    return lambda: list(side_by_side(inference(model), given)) if ours else [*map(inference(model), given)]
+    shares = ours and not isinstance(model, OurGraph)
+    return lambda: list(side_by_side(inference(model), given)) if shares else [*map(inference(model), given)]
 
 
-def both(network: str, peer: str, folder: Path, scratch: Path, batch: int, batches: int) -> Pair:
+def both(
+    network: str, peer: str, folder: Path, scratch: Path, batch: int, batches: int, exported: bool = False
+) -> Pair:
     """The same in every process."""
     torch.manual_seed(1)
     loader = open_dataset(folder).batches(features="full", batch=batch, length=LENGTH, seed=1)
@@ -125,6 +132,7 @@ def both(network: str, peer: str, folder: Path, scratch: Path, batch: int, batch
     torch.save({f"mod.{key}": value for key, value in theirs.state_dict().items()}, file)
     ours, _ = import_model(file, "weaver", classes=CLASSES)
     inputs = [weaver_inputs(network, cloud) for cloud in clouds]
+    ours = OurGraph(ours, network, scratch) if exported else ours
     return Pair(ours, Exported(theirs, inputs[0], scratch) if peer == RUNTIME else theirs, clouds, inputs)
 
 
@@ -157,8 +165,8 @@ def equal_logits(pair: Pair) -> str:
         SystemExit: they are not the same.
     """
     with torch.inference_mode():
-        mine = torch.cat([pair.ours.eval()(cloud) for cloud in pair.clouds])
-        other = torch.cat([pair.theirs.eval()(*one) for one in pair.given])
+        mine = torch.cat([pair.ours.eval()(cloud) for cloud in pair.clouds]).log_softmax(1)
+        other = torch.cat([pair.theirs.eval()(*one) for one in pair.given]).log_softmax(1)
     apart, spread = (mine - other).abs().max().item(), other.std(0).mean().item()
     if not apart < TOLERANCE:
         raise SystemExit(f"the logits differ by {apart:.2g}, more than {TOLERANCE:g}: nothing was timed")

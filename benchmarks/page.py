@@ -63,5 +63,6 @@ def draw(found: list[Comparison], path: Path) -> None:
 
 def _title(one: Comparison) -> str:
     """Name and settings, of which the peer stands behind the line."""
-    settings = [part for part in one.setting.split(", ") if part and not part.startswith("peer ")]
+    said = one.setting.replace("exported true", "exported").split(", ")
+    settings = [part for part in said if part and not part.startswith("peer ")]
     return f"{', '.join([one.name, *settings])} / {list(one.seconds)[1]}"
