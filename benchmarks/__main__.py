@@ -42,6 +42,8 @@ EVERY = [
     "part-infer batch=1",
     "part-infer peer=onnxruntime",
     "part-infer batch=1 peer=onnxruntime",
+    "part-infer batch=1 exported=true pairs=15",
+    "part-infer batch=1 exported=true peer=onnxruntime pairs=15",
     "particle-net-train",
     "particle-net-infer",
     "lorentz-net-train",
