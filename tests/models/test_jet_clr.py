@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.jet_clr import JetCLREncoder
+from jetkit.models.jet_clr import JetCLR
 from jetkit.models.tagger import momentum_fractions
 from jetkit.testing import random_cloud
 
@@ -30,7 +30,7 @@ def library_layer(block: nn.Module, width: int, heads: int, hidden: int) -> nn.T
     return layer.double()
 
 
-def as_published(model: JetCLREncoder, cloud: Cloud) -> torch.Tensor:
+def as_published(model: JetCLR, cloud: Cloud) -> torch.Tensor:
     """As the paper's code has it: a float mask ½ ln z on the logits, transformer layers, times z, summed."""
     z = momentum_fractions(cloud)
     x = model.embed(torch.stack([z, cloud.x[..., 1], cloud.x[..., 0]], 2))
@@ -42,14 +42,14 @@ def as_published(model: JetCLREncoder, cloud: Cloud) -> torch.Tensor:
 
 def test_equals_layers_of_pytorch_with_the_mask_of_the_paper() -> None:
     torch.manual_seed(3)
-    model = JetCLREncoder(SPEC, width=16, depth=3, heads=4, hidden=24).double().eval()
+    model = JetCLR(SPEC, width=16, depth=3, heads=4, hidden=24).double().eval()
     cloud = random_cloud(SPEC, jets=7, particles=(2, 20), seed=2)
     torch.testing.assert_close(model.encode(cloud), as_published(model, cloud), rtol=1e-10, atol=1e-10)
 
 
 def test_of_zero_momentum_a_constituent_is_not_seen() -> None:
     torch.manual_seed(4)
-    model = JetCLREncoder(SPEC, width=16, depth=2, heads=2, hidden=16).double().eval()
+    model = JetCLR(SPEC, width=16, depth=2, heads=2, hidden=16).double().eval()
     cloud = random_cloud(SPEC, jets=5, particles=(8, 8), seed=5)
     none = torch.zeros(5, 1, 4, dtype=cloud.p4.dtype)
     more = Cloud(

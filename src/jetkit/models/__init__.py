@@ -4,7 +4,7 @@ from jetkit.models.bip import BIP, BipBDT
 from jetkit.models.efn import EFN
 from jetkit.models.efp_linear import EFPLinear
 from jetkit.models.ensemble import Ensemble, Stack
-from jetkit.models.jet_clr import JetCLREncoder
+from jetkit.models.jet_clr import JetCLR
 from jetkit.models.jet_gpt import JetGPT
 from jetkit.models.jet_image_cnn import JetImageCNN
 from jetkit.models.jet_vlad import JetVLAD

@@ -42,7 +42,7 @@ class PostNormBlock(nn.Module):
     broken=("collinear",),
     tiny={"width": 16, "depth": 2, "heads": 2, "hidden": 16, "dropout": 0.0},
 )
-class JetCLREncoder(Backbone):
+class JetCLR(Backbone):
     """Σ_i z_i h_i, where h_i comes from (z_i, Δη_i, Δφ_i) by attention Σ_j √z_j e^{s_ij} v_j / Σ_j √z_j e^{s_ij}.
 
     z = pT/Σ pT; of the features it uses ``part_deta`` and ``part_dphi`` alone. A constituent of z → 0 changes nothing;
@@ -57,7 +57,7 @@ class JetCLREncoder(Backbone):
         dropout: probability in the blocks
 
     Example:
-        >>> model = JetCLREncoder(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
+        >>> model = JetCLR(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
         >>> sum(weight.numel() for weight in model.parameters())
         24046002
     """
