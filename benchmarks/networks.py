@@ -54,6 +54,7 @@ SIDE = 1024
 """Rows and columns of the matrices of the limit."""
 PEERS = {"lorentz-net": "lists of edges", "l-gatr": "lgatr"}
 RUNTIME = "onnxruntime"
+EXPORTED = ("part-infer", "particle-net-infer")
 
 
 class Pair(NamedTuple):
@@ -76,11 +77,12 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
         raise SystemExit(
             f"the only peer to choose is {RUNTIME}, for part-infer: python -m benchmarks part-infer peer={RUNTIME}"
         )
-    if words.options.get("exported", "true") != "true" or ("exported" in words.options and what != "infer"):
-        raise SystemExit("exported=true is for the inference of part and particle-net: leave it out otherwise")
+    exported = "exported" in words.options
+    if exported and (name not in EXPORTED or words.options["exported"] != "true"):
+        raise SystemExit(f"exported=true is for {' and '.join(EXPORTED)}: leave it out otherwise")
     setting = (network, peer, folder, scratch, batch, words.number("batches", 4 if batch > 1 else 100))
     flops = operations(both(*setting), what)
-    setting = (*setting, "exported" in words.options)
+    setting = (*setting, exported)
     equality, jets = equal_logits(pair := both(*setting)), sum(len(cloud) for cloud in pair.clouds)
     work = {side: (prepare, side == "jetkit", what, *setting) for side in ("jetkit", peer)}
     limit = f"{flops / 1e9:.0f} GFLOP of matrix products"
