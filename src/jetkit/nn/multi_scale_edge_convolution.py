@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.nn.packing import pad
+from jetkit.nn.packing import pad, row_numbers
 from jetkit.physics.four_vectors import delta_phi
 
 
@@ -45,9 +45,7 @@ def nearest_graph(points: Float[Tensor, "B N 2"], mask: Bool[Tensor, "B N"], k: 
     nearest = distance.topk(min(k, mask.shape[1]), largest=False, sorted=True).indices[mask].T  # (k, M)
     jet, place = mask.nonzero(as_tuple=True)
     real = mask[jet, nearest]
-    rows = torch.zeros(mask.shape, dtype=torch.long, device=mask.device)
-    rows[mask] = torch.arange(len(jet), device=mask.device)
-    return NearestGraph(real.nonzero()[:, 1], rows[jet, nearest][real], real, jet, place)
+    return NearestGraph(real.nonzero()[:, 1], row_numbers(mask)[jet, nearest][real], real, jet, place)
 
 
 class MultiScaleEdgeConvolution(nn.Module):

@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from jetkit.nn.packing import row_numbers
+
 
 def windows(mask: Bool[Tensor, "B N"], stride: int = 1) -> Int[Tensor, "W 3"]:
     """Rows of the element before, at and after every stride-th place of each sequence.
@@ -18,11 +20,8 @@ def windows(mask: Bool[Tensor, "B N"], stride: int = 1) -> Int[Tensor, "W 3"]:
         >>> windows(torch.tensor([[True, True, False], [True, True, True]]), stride=2).tolist()
         [[5, 0, 1], [5, 2, 3], [3, 4, 5]]
     """
-    total = int(mask.sum())
-    rows = torch.full(mask.shape, total, device=mask.device)
-    rows[mask] = torch.arange(total, device=mask.device)
-    around = F.pad(rows, (1, 1), value=total).unfold(1, 3, stride)
-    return around[mask[:, ::stride]]
+    around = F.pad(row_numbers(mask), (1, 1), value=-1).unfold(1, 3, stride)[mask[:, ::stride]]
+    return torch.where(around < 0, mask.sum(), around)
 
 
 class SequenceConvolution(nn.Module):
