@@ -136,6 +136,7 @@ def test_a_training_of_weight_0_is_that_of_the_particle_transformer_to_the_bit(t
 def test_a_training_lowers_the_attention_loss(toy, tmp_path) -> None:
     _, log = trained(toy, tmp_path / "ours", "part-supervised", "supervised_block=1", "supervision=1.0", epochs=6)
     losses = [line["train"]["attention"] for line in log]
+    assert losses[:5] == sorted(losses[:5], reverse=True)  # the last epoch has a learning rate of almost 0
     assert losses[-1] < losses[0] - 0.1
 
 
