@@ -125,10 +125,11 @@ def _compare(tagger: Tagger, name: str, content: bytes) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the exporter's remarks, which come as warnings, in the log and as print."""
+    before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
