@@ -14,9 +14,10 @@ F = TypeVar("F", bound=Callable[..., object])
 def kernel(function: F) -> F:
     """Compile a loop over arrays to machine code; the result is cached beside the source.
 
-    Floating-point operations keep their order (no ``fastmath``), so results are the same on every run.
+    Floating-point operations keep their order (no ``fastmath``), so results are the same on every run. A number over
+    zero is infinite, as in NumPy: a check would keep the loop from being vectorised.
     """
-    return cast(F, numba.njit(cache=True, nogil=True)(function))
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 @kernel

@@ -15,7 +15,9 @@ from torch.nn import functional as F
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.models.tagger import Backbone, four_momenta
 from jetkit.nn.attention import Block, padding_bias
+from jetkit.nn.gelu import GELU
 from jetkit.nn.grouping import length_groups, ungroup
+from jetkit.nn.normalised_layers import normalised_layers
 from jetkit.nn.packing import packed, pad
 from jetkit.physics.pairs import kinematics_of
 from jetkit.registry import register
@@ -47,14 +49,14 @@ class PairEmbedding(nn.Module):
         jet, i, j = pairs
         with torch.no_grad():
             kinematics = kinematics_of(p4, (jet, i), (jet, j))
-        if self.training:
-            embedded: Tensor = self.layers(kinematics)
-            return embedded
         norm, *layers = self.layers
-        x = norm(kinematics)
-        for linear, norm in zip(layers[::3], layers[1::3], strict=True):
-            x = F.gelu(F.linear(x, *folded(cast(nn.Linear, linear), cast(nn.BatchNorm1d, norm))))
-        return cast(Tensor, x)
+        x: Tensor = norm(kinematics)
+        linears, norms = cast(list[nn.Linear], layers[::3]), cast(list[nn.BatchNorm1d], layers[1::3])
+        if self.training:
+            return normalised_layers(x, linears, norms)
+        for linear, norm in zip(linears, norms, strict=True):
+            x = F.gelu(F.linear(x, *folded(linear, norm)))
+        return x
 
 
 def folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Float[Tensor, "B A"], Float[Tensor, "B"]]:
@@ -142,7 +144,7 @@ class ParT(Backbone):
         self.norm: nn.Module = nn.BatchNorm1d(len(spec.features))
         widths = [len(spec.features), width, 4 * width, width]
         self.embed = nn.Sequential(
-            *(part for a, b in pairwise(widths) for part in (nn.LayerNorm(a), nn.Linear(a, b), nn.GELU()))
+            *(part for a, b in pairwise(widths) for part in (nn.LayerNorm(a), nn.Linear(a, b), GELU()))
         )
         self.pairs: nn.Module = PairEmbedding((*pair_widths, heads))
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))

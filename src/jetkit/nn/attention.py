@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from jetkit.errors import JetkitError
 from jetkit.nn.dropout import Dropout
+from jetkit.nn.gelu import GELU
 
 
 class Memory(NamedTuple):
@@ -118,6 +119,7 @@ class Block(nn.Module):
         self.norm_seen = nn.LayerNorm(width)
         self.norm_mlp = nn.LayerNorm(width)
         self.widen = nn.Linear(width, 4 * width)
+        self.gelu = GELU(dropout)
         self.norm_wide = nn.LayerNorm(4 * width)
         self.narrow = nn.Linear(4 * width, width)
         self.dropout = Dropout(dropout)
@@ -147,7 +149,7 @@ class Block(nn.Module):
     def _rest(self, x: Float[Tensor, "B N D"], seen: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         scaled = (seen.view(*seen.shape[:2], len(self.head_scale), -1) * self.head_scale.unsqueeze(-1)).flatten(-2)
         x = x + self.dropout(self.norm_seen(scaled))
-        wide = self.dropout(F.gelu(self.widen(self.norm_mlp(x))))
+        wide = self.gelu(self.widen(self.norm_mlp(x)))
         return torch.addcmul(self.dropout(self.narrow(self.norm_wide(wide))), self.residual_scale, x)
 
 

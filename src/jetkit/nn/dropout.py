@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -31,15 +33,35 @@ class Dropout(nn.Dropout):
         """Of the shape and type of the input."""
         if not self.training or self.p in (0, 1) or input.device.type != "cpu":
             return F.dropout(input, self.p, self.training)
-        seed = np.uint64(torch.randint(2**63 - 1, ()).item())
         factor = torch.empty(input.shape)
-        _fill_factors(factor.view(-1).numpy(), seed, np.uint64(self.p * 2.0**64), np.float32(1 / (1 - self.p)))
+        _fill_factors(factor.view(-1).numpy(), draw(self.p))
         return input * factor.to(input.dtype)
 
 
+class Draw(NamedTuple):
+    """What decides on each place."""
+
+    seed: np.uint64
+    least: np.uint64
+    """Kept is where the hash of seed and place is this or more."""
+    kept: np.float32
+    """Factor of the kept."""
+
+
+def draw(p: float) -> Draw:
+    """With probability p of being dropped, below 1, and a seed of PyTorch's generator (none is drawn for p = 0)."""
+    seed = torch.randint(2**63 - 1, ()).item() if p else 0
+    return Draw(np.uint64(seed), np.uint64(p * 2.0**64), np.float32(1 / (1 - p)))
+
+
 @kernel
-def _fill_factors(factor: Float[np.ndarray, " M"], seed: np.uint64, least: np.uint64, kept: np.float32) -> None:
-    """``kept`` where a hash is ``least`` or more, else 0."""
+def factor_at(place: int, draw: Draw) -> Any:
+    """``kept`` with probability 1 − p, else 0."""
+    number = scrambled(draw.seed + np.uint64(place) * GOLDEN)
+    return draw.kept if number >= draw.least else np.float32(0)
+
+
+@kernel
+def _fill_factors(factor: Float[np.ndarray, " M"], draw: Draw) -> None:
     for place in range(len(factor)):
-        number = scrambled(seed + np.uint64(place) * GOLDEN)
-        factor[place] = kept if number >= least else np.float32(0)
+        factor[place] = factor_at(place, draw)

@@ -28,21 +28,11 @@ class SharedBatchNorm(nn.BatchNorm1d):
         rows = input.movedim(1, -1)
         flat = rows.reshape(-1, input.shape[1])
         mean, variance = shared_moments(flat)
-        self._remember(mean.detach(), variance.detach(), total(flat.new_tensor(float(len(flat)))))
+        remember(self, mean.detach(), variance.detach(), total(flat.new_tensor(float(len(flat)))))
         normed = (rows - mean) * (variance + self.eps).rsqrt()
         if self.affine:
             normed = normed * self.weight + self.bias
         return normed.movedim(-1, 1)
-
-    @torch.no_grad()
-    def _remember(self, mean: Float[Tensor, " D"], variance: Float[Tensor, " D"], count: Float[Tensor, ""]) -> None:
-        """Move the running statistics, as BatchNorm1d does."""
-        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
-            return
-        self.num_batches_tracked += 1
-        share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean.to(self.running_mean), share)
-        self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var), share)
 
 
 def share_statistics(model: nn.Module) -> nn.Module:
@@ -51,3 +41,16 @@ def share_statistics(model: nn.Module) -> nn.Module:
         if type(part) is nn.BatchNorm1d:
             part.__class__ = SharedBatchNorm
     return model
+
+
+@torch.no_grad()
+def remember(
+    norm: nn.BatchNorm1d, mean: Float[Tensor, " D"], variance: Float[Tensor, " D"], count: Float[Tensor, ""]
+) -> None:
+    """Move the running statistics by those of a batch of so many rows, as BatchNorm1d does."""
+    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
+        return
+    norm.num_batches_tracked += 1
+    share = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum
+    norm.running_mean.lerp_(mean.to(norm.running_mean), share)
+    norm.running_var.lerp_((variance * count / (count - 1)).to(norm.running_var), share)

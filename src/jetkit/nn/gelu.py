@@ -1,0 +1,99 @@
+"""GELU and the dropout behind it in one pass, which keeps the slope for the gradient."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from jetkit.kernels import kernel
+from jetkit.nn.dropout import Draw, Dropout, draw, factor_at
+
+LN2 = math.log(2)
+SQRT_HALF = math.sqrt(0.5)
+DENSITY = 1 / math.sqrt(2 * math.pi)
+"""Of the normal distribution at 0."""
+
+
+class GELU(nn.Module):
+    """x Φ(x), with Φ the cumulative distribution of the normal distribution, and dropout behind it.
+
+    On a processor, in training and single precision, Φ is that of Abramowitz and Stegun, 7.1.26, as in PyTorch's
+    vectorised one: both are within 2·10⁻⁷·|x| of the truth. There its gradient can not be differentiated again.
+
+    Source: Gaussian Error Linear Units (GELUs), 2016, arXiv:1606.08415.
+
+    Args:
+        dropout: probability
+
+    Example:
+        >>> GELU()(torch.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.1587,  0.0000,  0.8413])
+    """
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Of the shape and type of the input."""
+        p = self.dropout.p if self.training else 0.0
+        if p == 1 or not in_compiled_loops(x):
+            dropped: Tensor = self.dropout(F.gelu(x))
+            return dropped
+        found: Tensor = _DroppedGELU.apply(x, draw(p))  # type: ignore[no-untyped-call]
+        return found
+
+
+def in_compiled_loops(x: Tensor) -> bool:
+    """Whether there will be a gradient, and numbers that a compiled loop reads."""
+    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return plain and torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
+
+
+class _DroppedGELU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, draw: Draw) -> Tensor:
+        x = x.contiguous()
+        y, slope = torch.empty_like(x), torch.empty_like(x)
+        _gelu(x.view(-1).numpy(), y.view(-1).numpy(), slope.view(-1).numpy(), draw)
+        ctx.save_for_backward(slope)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return gradient * slope, None
+
+
+@kernel
+def value_and_slope(x: np.float32) -> tuple[np.float32, np.float32]:
+    """x Φ(x) and Φ(x) + x φ(x), from e^{−x²/2} = 2⁻ⁿ eʳ."""
+    exponent = min(np.float32(0.5 / LN2) * x * x, np.float32(126))
+    n = np.floor(exponent + np.float32(0.5))
+    r = (n - exponent) * np.float32(LN2)
+    p = np.float32(1 / 24) + r * (np.float32(1 / 120) + r * np.float32(1 / 720))
+    p = np.float32(1) + r * (np.float32(1) + r * (np.float32(0.5) + r * (np.float32(1 / 6) + r * p)))
+    gauss = p * np.int32((np.int32(127) - np.int32(n)) << np.int32(23)).view(np.float32)
+    t = np.float32(1) / (np.float32(1) + np.float32(0.3275911 * SQRT_HALF) * abs(x))
+    q = np.float32(1.421413741) + t * (np.float32(-1.453152027) + t * np.float32(1.061405429))
+    q = t * (np.float32(0.254829592) + t * (np.float32(-0.284496736) + t * q))
+    tail = np.float32(0.5) * q * gauss
+    cumulative = np.float32(1) - tail if x > 0 else tail
+    return x * cumulative, cumulative + np.float32(DENSITY) * x * gauss
+
+
+@kernel
+def _gelu(x: Float[np.ndarray, " M"], y: Float[np.ndarray, " M"], slope: Float[np.ndarray, " M"], draw: Draw) -> None:
+    for place in range(len(x)):
+        factor = factor_at(place, draw)
+        value, rise = value_and_slope(x[place])
+        y[place] = value * factor
+        slope[place] = rise * factor
