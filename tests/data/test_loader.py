@@ -13,7 +13,7 @@ import torch
 from jetkit.data.batching import Batching, windows_of
 from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import Dataset, open_dataset
-from jetkit.data.loader import Loader
+from jetkit.data.loader import Loader, dealt
 from jetkit.data.source import Source
 from jetkit.errors import JetkitError
 
@@ -176,6 +176,24 @@ def test_global_random_states_are_left_alone(dataset: Dataset) -> None:
     torch.manual_seed(3)
     list(batches(dataset))
     assert (np.random.random(), torch.rand(1).item()) == expected
+
+
+def test_batches_of_processes_are_equal_work_and_random_company(dataset: Dataset) -> None:
+    def particles(epoch: int, **options: int) -> list[int]:
+        return [int(cloud.mask.sum()) for cloud in batches(dataset, batch=20, epoch=epoch, **options)]
+
+    shared = np.concatenate([np.array(particles(epoch, rank=0, world_size=2)) for epoch in range(4)])
+    alone = np.concatenate([np.array(particles(epoch)) for epoch in range(4)])
+    assert shared.std() / shared.mean() < 0.4 * alone.std() / alone.mean()
+
+    units, work = np.arange(60), np.repeat(np.arange(10), 6)
+    company = np.zeros((60, 60))
+    for seed in range(400):
+        for batch in dealt(units, work, 6, np.random.default_rng(seed)):
+            assert np.unique(batch).size == len(batch) == 10
+            company[np.ix_(batch, batch)] += 1
+    apart = company[work[:, None] != work]
+    assert abs(apart - 400 / 6).max() < 6.5 * np.sqrt(400 * 5 / 36)
 
 
 @pytest.mark.parametrize("world_size", [2, 3, 7])

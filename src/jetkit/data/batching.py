@@ -52,7 +52,8 @@ class Batching:
     """Column with the weight of the jet (default: 1)."""
     rank: int = 0
     world_size: int = 1
-    """Of ``world_size`` processes each gets other rows and an equal number of batches."""
+    """Of ``world_size`` processes each gets other rows and an equal number of batches, in which, where shuffled, there
+    are about as many particles (:func:`jetkit.data.loader.dealt`), so that no process waits for another."""
 
     def __post_init__(self) -> None:
         for name in ("features", "jet_features", "targets"):

@@ -196,8 +196,11 @@ class Loader:
             units = units[: steps * batch]
         if self.options.shuffle and self.options.bucket:
             units = units[np.argsort(block.counts[units].max(axis=1), kind="stable")]
-        batches = [some.ravel() for some in np.array_split(units, steps)]
-        return [batches[i] for i in random.permutation(steps)] if self.options.shuffle else batches
+        batches = np.array_split(units, steps)
+        if self.options.shuffle and self.options.world_size > 1 and not self.options.bucket:
+            batches = dealt(units, block.counts[units].sum(axis=1), steps, random)
+        order = random.permutation(steps) if self.options.shuffle else range(steps)
+        return [batches[i].ravel() for i in order]
 
     def _cloud(self, block: Block, jets: Array) -> Cloud:
         starts, counts = block.starts[jets], block.counts[jets]
@@ -239,6 +242,24 @@ def _padded(table: Array, starts: Array, counts: Array, longest: int) -> torch.T
     out = np.empty((len(starts), longest * width), table.dtype)
     _scatter(table.reshape(-1), starts * width, counts * width, out)
     return torch.from_numpy(out).view(len(starts), longest, width)
+
+
+def dealt(units: Array, work: Array, batches: int, random: np.random.Generator) -> list[Array]:
+    """Units dealt to batches of equal work, so that of processes that make a step together none waits for another.
+
+    In order of their work, of each run of as many units as there are batches every batch gets one by lot. All batches
+    have the same distribution of work, of which a batch by lot has a sample; who comes together is random in both.
+
+    Example:
+        >>> found = dealt(np.arange(6), np.array([5, 1, 9, 8, 1, 5]), 2, np.random.default_rng(1))
+        >>> [sorted(batch.tolist()) for batch in found]
+        [[0, 2, 4], [1, 3, 5]]
+    """
+    runs = -(-len(units) // batches)
+    batch = random.permuted(np.tile(np.arange(batches), (runs, 1)), axis=1).ravel()[: len(units)]
+    of_unit = np.empty(len(units), dtype=np.int64)
+    of_unit[np.argsort(work, kind="stable")] = batch
+    return [units[of_unit == number] for number in range(batches)]
 
 
 @kernel
