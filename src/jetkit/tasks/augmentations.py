@@ -50,6 +50,24 @@ def cloud_of(view: View, cloud: Cloud, spec: CloudSpec) -> Cloud:
     return with_features(found.particles(view.mask), spec, axis)
 
 
+def joined(first: View, second: View) -> View:
+    """The jets of one view, then those of the other.
+
+    Example:
+        >>> one = View(*torch.ones(3, 1, 2), torch.ones(1, 2, 0), torch.ones(1, 2, dtype=torch.bool))
+        >>> joined(one, split(one, 4)).mask.sum(1)
+        tensor([2, 4])
+    """
+    jets, length = len(first.mask), max(first.mask.shape[1], second.mask.shape[1])
+
+    def together(a: Tensor, b: Tensor) -> Tensor:
+        found = a.new_zeros(2 * jets, length, *a.shape[2:])
+        found[:jets, : a.shape[1]], found[jets:, : b.shape[1]] = a, b
+        return found
+
+    return View(*(together(a, b) for a, b in zip(first, second, strict=True)))
+
+
 def rotated(view: View) -> View:
     """All constituents turned about the axis by θ ~ U(0, 2π), another θ for each jet."""
     angle = 2 * math.pi * torch.rand(len(view.pt), 1, dtype=view.pt.dtype, device=view.pt.device)

@@ -15,7 +15,7 @@ from jetkit.errors import JetkitError
 from jetkit.models.tagger import Backbone
 from jetkit.nn.processes import gathered
 from jetkit.registry import register
-from jetkit.tasks.augmentations import View, cloud_of, rotated, softened, split, translated, view_of
+from jetkit.tasks.augmentations import View, cloud_of, joined, rotated, softened, split, translated, view_of
 from jetkit.tasks.health import alignment
 from jetkit.tasks.pretext import Pretext
 from jetkit.tasks.task import Losses
@@ -39,8 +39,9 @@ class JetCLR(Pretext):
 
         L = −(1/2N) Σ_i ln [e^{s(z_i, z_{j(i)})/τ} / Σ_{k≠i} e^{s(z_i, z_k)/τ}].
 
-    The log tells the alignment of the two views, ⟨|u − v|²⟩ of their normalised vectors, beside it. The network is the
-    backbone's, not the paper's transformer.
+    Both views go through the backbone as one batch: a batch normalisation of each by itself would take away what sets
+    them apart, which it does not in a validation. The log tells the alignment of the two views, ⟨|u − v|²⟩ of their
+    normalised vectors, beside it. The network is the backbone's; the paper's is the backbone `jet-clr`.
 
     Args:
         augmentations: those that are used
@@ -72,9 +73,9 @@ class JetCLR(Pretext):
 
     def loss(self, cloud: Cloud) -> Losses:
         """The normalised temperature-scaled cross entropy of the batch."""
-        first, second = (
-            self.project(self.model.encode(cloud_of(view, cloud, self.model.spec))) for view in self.views(cloud)
-        )
+        jets = cloud.select(torch.arange(len(cloud), device=cloud.mask.device).repeat(2))
+        views = cloud_of(joined(*self.views(cloud)), jets, self.model.spec)
+        first, second = self.project(self.model.encode(views)).chunk(2)
         loss = contrast(first, second, self.temperature)
         together = torch.tensor(alignment(first.detach().float(), second.detach().float()))
         return Losses(loss, {"contrast": loss.detach(), "alignment": together})
