@@ -10,6 +10,7 @@ from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.models.tagger import Backbone, columns, momentum_fractions
 from jetkit.nn.attention import Attention
 from jetkit.nn.dropout import Dropout
+from jetkit.nn.packing import Packing
 from jetkit.nn.transformer import through
 from jetkit.registry import register
 
@@ -28,9 +29,11 @@ class PostNormBlock(nn.Module):
         self.norm_out = nn.LayerNorm(width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Float[Tensor, "B N D"], bias: Float[Tensor, "B #heads #N N"]) -> Float[Tensor, "B N D"]:
-        """Attention of all tokens to each other."""
-        x = self.norm_seen(x + self.dropout(self.attention(x, x, bias)))
+    def forward(
+        self, x: Float[Tensor, "*tokens D"], bias: Float[Tensor, "B #heads #N N"], packing: Packing | None = None
+    ) -> Float[Tensor, "*tokens D"]:
+        """Attention of all tokens (B, N, D) to each other, or of the real ones (M, D)."""
+        x = self.norm_seen(x + self.dropout(self.attention(x, x, bias, packing)))
         out: Tensor = self.norm_out(x + self.dropout(self.mlp(x)))
         return out
 
@@ -80,7 +83,7 @@ class JetCLR(Backbone):
         self.head = nn.Linear(width, len(spec.classes))
 
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
-        """h of each constituent (what stands in padded places is arbitrary)."""
+        """h of each constituent, 0 where padded."""
         z = momentum_fractions(cloud).to(cloud.x.dtype)
         x = self.embed(torch.cat([z.unsqueeze(2), cloud.x[..., self._direction]], 2))
         return through(self.blocks, x, cloud.mask, 0.5 * z.clamp(min=torch.finfo(z.dtype).tiny).log())

@@ -18,7 +18,7 @@ from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.gelu import GELU
 from jetkit.nn.grouping import length_groups, ungroup
 from jetkit.nn.normalised_layers import normalised_layers
-from jetkit.nn.packing import packed, pad
+from jetkit.nn.packing import Packing, packed, pad
 from jetkit.physics.pairs import kinematics_of
 from jetkit.registry import register
 
@@ -162,15 +162,16 @@ class ParT(Backbone):
         return (("norm", "embed", "pairs"), *blocks[:-1], (*blocks[-1], "class_token", "final_norm"))
 
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
-        """A vector per particle after all blocks of particle attention (what stands in padded places is arbitrary)."""
+        """A vector per particle after all blocks of particle attention, 0 where padded."""
         x = pad(self.embed(self.norm(packed(cloud.x, cloud.mask))), cloud.mask)
         groups = list(length_groups(cloud.mask, self.heads, 4, CACHE))
         found = []
         for (rows, n), bias in zip(groups, self.biases(cloud, groups), strict=True):
-            tokens = x[rows, :n]
+            packing = Packing.of(cloud.mask[rows, :n])
+            tokens = packing.pack(x[rows, :n])
             for block in self.blocks:
-                tokens = block(tokens, bias)
-            found.append(tokens)
+                tokens = block(tokens, bias, packing)
+            found.append(packing.pad(tokens))
         return ungroup(found, [rows for rows, _ in groups], cloud.mask.shape[1])
 
     def biases(

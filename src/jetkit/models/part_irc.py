@@ -99,7 +99,7 @@ class ParTIRC(ParT):
         self.pairs = SafeBias(pair_width, heads, angle)
 
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
-        """A vector per particle after all blocks of particle attention (what stands in padded places is arbitrary)."""
+        """A vector per particle after all blocks of particle attention, 0 where padded."""
         return super().tokens(cloud.replace(x=cloud.x[..., self._direction]))
 
     def key_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:

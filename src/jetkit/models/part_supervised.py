@@ -15,6 +15,7 @@ from jetkit.errors import JetkitError
 from jetkit.models.part import CACHE, ParT
 from jetkit.nn.attention import Block
 from jetkit.nn.grouping import length_groups, ungroup
+from jetkit.nn.packing import Packing
 from jetkit.registry import register
 
 
@@ -77,8 +78,9 @@ class ParTSupervised(ParT):
         """Logits, and ln A_ij of the supervised head: how much i looks at j (arbitrary where one is padded)."""
         parts: list[Tensor] = []
 
-        def look(block: nn.Module, inputs: tuple[Tensor, Tensor]) -> None:
-            parts.append(log_attention(cast(Block, block), *inputs, self.supervised_head))
+        def look(block: nn.Module, inputs: tuple[Tensor, Tensor, Packing]) -> None:
+            x, bias, packing = inputs
+            parts.append(log_attention(cast(Block, block), packing.pad(x), bias, self.supervised_head))
 
         watch = self.blocks[self.supervised_block].register_forward_pre_hook(look)
         try:

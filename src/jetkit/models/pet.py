@@ -18,7 +18,7 @@ from jetkit.models.tagger import Backbone, columns, four_momenta
 from jetkit.nn.attention import Attention, padding_bias
 from jetkit.nn.diffusion import denoised
 from jetkit.nn.edge_convolution import linear_on_edges, nearest_neighbours
-from jetkit.nn.packing import pad
+from jetkit.nn.packing import Packing, pad
 from jetkit.nn.standardisation import Standardisation
 from jetkit.nn.transformer import through
 from jetkit.physics import four_vectors as fv
@@ -76,12 +76,16 @@ class ScaledBlock(nn.Module):
         self.scale_mlp = nn.Parameter(torch.full((width,), scale))
 
     def forward(
-        self, x: Float[Tensor, "B N D"], bias: Float[Tensor, "B 1 1 K"], seen: Float[Tensor, "B K D"] | None = None
-    ) -> Float[Tensor, "B N D"]:
-        """The first N of the tokens that are seen look at all of them."""
+        self,
+        x: Float[Tensor, "*tokens D"],
+        bias: Float[Tensor, "B 1 1 K"],
+        seen: Float[Tensor, "*others D"] | None = None,
+        packing: Packing | None = None,
+    ) -> Float[Tensor, "*tokens D"]:
+        """The first N of the tokens (B, K, D) that are seen look at all of them, or all real ones (M, D) do."""
         normed = self.norm_attention(x if seen is None else seen)
         query = normed if normed.shape[1] == x.shape[1] else normed[:, : x.shape[1]]
-        x = x + self.scale_attention * self.attention(query, normed, bias)
+        x = x + self.scale_attention * self.attention(query, normed, bias, packing)
         changed: Tensor = x + self.scale_mlp * self.mlp(self.norm_mlp(x))
         return changed
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from jetkit.errors import JetkitError
 from jetkit.nn.dropout import Dropout
 from jetkit.nn.gelu import GELU
+from jetkit.nn.packing import Packing
 
 
 class Memory(NamedTuple):
@@ -45,13 +46,19 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(
-        self, query: Float[Tensor, "B Q D"], key: Float[Tensor, "B K D"], bias: Float[Tensor, "B #heads #Q K"]
-    ) -> Float[Tensor, "B Q D"]:
-        """Values of ``key`` seen by ``query``; the bias is very low where a key is padded (:func:`padding_bias`)."""
+        self,
+        query: Float[Tensor, "*tokens D"],
+        key: Float[Tensor, "*others D"],
+        bias: Float[Tensor, "B #heads #Q K"],
+        packing: Packing | None = None,
+    ) -> Float[Tensor, "*tokens D"]:
+        """Values of ``key`` (B, K, D) seen by ``query`` (B, Q, D), with a very low bias where a key is padded
+        (:func:`padding_bias`); with a packing both are the same rows (M, D) of real particles."""
         if query.shape[1] == 1 and query is not key:
             return self.one(query, key, bias)
         if query is key:
-            q, k, v = self.project(query).chunk(3, dim=-1)
+            projected = self.project(query)
+            q, k, v = (packing.pad(projected) if packing else projected).chunk(3, dim=-1)
         else:
             weight, offset = self.project.weight, self.project.bias
             width = query.shape[-1]
@@ -64,7 +71,8 @@ class Attention(nn.Module):
             seen = self.dropout(weight) @ v
         else:
             seen = F.scaled_dot_product_attention(q, k, v, bias)
-        out: Tensor = self.out(seen.transpose(1, 2).flatten(2))
+        seen = seen.transpose(1, 2).flatten(2)
+        out: Tensor = self.out(packing.pack(seen) if packing else seen)
         return out
 
     def one(
@@ -126,10 +134,12 @@ class Block(nn.Module):
         self.head_scale = nn.Parameter(torch.ones(heads))
         self.residual_scale = nn.Parameter(torch.ones(width))
 
-    def forward(self, x: Float[Tensor, "B N D"], bias: Float[Tensor, "B #heads #N N"]) -> Float[Tensor, "B N D"]:
-        """Attention of all tokens to each other."""
+    def forward(
+        self, x: Float[Tensor, "*tokens D"], bias: Float[Tensor, "B #heads #N N"], packing: Packing | None = None
+    ) -> Float[Tensor, "*tokens D"]:
+        """Attention of all tokens (B, N, D) to each other, or of the real ones (M, D)."""
         normed = self.norm_attention(x)
-        return self._rest(x, self.attention(normed, normed, bias))
+        return self._rest(x, self.attention(normed, normed, bias, packing))
 
     def attend(
         self,
@@ -146,8 +156,9 @@ class Block(nn.Module):
         seen, memory = self.attention.step(self.norm_attention(token), memory)
         return self._rest(token, seen), memory
 
-    def _rest(self, x: Float[Tensor, "B N D"], seen: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        scaled = (seen.view(*seen.shape[:2], len(self.head_scale), -1) * self.head_scale.unsqueeze(-1)).flatten(-2)
+    def _rest(self, x: Float[Tensor, "*tokens D"], seen: Float[Tensor, "*tokens D"]) -> Float[Tensor, "*tokens D"]:
+        by_head = seen.view(*seen.shape[:-1], len(self.head_scale), -1)
+        scaled = (by_head * self.head_scale.unsqueeze(-1)).flatten(-2)
         x = x + self.dropout(self.norm_seen(scaled))
         wide = self.gelu(self.widen(self.norm_mlp(x)))
         return torch.addcmul(self.dropout(self.narrow(self.norm_wide(wide))), self.residual_scale, x)

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
+class Packing(NamedTuple):
+    """Where the M real particles of B jets are; all of their places in a graph that is exported, whose shapes may not
+    depend on the jets."""
+
+    places: Int[Tensor, " M"]
+    """Row of each in the padded table of B · N."""
+    shape: tuple[int, int]
+    """B and N."""
+
+    @classmethod
+    def of(cls, mask: Bool[Tensor, "B N"]) -> Packing:
+        """From the mask of the real ones."""
+        counted = torch.ones_like(mask) if torch.compiler.is_exporting() else mask
+        jets, length = mask.shape
+        return cls(counted.flatten().nonzero().squeeze(1), (jets, length))
+
+    def pack(self, values: Float[Tensor, "B N D"]) -> Float[Tensor, "M D"]:
+        """Rows of the real particles."""
+        rows = values.flatten(0, 1)
+        return rows if torch.compiler.is_exporting() else rows.index_select(0, self.places)
+
+    def pad(self, values: Float[Tensor, "M D"]) -> Float[Tensor, "B N D"]:
+        """Inverse of :meth:`pack`: 0 where padded (arbitrary in an exported graph)."""
+        if not torch.compiler.is_exporting():
+            rows = values.new_zeros(self.shape[0] * self.shape[1], values.shape[1])
+            values = rows.index_copy(0, self.places, values)
+        return values.view(*self.shape, values.shape[1])
+
+
 def packed(values: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "M D"]:
-    """Rows of the M real particles; of all places in a graph that is exported, whose shapes may not depend on the mask.
+    """Rows of the real particles (:meth:`Packing.pack`).
 
     Example:
         >>> packed(torch.tensor([[[1.0], [9.0]], [[2.0], [3.0]]]), torch.tensor([[True, False], [True, True]]))[:, 0]
         tensor([1., 2., 3.])
     """
-    return values.flatten(0, 1) if torch.compiler.is_exporting() else values[mask]
+    return Packing.of(mask).pack(values)
 
 
 def pad(values: Float[Tensor, "M D"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N D"]:
-    """Inverse of :func:`packed`: rows for the M real particles, 0 where padded (arbitrary in an exported graph).
+    """Inverse of :func:`packed`, 0 where padded (:meth:`Packing.pad`).
 
     Example:
         >>> mask = torch.tensor([[True, False], [True, True]])
@@ -26,11 +57,7 @@ def pad(values: Float[Tensor, "M D"], mask: Bool[Tensor, "B N"]) -> Float[Tensor
         tensor([[1., 0.],
                 [2., 3.]])
     """
-    if torch.compiler.is_exporting():
-        return values.view(*mask.shape, values.shape[-1])
-    padded = values.new_zeros(*mask.shape, values.shape[-1])
-    padded[mask] = values
-    return padded
+    return Packing.of(mask).pad(values)
 
 
 def row_numbers(mask: Bool[Tensor, "B N"]) -> Int[Tensor, "B N"]:

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.grouping import length_groups, ungroup
+from jetkit.nn.packing import Packing
 
 CACHE = 2**20
 """Bytes that the attention weights of a group of jets should fill."""
 
 
 class Transformer(nn.Module):
-    """Blocks, and a normalisation at the end; what stands in padded places is not seen, and arbitrary afterwards.
+    """Blocks, and a normalisation at the end; what stands in padded places is not seen.
 
     Args:
         width: channels of a token
@@ -46,18 +47,19 @@ def through(
     mask: Bool[Tensor, "B N"],
     keys: Float[Tensor, "B N"] | None = None,
 ) -> Float[Tensor, "B N D"]:
-    """Tokens after blocks that are called with tokens and bias; jets of about equal length are computed together.
+    """Tokens after blocks that are called with tokens, bias and packing, 0 where padded.
 
-    0 after the longest of a group, arbitrary in other padded places. ``keys`` is added to the attention that a particle
-    gets from all others.
+    Jets of about equal length are computed together. ``keys`` is added to the attention that a particle gets from all
+    others.
     """
     groups, found = [], []
     for rows, n in length_groups(mask, 1, x.element_size(), CACHE):
-        tokens, bias = x[rows, :n], padding_bias(mask[rows, :n], x.dtype)
+        packing, bias = Packing.of(mask[rows, :n]), padding_bias(mask[rows, :n], x.dtype)
         if keys is not None:
             bias = bias + keys[rows, None, None, :n]
+        tokens = packing.pack(x[rows, :n])
         for block in blocks:
-            tokens = block(tokens, bias)
+            tokens = block(tokens, bias, packing=packing)
         groups.append(rows)
-        found.append(tokens)
+        found.append(packing.pad(tokens))
     return ungroup(found, groups, mask.shape[1])
