@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from jetkit.errors import JetkitError
 from jetkit.nn.attention import Attention, Block, padding_bias
+from jetkit.nn.packing import Packing
 
 
 @pytest.fixture
@@ -93,3 +94,17 @@ def test_dropout_of_attention_is_right_on_average_and_empty_jets_give_numbers(to
     assert many.isfinite().all()
     pull = (many.mean(0) - attention.eval()(tokens, tokens, bias).detach()) / (many.std(0) / 4000**0.5)
     assert float(pull.abs().max()) < 6
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_rows_of_real_particles_are_as_good_as_padded_ones(tokens, training) -> None:
+    mask = torch.tensor([[True, True, False, True, True], [False, True, False, True, False]])
+    bias = torch.randn(2, 4, 5, 5, dtype=torch.float64) + padding_bias(mask, torch.float64)
+    block, packing = Block(8, 4, 0.0).double().train(training), Packing.of(mask)
+    rows = packing.pack(tokens).requires_grad_()
+    padded = tokens.clone().requires_grad_()
+    seen, known = block(rows, bias, packing), packing.pack(block(padded, bias))
+    torch.testing.assert_close(seen, known, rtol=0, atol=1e-12)
+    (gradient,) = torch.autograd.grad(seen.square().sum(), rows)
+    (other,) = torch.autograd.grad(known.square().sum(), padded)
+    torch.testing.assert_close(packing.pad(gradient), other, rtol=0, atol=1e-11)

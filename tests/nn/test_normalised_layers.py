@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +14,40 @@ from torch.nn import functional as F
 
 from jetkit.nn import normalised_layers as room
 from jetkit.nn.normalised_layers import normalised_layers
+from jetkit.train.files import read_tensors
+
+SHARED = """
+import sys
+from pathlib import Path
+import torch
+from torch import distributed, nn
+from jetkit.nn.normalised_layers import normalised_layers
+from jetkit.nn.shared_batch_norm import share_statistics
+from jetkit.train.files import write_tensors
+
+out, rank, world = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+torch.manual_seed(1)
+linears = nn.ModuleList([nn.Linear(4, 16), nn.Linear(16, 8)])
+norms = nn.ModuleList([nn.BatchNorm1d(16), nn.BatchNorm1d(8)])
+share_statistics(norms)
+x, gradient = torch.randn(40, 4) + 2, torch.randn(40, 8)
+rows = slice(0, 40)
+if world > 1:
+    distributed.init_process_group("gloo", init_method=f"file://{out}/meet", rank=rank, world_size=world)
+    rows = slice(0, 25) if rank == 0 else slice(25, 40)
+here = x[rows].clone().requires_grad_()
+normalised_layers(here, linears, norms).backward(gradient[rows])
+everywhere = torch.zeros_like(x)
+everywhere[rows] = here.grad
+weights = [*linears.named_parameters("linears"), *norms.named_parameters("norms")]
+found = {"x": everywhere} | {name: weight.grad for name, weight in weights}
+if world > 1:
+    for value in found.values():
+        distributed.all_reduce(value)
+if rank == 0:
+    running = {"mean": norms[1].running_mean, "var": norms[1].running_var}
+    write_tensors(out / f"{world}.safetensors", found | running, {})
+"""
 
 Layers = tuple[list[nn.Linear], list[nn.BatchNorm1d]]
 
@@ -91,3 +128,16 @@ def test_evaluation_and_other_types_go_the_plain_way() -> None:
     assert halved.dtype == torch.bfloat16
     with pytest.raises(ValueError, match="more than 1 value"):
         normalised_layers(torch.randn(1, 4, requires_grad=True), *layers([4, 8]))
+
+
+def test_processes_share_the_statistics(tmp_path: Path) -> None:
+    for world in (1, 2):
+        started = [
+            subprocess.Popen([sys.executable, "-c", SHARED, str(tmp_path), str(rank), str(world)])
+            for rank in range(world)
+        ]
+        assert [process.wait(120) for process in started] == [0] * world
+    alone, shared = (read_tensors(tmp_path / f"{world}.safetensors")[0] for world in (1, 2))
+    assert alone.keys() == shared.keys()
+    for name, value in alone.items():
+        torch.testing.assert_close(shared[name], value, atol=2e-5, rtol=1e-5, msg=name)
