@@ -10,29 +10,31 @@ from torch import Tensor
 
 
 class Packing(NamedTuple):
-    """Where the M real particles of B jets are; all of their places in a graph that is exported, whose shapes may not
-    depend on the jets."""
+    """Where the M real particles of B jets are."""
 
-    places: Int[Tensor, " M"]
-    """Row of each in the padded table of B · N."""
+    places: Int[Tensor, " M"] | None
+    """Row of each in the padded table of B · N. None: all are taken, where nothing is padded, and in a graph that is
+    exported, whose shapes may not depend on the jets."""
     shape: tuple[int, int]
     """B and N."""
 
     @classmethod
     def of(cls, mask: Bool[Tensor, "B N"]) -> Packing:
         """From the mask of the real ones."""
-        counted = torch.ones_like(mask) if torch.compiler.is_exporting() else mask
-        jets, length = mask.shape
-        return cls(counted.flatten().nonzero().squeeze(1), (jets, length))
+        shape = mask.shape[0], mask.shape[1]
+        if torch.compiler.is_exporting():
+            return cls(None, shape)
+        places = mask.flatten().nonzero().squeeze(1)
+        return cls(None if len(places) == mask.numel() else places, shape)
 
     def pack(self, values: Float[Tensor, "B N D"]) -> Float[Tensor, "M D"]:
         """Rows of the real particles."""
         rows = values.flatten(0, 1)
-        return rows if torch.compiler.is_exporting() else rows.index_select(0, self.places)
+        return rows if self.places is None else rows.index_select(0, self.places)
 
     def pad(self, values: Float[Tensor, "M D"]) -> Float[Tensor, "B N D"]:
-        """Inverse of :meth:`pack`: 0 where padded (arbitrary in an exported graph)."""
-        if not torch.compiler.is_exporting():
+        """Inverse of :meth:`pack`: 0 where padded (arbitrary where all places are taken)."""
+        if self.places is not None:
             rows = values.new_zeros(self.shape[0] * self.shape[1], values.shape[1])
             values = rows.index_copy(0, self.places, values)
         return values.view(*self.shape, values.shape[1])
