@@ -49,7 +49,7 @@ class JetCLR(Pretext):
         width: of the vectors z
         shift: largest translation, in units of the extent of the jet
         softness: smearing of a constituent of 1 GeV, in GeV
-        length: number of constituents that fewer are split up to
+        length: number of constituents that fewer are split up to; of a jet that has as many none is split
     """
 
     def __init__(
