@@ -253,7 +253,7 @@ def dealt(units: Array, work: Array, batches: int, random: np.random.Generator) 
     Example:
         >>> found = dealt(np.arange(6), np.array([5, 1, 9, 8, 1, 5]), 2, np.random.default_rng(1))
         >>> [sorted(batch.tolist()) for batch in found]
-        [[0, 2, 4], [1, 3, 5]]
+        [[0, 1, 2], [3, 4, 5]]
     """
     runs = -(-len(units) // batches)
     batch = random.permuted(np.tile(np.arange(batches), (runs, 1)), axis=1).ravel()[: len(units)]
