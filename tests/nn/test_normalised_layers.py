@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 import torch
 from torch import distributed, nn
+torch.set_num_threads(1)
 from jetkit.nn.normalised_layers import normalised_layers
 from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.train.files import write_tensors
@@ -48,6 +49,15 @@ if rank == 0:
     running = {"mean": norms[1].running_mean, "var": norms[1].running_var}
     write_tensors(out / f"{world}.safetensors", found | running, {})
 """
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
 
 Layers = tuple[list[nn.Linear], list[nn.BatchNorm1d]]
 
@@ -116,9 +126,12 @@ def test_pieces_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
             torch.testing.assert_close(here, there, atol=1e-3, rtol=1e-3)
 
 
-def test_evaluation_and_other_types_go_the_plain_way() -> None:
+def test_evaluation_other_types_and_more_threads_go_the_plain_way() -> None:
     ours = layers([4, 8])
     x = torch.randn(30, 4, requires_grad=True)
+    torch.set_num_threads(2)
+    assert torch.equal(normalised_layers(x, *ours), slow(x, *ours))
+    torch.set_num_threads(1)
     evaluated = [norm.eval() for norm in ours[1]]
     assert torch.equal(normalised_layers(x, ours[0], evaluated), slow(x, ours[0], evaluated))
     truth = double(ours)

@@ -24,8 +24,9 @@ DENSITY = 1 / math.sqrt(2 * math.pi)
 class GELU(nn.Module):
     """x Φ(x), with Φ the cumulative distribution of the normal distribution, and dropout behind it.
 
-    On a processor, in training and single precision, Φ is that of Abramowitz and Stegun, 7.1.26, as in PyTorch's
-    vectorised one: both are within 2·10⁻⁷·|x| of the truth. There its gradient can not be differentiated again.
+    On a processor, in training with few threads and single precision, Φ is that of Abramowitz and Stegun, 7.1.26, as in
+    PyTorch's vectorised one: both are within 2·10⁻⁷·|x| of the truth. There its gradient can not be differentiated
+    again.
 
     Source: Gaussian Error Linear Units (GELUs), 2016, arXiv:1606.08415.
 
@@ -44,17 +45,19 @@ class GELU(nn.Module):
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Of the shape and type of the input."""
         p = self.dropout.p if self.training else 0.0
-        if p == 1 or not in_compiled_loops(x):
+        if p == 1 or not in_compiled_loops(x, threads=4):
             dropped: Tensor = self.dropout(F.gelu(x))
             return dropped
         found: Tensor = _DroppedGELU.apply(x, draw(p))  # type: ignore[no-untyped-call]
         return found
 
 
-def in_compiled_loops(x: Tensor) -> bool:
-    """Whether there will be a gradient, and numbers that a compiled loop reads."""
+def in_compiled_loops(x: Tensor, threads: int) -> bool:
+    """Whether there will be a gradient, and numbers that a compiled loop on one thread reads faster than PyTorch's
+    operations do on all of its threads, of which there may be so many."""
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    return plain and torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
+    learns = torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
+    return plain and learns and torch.get_num_threads() <= threads
 
 
 class _DroppedGELU(torch.autograd.Function):

@@ -29,16 +29,16 @@ def normalised_layers(
     """x ← GELU(norm(W x + b)), layer by layer.
 
     Rows of 64 numbers in the millions leave the cache of a processor, so that each operation costs the time of moving
-    them; PyTorch has about ten in a layer, with the gradients. In training there are two sweeps here: forward from the
-    sums of one layer to those of the next, backward the same way; only the sums W x + b are kept, the rest is computed
-    again. b is of no effect before the normalisation, and has the gradient 0.
+    them; PyTorch has about ten in a layer, with the gradients. In training on one thread there are two sweeps here:
+    forward from the sums of one layer to those of the next, backward the same way; only the sums W x + b are kept, the
+    rest is computed again. b is of no effect before the normalisation, and has the gradient 0.
 
     Example:
         >>> x, linear, norm = torch.randn(9, 4), nn.Linear(4, 3), nn.BatchNorm1d(3)
         >>> torch.allclose(normalised_layers(x, [linear], [norm]), F.gelu(norm(linear(x))), atol=1e-5)
         True
     """
-    if not (in_compiled_loops(x) and all(norm.training for norm in norms) and len(x) > 1):
+    if not (in_compiled_loops(x, threads=1) and all(norm.training for norm in norms) and len(x) > 1):
         for linear, norm in zip(linears, norms, strict=True):
             x = F.gelu(norm(linear(x)))
         return x
