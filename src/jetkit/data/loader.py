@@ -196,9 +196,10 @@ class Loader:
             units = units[: steps * batch]
         if self.options.shuffle and self.options.bucket:
             units = units[np.argsort(block.counts[units].max(axis=1), kind="stable")]
-        batches = np.array_split(units, steps)
         if self.options.shuffle and self.options.world_size > 1 and not self.options.bucket:
             batches = dealt(units, block.counts[units].sum(axis=1), steps, random)
+        else:
+            batches = np.array_split(units, steps)
         order = random.permutation(steps) if self.options.shuffle else range(steps)
         return [batches[i].ravel() for i in order]
 

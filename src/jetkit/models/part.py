@@ -18,7 +18,7 @@ from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.gelu import GELU
 from jetkit.nn.grouping import length_groups, ungroup
 from jetkit.nn.normalised_layers import normalised_layers
-from jetkit.nn.packing import Packing, packed, pad
+from jetkit.nn.packing import Packing
 from jetkit.physics.pairs import kinematics_of
 from jetkit.registry import register
 
@@ -163,7 +163,8 @@ class ParT(Backbone):
 
     def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks of particle attention, 0 where padded."""
-        x = pad(self.embed(self.norm(packed(cloud.x, cloud.mask))), cloud.mask)
+        whole = Packing.of(cloud.mask)
+        x = whole.pad(self.embed(self.norm(whole.pack(cloud.x))))
         groups = list(length_groups(cloud.mask, self.heads, 4, CACHE))
         found = []
         for (rows, n), bias in zip(groups, self.biases(cloud, groups), strict=True):
