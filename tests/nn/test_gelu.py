@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from jetkit.nn.gelu import GELU
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def test_values_and_slopes_are_those_of_double_precision() -> None:
     x = torch.cat([torch.linspace(-40, 40, 100_001), torch.tensor([0.0, -0.0, 1e-30, -1e-30, 1e20])])
