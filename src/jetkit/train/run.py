@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -305,7 +306,16 @@ def make_fabric(options: TrainOptions) -> Any:
         asked = f"accelerator={options.accelerator}, devices={devices}, precision={options.precision}"
         raise JetkitError(f"{asked} cannot be had here: {' '.join(str(error).split())[:200]}") from error
     fabric.launch()
+    if world > 1:
+        atexit.unregister(_close_exchange)
+        atexit.register(_close_exchange)
     return fabric
+
+
+def _close_exchange() -> None:
+    """End the exchange of processes while Python still runs: its threads may hold tensors, and abort later."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _strategy(options: TrainOptions) -> str:
