@@ -17,7 +17,6 @@ from jetkit.models.tagger import Backbone, four_momenta
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.gelu import GELU
 from jetkit.nn.grouping import length_groups, ungroup
-from jetkit.nn.normalised_layers import normalised_layers
 from jetkit.nn.packing import Packing
 from jetkit.physics.pairs import kinematics_of
 from jetkit.registry import register
@@ -41,7 +40,7 @@ class PairEmbedding(nn.Module):
         super().__init__()
         layers: list[nn.Module] = [nn.BatchNorm1d(4)]
         for a, b in pairwise([4, *widths]):
-            layers += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.GELU()]
+            layers += [nn.Linear(a, b), nn.BatchNorm1d(b), GELU()]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, p4: Float[Tensor, "B N 4"], pairs: Pairs) -> Float[Tensor, "P heads"]:
@@ -49,11 +48,12 @@ class PairEmbedding(nn.Module):
         jet, i, j = pairs
         with torch.no_grad():
             kinematics = kinematics_of(p4, (jet, i), (jet, j))
+        if self.training:
+            embedded: Tensor = self.layers(kinematics)
+            return embedded
         norm, *layers = self.layers
         x: Tensor = norm(kinematics)
         linears, norms = cast(list[nn.Linear], layers[::3]), cast(list[nn.BatchNorm1d], layers[1::3])
-        if self.training:
-            return normalised_layers(x, linears, norms)
         for linear, norm in zip(linears, norms, strict=True):
             x = F.gelu(F.linear(x, *folded(linear, norm)))
         return x

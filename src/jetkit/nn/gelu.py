@@ -19,6 +19,8 @@ LN2 = math.log(2)
 SQRT_HALF = math.sqrt(0.5)
 DENSITY = 1 / math.sqrt(2 * math.pi)
 """Of the normal distribution at 0."""
+THREADS = 4
+"""With more, PyTorch's operations are faster."""
 
 
 class GELU(nn.Module):
@@ -45,19 +47,19 @@ class GELU(nn.Module):
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Of the shape and type of the input."""
         p = self.dropout.p if self.training else 0.0
-        if p == 1 or not in_compiled_loops(x, threads=4):
+        if p == 1 or not _in_compiled_loop(x):
             dropped: Tensor = self.dropout(F.gelu(x))
             return dropped
         found: Tensor = _DroppedGELU.apply(x, draw(p))  # type: ignore[no-untyped-call]
         return found
 
 
-def in_compiled_loops(x: Tensor, threads: int) -> bool:
+def _in_compiled_loop(x: Tensor) -> bool:
     """Whether there will be a gradient, and numbers that a compiled loop on one thread reads faster than PyTorch's
-    operations do on all of its threads, of which there may be so many."""
+    operations do on all of its threads."""
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     learns = torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
-    return plain and learns and torch.get_num_threads() <= threads
+    return plain and learns and torch.get_num_threads() <= THREADS
 
 
 class _DroppedGELU(torch.autograd.Function):
@@ -77,7 +79,7 @@ class _DroppedGELU(torch.autograd.Function):
 
 
 @kernel
-def value_and_slope(x: np.float32) -> tuple[np.float32, np.float32]:
+def _value_and_slope(x: np.float32) -> tuple[np.float32, np.float32]:
     """x Φ(x) and Φ(x) + x φ(x), from e^{−x²/2} = 2⁻ⁿ eʳ."""
     exponent = min(np.float32(0.5 / LN2) * x * x, np.float32(126))
     n = np.floor(exponent + np.float32(0.5))
@@ -97,6 +99,6 @@ def value_and_slope(x: np.float32) -> tuple[np.float32, np.float32]:
 def _gelu(x: Float[np.ndarray, " M"], y: Float[np.ndarray, " M"], slope: Float[np.ndarray, " M"], draw: Draw) -> None:
     for place in range(len(x)):
         factor = factor_at(place, draw)
-        value, rise = value_and_slope(x[place])
+        value, rise = _value_and_slope(x[place])
         y[place] = value * factor
         slope[place] = rise * factor

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
-from jetkit.nn.processes import processes, shared_moments, total
+from jetkit.nn.processes import processes, total
 
 
 class SharedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation with the mean and the variance of the rows of all processes.
 
     torch's own (`torch.nn.SyncBatchNorm`) knows no processors. Parameters and state are those of BatchNorm1d; a row is
-    a vector of the features, or such a vector at one of the places of a last axis.
+    a vector of the features, or such a vector at one of the places of a last axis. Among several processes its gradient
+    can not be differentiated again.
 
     Example:
         >>> norm = nn.Sequential(nn.BatchNorm1d(3))
@@ -25,14 +30,20 @@ class SharedBatchNorm(nn.BatchNorm1d):
         """The input less its mean and over its standard deviation, times weight, plus bias."""
         if not self.training or processes() == 1:
             return super().forward(input)
-        rows = input.movedim(1, -1)
-        flat = rows.reshape(-1, input.shape[1])
-        mean, variance = shared_moments(flat)
-        remember(self, mean.detach(), variance.detach(), total(flat.new_tensor(float(len(flat)))))
-        normed = (rows - mean) * (variance + self.eps).rsqrt()
-        if self.affine:
-            normed = normed * self.weight + self.bias
-        return normed.movedim(-1, 1)
+        moments = _moments(input.detach())
+        self._remember(*moments)
+        found: Tensor = _Normalised.apply(input, self.weight, self.bias, *moments, self.eps)  # type: ignore[no-untyped-call]
+        return found
+
+    @torch.no_grad()
+    def _remember(self, mean: Float[Tensor, " D"], variance: Float[Tensor, " D"], count: Float[Tensor, ""]) -> None:
+        """Move the running statistics, as BatchNorm1d does."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked += 1
+        share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.to(self.running_mean), share)
+        self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var), share)
 
 
 def share_statistics(model: nn.Module) -> nn.Module:
@@ -43,14 +54,49 @@ def share_statistics(model: nn.Module) -> nn.Module:
     return model
 
 
-@torch.no_grad()
-def remember(
-    norm: nn.BatchNorm1d, mean: Float[Tensor, " D"], variance: Float[Tensor, " D"], count: Float[Tensor, ""]
-) -> None:
-    """Move the running statistics by those of a batch of so many rows, as BatchNorm1d does."""
-    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
-        return
-    norm.num_batches_tracked += 1
-    share = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum
-    norm.running_mean.lerp_(mean.to(norm.running_mean), share)
-    norm.running_var.lerp_((variance * count / (count - 1)).to(norm.running_var), share)
+def _moments(x: Float[Tensor, "B D *places"]) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"], Float[Tensor, ""]]:
+    """Mean, variance and number of the rows of all processes, in double precision."""
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    mean, variance = (part.double() for part in torch.batch_norm_update_stats(wide, None, None, 0.0))
+    rows = x.numel() // x.shape[1]
+    sums = total(rows * torch.cat([mean, variance + mean.square(), mean.new_ones(1)]))
+    mean, square = (sums[:-1] / sums[-1]).chunk(2)
+    return mean, (square - mean.square()).clamp(min=0), sums[-1]
+
+
+class _Normalised(torch.autograd.Function):
+    """γ u + β with u = (x − μ)/σ; with its gradient g, that of x is γ/σ · (g − ⟨g⟩ − u ⟨g u⟩)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor,
+        variance: Tensor,
+        count: Tensor,
+        eps: float,
+    ) -> Tensor:
+        kind = torch.promote_types(x.dtype, torch.float32)
+        statistics = mean.to(kind), variance.to(kind)
+        ctx.save_for_backward(x, weight, *statistics, count)
+        ctx.eps = eps
+        return F.batch_norm(x.to(kind), *statistics, weight, bias, training=False, eps=eps).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, variance, count = ctx.saved_tensors
+        wide, gradient = x.to(mean.dtype), gradient.to(mean.dtype)
+        _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, wide, torch.ones_like(mean), mean, variance, None, None, False, ctx.eps, [False, True, True]
+        )
+        along, level = (total(torch.stack([of_weight, of_bias]).double()) / count).to(mean.dtype)
+        inverse = torch.rsqrt(variance + ctx.eps)
+        scale = inverse if weight is None else inverse * weight
+        slope = -scale * along * inverse
+        columns = (slice(None), *[None] * (x.dim() - 2))
+        found = torch.addcmul((-scale * level - slope * mean)[columns], wide, slope[columns])
+        found.addcmul_(gradient, scale[columns])
+        return found.to(x.dtype), *((None, None) if weight is None else (of_weight, of_bias)), None, None, None, None
