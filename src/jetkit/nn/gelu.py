@@ -67,7 +67,11 @@ class _DroppedGELU(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, draw: Draw) -> Tensor:
         x = x.contiguous()
         y, slope = torch.empty_like(x), torch.empty_like(x)
-        _gelu(x.view(-1).numpy(), y.view(-1).numpy(), slope.view(-1).numpy(), draw)
+        flat = (part.view(-1).numpy() for part in (x, y, slope))
+        if draw.least:
+            _dropped_gelu(*flat, draw)
+        else:
+            _gelu(*flat)
         ctx.save_for_backward(slope)
         return y
 
@@ -96,7 +100,15 @@ def _value_and_slope(x: np.float32) -> tuple[np.float32, np.float32]:
 
 
 @kernel
-def _gelu(x: Float[np.ndarray, " M"], y: Float[np.ndarray, " M"], slope: Float[np.ndarray, " M"], draw: Draw) -> None:
+def _gelu(x: Float[np.ndarray, " M"], y: Float[np.ndarray, " M"], slope: Float[np.ndarray, " M"]) -> None:
+    for place in range(len(x)):
+        y[place], slope[place] = _value_and_slope(x[place])
+
+
+@kernel
+def _dropped_gelu(
+    x: Float[np.ndarray, " M"], y: Float[np.ndarray, " M"], slope: Float[np.ndarray, " M"], draw: Draw
+) -> None:
     for place in range(len(x)):
         factor = factor_at(place, draw)
         value, rise = _value_and_slope(x[place])
