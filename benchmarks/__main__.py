@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.words import Words
 
-NETWORKS = ("part", "particle-net", "lorentz-net", "l-gatr")
+NETWORKS = ("part", "particle-net", "particle-next", "lorentz-net", "l-gatr")
 COMPARISONS = {
     "simulate": ("simulate", "the whole simulator beside the bare generator, on the same events"),
     "loading": ("loading", "our loader beside weaver-core's, from the same files"),
@@ -47,6 +47,8 @@ EVERY = [
     "part-infer batch=1 exported=true peer=onnxruntime pairs=15",
     "particle-net-train",
     "particle-net-infer",
+    "particle-next-train batch=32 batches=1",
+    "particle-next-infer batch=32 batches=1",
     "lorentz-net-train",
     "l-gatr-train batch=32 batches=1",
     "l-gatr-infer batch=32 batches=1",

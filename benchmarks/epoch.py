@@ -29,6 +29,7 @@ from benchmarks.weaver_data import LENGTH, weaver_dataset
 from benchmarks.words import Words
 from jetkit.data.dataset import open_dataset
 from jetkit.nn.processes import processes
+from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.registry import create
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.task import Losses
@@ -62,7 +63,7 @@ def our_epoch(folder: Path) -> Work:
     keep_freed_memory()
     dataset, world = open_dataset(folder), processes()
     rank = torch.distributed.get_rank() if world > 1 else 0
-    task: torch.nn.Module = Classify(_networks(folder)[0]).train()
+    task = share_statistics(Classify(_networks(folder)[0]).train())
     task = DistributedDataParallel(task) if world > 1 else task
     optimiser = torch.optim.AdamW(task.parameters(), lr=1e-4)
 

@@ -145,6 +145,14 @@ def weaver_network(name: str, features: int, classes: int = len(CLASSES)) -> Any
         from weaver.nn.model.ParticleTransformer import ParticleTransformer
 
         return ParticleTransformer(features, classes, use_pre_activation_pair=False)
+    if name == "particle-next":
+        from weaver.nn.model.ParticleNeXt import ParticleNeXt
+
+        network = ParticleNeXt(features, num_classes=classes)
+        for key, value in network.named_parameters():
+            if key.endswith("gamma"):  # with 1e-5, where they begin, layers hardly count in the logits
+                nn.init.normal_(value, std=0.5)
+        return network
     from weaver.nn.model.ParticleNet import ParticleNet
 
     blocks = [(16, (width,) * 3) for width in (64, 128, 256)]
@@ -157,7 +165,8 @@ def weaver_inputs(name: str, cloud: Cloud) -> tuple[Tensor, ...]:
     more = (0, LENGTH - cloud.mask.shape[1])
     x, p4 = (F.pad(table.mT, more).contiguous() for table in (cloud.x, cloud.p4.roll(-1, 2)))
     mask = F.pad(cloud.mask, more)[:, None]
-    return (x, p4, mask) if name == "part" else (x[:, -2:].contiguous(), x, mask)
+    points = x[:, -2:].contiguous()
+    return {"part": (x, p4, mask), "particle-net": (points, x, mask), "particle-next": (points, x, p4, mask)}[name]
 
 
 def equal_logits(pair: Pair) -> str:
