@@ -67,7 +67,7 @@ class _DroppedGELU(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, draw: Draw) -> Tensor:
         x = x.contiguous()
         y, slope = torch.empty_like(x), torch.empty_like(x)
-        flat = (part.view(-1).numpy() for part in (x, y, slope))
+        flat = x.view(-1).numpy(), y.view(-1).numpy(), slope.view(-1).numpy()
         if draw.least:
             _dropped_gelu(*flat, draw)
         else:
