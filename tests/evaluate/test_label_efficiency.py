@@ -20,7 +20,7 @@ CURVE = [number(0.5), number(0.6), number(0.7)]
 
 
 @pytest.mark.parametrize(
-    ("value", "at", "factor"), [(0.6, 100, 10), (0.65, 100, 10**1.5), (0.5, 100, 1), (0.5, 1000, 0.1)]
+    ("value", "at", "factor"), [(0.6, 100, 10), (0.65, 100, 10**1.5), (0.55, 100, 10**0.5), (0.6, 10_000, 0.1)]
 )
 def test_a_curve_that_rises_with_the_logarithm_is_inverted(value: float, at: int, factor: float) -> None:
     found = label_efficiency(LABELS, CURVE, number(value), at)
@@ -36,8 +36,18 @@ def test_the_error_is_that_of_the_slope() -> None:
 
 def test_a_value_above_the_whole_curve_gives_a_limit() -> None:
     found = label_efficiency(LABELS, CURVE, number(0.71), 100)
-    assert (found.value, found.limit) == (100, "lower")
-    assert label_efficiency(LABELS, CURVE, number(0.702), 100).limit is None, "it may be the end of the curve"
+    assert (found.value, found.limit) == (pytest.approx(100), "lower")
+
+
+def test_a_value_near_an_end_gives_a_limit_that_allows_for_the_errors() -> None:
+    above = label_efficiency(LABELS, CURVE, number(0.7005), 100)
+    assert above.limit == "lower"
+    down = 10 ** (1.645 * np.hypot(0.001, 0.001) / 0.1 - 0.0005 / 0.1)
+    assert above.value == pytest.approx(100 / down, rel=0.02)
+    below = label_efficiency(LABELS, CURVE, number(0.5), 100)
+    assert below.limit == "upper"
+    assert below.value == pytest.approx(10 ** (1.645 * np.hypot(0.001, 0.001) / 0.1), rel=0.02)
+    assert label_efficiency(LABELS, CURVE, number(0.697), 100).limit is None
 
 
 def test_a_curve_that_falls_for_once_stays_where_it_was() -> None:

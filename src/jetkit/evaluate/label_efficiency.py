@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -13,8 +14,10 @@ from jetkit.evaluate.number import Number
 REPLICAS = 2000
 """Of the curve and the value, drawn within their errors."""
 SEED = 0
-ONE_SIDED = 1.645
-"""Standard deviations of a limit at 95 % confidence."""
+CONFIDENCE = 0.95
+"""Of a limit."""
+BEYOND = 0.16
+"""Share of the draws beyond an end of the curve from which on the error on that side is not known."""
 
 
 def label_efficiency(labels: Sequence[int], scratch: Sequence[Number], pretrained: Number, at: int) -> Number:
@@ -22,7 +25,8 @@ def label_efficiency(labels: Sequence[int], scratch: Sequence[Number], pretraine
 
     The values from scratch rise with ln N along straight lines; a point below the one before it counts as equal to it,
     and a value beyond the curve as its end. The error is the spread over curves and values drawn within their errors.
-    A value surely above the whole curve gives the limit N_max/N.
+    Where more than 16 % of them lie above the curve there is a lower limit only, N_max/N if nearly all do; below it, an
+    upper one.
 
     Args:
         labels: sizes of the training from scratch, rising
@@ -48,13 +52,15 @@ def label_efficiency(labels: Sequence[int], scratch: Sequence[Number], pretraine
         raise JetkitError("a label efficiency needs values with errors, not limits")
     axis = np.log(labels)
     curve, errors = np.array([(number.value, number.error) for number in scratch]).T
-    best = curve.argmax()
-    if pretrained.value - curve[best] > ONE_SIDED * np.hypot(pretrained.error, errors[best]):
-        return Number(labels[-1] / at, None, jets=pretrained.jets, limit="lower")
     random = np.random.default_rng(SEED)
     curves = random.normal(curve, errors, (REPLICAS, len(curve)))
     values = random.normal(pretrained.value, pretrained.error, REPLICAS)
-    drawn = [_crossing(axis, one, value) for one, value in zip(curves, values, strict=True)]
+    drawn = np.array([_crossing(axis, one, value) for one, value in zip(curves, values, strict=True)])
+    limits: tuple[tuple[Literal["lower", "upper"], int, float], ...]
+    limits = ("lower", -1, 1 - CONFIDENCE), ("upper", 0, CONFIDENCE)
+    for limit, end, share in limits:
+        if np.mean(drawn == axis[end]) > BEYOND:
+            return Number(float(np.exp(np.quantile(drawn, share))) / at, None, jets=pretrained.jets, limit=limit)
     factor = float(np.exp(_crossing(axis, curve, pretrained.value)) / at)
     return Number(factor, factor * float(np.std(drawn)), jets=pretrained.jets)
 

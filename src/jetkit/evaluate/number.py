@@ -15,24 +15,26 @@ from jetkit.evaluate.record import Record
 
 @dataclass(frozen=True)
 class Number(Record):
-    """A measured value with its error of one standard deviation, or a lower limit at 95 % confidence.
+    """A measured value with its error of one standard deviation, or a limit at 95 % confidence.
 
     Attributes:
         error: None for a limit.
         jets: how many jets stand behind the value; for a rejection, the background jets that pass.
-        limit: ``"lower"`` where there are too few jets for a value.
+        limit: ``"lower"`` where there are too few jets for a value, or no end of it is known; ``"upper"`` likewise.
 
     Example:
         >>> print(Number(0.93213, 0.00082, jets=404_000))
         0.93213 ± 0.00082
         >>> print(Number(1534.2, None, jets=3, limit="lower"))
         > 1500 (95 % CL)
+        >>> print(Number(1534.2, None, jets=3, limit="upper"))
+        < 1600 (95 % CL)
     """
 
     value: float
     error: float | None
     jets: int
-    limit: Literal["lower"] | None = None
+    limit: Literal["lower", "upper"] | None = None
 
     def __post_init__(self) -> None:
         if (self.error is None) != (self.limit is not None):
@@ -42,7 +44,7 @@ class Number(Record):
         return self.text()
 
     def text(self, digits: int = 2) -> str:
-        """The value rounded where its error has so many significant digits; a lower limit is rounded down.
+        """The value rounded where its error has so many significant digits; a limit is rounded to its safe side.
 
         Example:
             >>> Number(1298.4, 46.2, jets=155).text(), Number(2247.0, 174.6, jets=90).text()
@@ -52,8 +54,9 @@ class Number(Record):
         """
         if self.error is None:
             decimals = digits - 1 - _exponent(self.value)
-            down = math.floor(self.value * 10.0**decimals * (1 + 1e-12)) / 10.0**decimals
-            return f"> {down:.{max(decimals, 0)}f} (95 % CL)"
+            sign, rounded, hair = (">", math.floor, 1e-12) if self.limit == "lower" else ("<", math.ceil, -1e-12)
+            safe = rounded(self.value * 10.0**decimals * (1 + hair)) / 10.0**decimals
+            return f"{sign} {safe:.{max(decimals, 0)}f} (95 % CL)"
         return value_with_error(self.value, self.error, digits)
 
 
