@@ -10,21 +10,33 @@ from typing import Any
 import pytest
 import torch
 
+from jetkit.train.data_parts import split_data
 from jetkit.train.files import read_tensors
+from jetkit.train.model_file import read_model
 from jetkit.train.run import train
 
 SCRIPT = """
-import os, sys
+import json, os, sys
 import torch
 from jetkit.train import run
 from jetkit.train.options import train_options
 from jetkit.train.files import write_tensors
 
 kept = []
-run.start, start = (lambda training: kept.append(training) or start(training)), run.start
+predicted = []
+
+def kept_start(training):
+    kept.append(training)
+    predict = training.task.module.predict
+    training.task.module.predict = lambda cloud: predicted.append(cloud.targets["row"].tolist()) or predict(cloud)
+    return start(training)
+
+run.start, start = kept_start, run.start
 run.train(train_options("pfn", sys.argv[2:]))
 rank = kept[0].fabric.global_rank
-write_tensors(__import__("pathlib").Path(sys.argv[1]) / f"rank{rank}", dict(kept[0].task.module.named_parameters()), {})
+place = __import__("pathlib").Path(sys.argv[1])
+write_tensors(place / f"rank{rank}", dict(kept[0].task.module.named_parameters()), {})
+(place / f"rows{rank}.json").write_text(json.dumps(predicted))
 """
 
 
@@ -59,6 +71,29 @@ def test_the_run_folder_is_written_once(two: Path) -> None:
     names = ["checkpoint.safetensors", "log.jsonl", "model.safetensors", "run.json"]
     assert sorted(path.name for path in (two / "run").iterdir()) == names
     assert [json.loads(line)["epoch"] for line in (two / "run" / "log.jsonl").read_text().splitlines()] == [1, 2]
+
+
+def test_each_process_predicts_its_share_of_the_validation_jets(two: Path, make: Any) -> None:
+    shares = [json.loads((two / f"rows{rank}.json").read_text()) for rank in (0, 1)]
+    assert len(shares[0]) == len(shares[1]) >= 2
+    first, second = ({row for rows in share for row in rows} for share in shares)
+    assert not first & second
+    assert len(first | second) == len(split_data(make(two / "alone")).validation)
+
+
+def test_the_shared_validation_is_that_of_the_kept_model(two: Path, make: Any) -> None:
+    log = [json.loads(line) for line in (two / "run" / "log.jsonl").read_text().splitlines()]
+    model, card = read_model(two / "run" / "model.safetensors")
+    jets = split_data(make(two / "alone")).validation
+    accuracy = loss = 0.0
+    with torch.no_grad():
+        for cloud in jets.batches(features=card.preprocessing["features"], batch=17, shuffle=False):
+            logits = model.eval()(cloud)
+            accuracy += float((logits.argmax(1) == cloud.label).sum()) / len(jets)
+            loss += float(torch.nn.functional.cross_entropy(logits, cloud.label, reduction="sum")) / len(jets)
+    best = log[card.training["epoch"] - 1]["validation"]
+    assert best["accuracy"] == pytest.approx(accuracy, abs=1e-9)
+    assert best["loss"] == pytest.approx(loss, abs=1e-5)
 
 
 def test_two_processes_learn_as_one_with_twice_the_batch(two: Path, make: Any, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -214,12 +215,23 @@ def _watched(training: Training) -> dict[str, float]:
 
 @torch.no_grad()
 def _predictions(training: Training) -> Iterator[tuple[Cloud, Mapping[str, Tensor]]]:
-    """Validation clouds, the same batches each time, and what the task predicts of them."""
+    """Validation clouds, the same batches each time, and what the task predicts of them.
+
+    Of several processes each predicts one batch in turn, and all know all.
+    """
+    fabric = training.fabric
     training.task.eval()
     training.validation.rewind()
-    for cloud in training.validation:
-        here = prepared(training, cloud)
-        yield here, training.task(lambda task, here=here: task.predict(here))
+    batches = iter(training.validation)
+    while clouds := [prepared(training, cloud) for cloud in islice(batches, fabric.world_size)]:
+        mine = clouds[min(fabric.global_rank, len(clouds) - 1)]
+        found: Mapping[str, Tensor] = training.task(lambda task, mine=mine: task.predict(mine))
+        if len(clouds) == 1:
+            yield mine, found
+            continue
+        sent = {name: value.cpu() for name, value in found.items()}
+        for owner, cloud in enumerate(clouds):
+            yield cloud, fabric.to_device(fabric.broadcast(sent, src=owner))
 
 
 def _log_line(progress: Progress, numbers: Mapping[str, float]) -> dict[str, Any]:
