@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from jetkit.data.batching import Batching, windows_of
+from jetkit.data.batching import Batching, Piece, share_of, windows_of
 from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.loader import Loader, dealt
@@ -202,6 +202,23 @@ def test_ranks_share_the_rows_in_equal_numbers_of_batches(dataset: Dataset, worl
     ranks = [list(batches(dataset, rank=rank, world_size=world_size, window=window)) for rank in range(world_size)]
     assert sorted(row for clouds in ranks for row in rows_of(clouds)) == list(range(4000))
     assert len({len(clouds) for clouds in ranks}) == 1
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 5])
+def test_ranks_have_the_same_classes(world_size: int) -> None:
+    """The shards hold a class each, whose numbers of rows no number of ranks divides."""
+    strata = [("class", 0), ("class", 1), ("class", 1), ("class", 2), ("class", 0)]
+    pieces = [Piece(number, 0, np.arange(97 + 10 * number), 0, stratum) for number, stratum in enumerate(strata)]
+    ranks = [share_of(pieces, Batching(rank=rank, world_size=world_size)) for rank in range(world_size)]
+    counts = np.zeros((world_size, 3), int)
+    for number, piece in enumerate(pieces):
+        rows = [piece.rows[shares[number]] for shares in ranks]
+        assert sorted(np.concatenate(rows)) == piece.rows.tolist()
+        counts[:, piece.stratum[1]] += [len(part) for part in rows]
+    assert np.ptp(counts, axis=0).max() <= 1
+    assert np.ptp(counts.sum(axis=1)) <= 1
+    stored = [share_of(pieces, Batching(rank=rank, world_size=2, shuffle=False)) for rank in (0, 1)]
+    assert [share.stop > share.start for share in stored[0]] == [True, True, True, False, False]
 
 
 def test_more_processes_than_rows_is_one_sentence(dataset: Dataset) -> None:

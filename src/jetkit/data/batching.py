@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -97,6 +97,8 @@ class Piece(NamedTuple):
     """Counted from the start of the group."""
     first: int
     """Place of the first of them in the dataset."""
+    stratum: tuple[str, int]
+    """Class of the rows, or their file if that is mixed."""
 
 
 def windows_of(sources: Sequence[Source], options: Batching, epoch: int) -> list[list[Piece]]:
@@ -105,11 +107,11 @@ def windows_of(sources: Sequence[Source], options: Batching, epoch: int) -> list
     Raises:
         JetkitError: there are fewer rows than ranks.
     """
-    pieces, strata = _pieces(sources)
+    pieces = _pieces(sources)
     if not pieces:
         return []
     if options.shuffle:
-        keys = _interleaved(strata, np.random.default_rng([options.seed, epoch]))
+        keys = _interleaved([piece.stratum for piece in pieces], np.random.default_rng([options.seed, epoch]))
         pieces = [pieces[i] for i in np.argsort(keys, kind="stable")]
     sizes = np.array([len(piece.rows) for piece in pieces])
     ends = np.cumsum(sizes)
@@ -126,16 +128,47 @@ def rows_in(window: Sequence[Piece]) -> int:
     return sum(len(piece.rows) for piece in window)
 
 
-def _pieces(sources: Sequence[Source]) -> tuple[list[Piece], list[tuple[str, int]]]:
-    """Row groups of a dataset with the rows meant, and the stratum of each: its class, or its file if that is mixed."""
-    pieces, strata, first = [], [], 0
+def share_of(window: Sequence[Piece], options: Batching) -> list[slice]:
+    """Rows of each piece that this rank gets: a stretch of the window, or of each of its strata where rows are
+    shuffled, so that processes whose shards hold a class each have the same classes and about the same work.
+
+    Ranks differ by one row at most (by two where jets come as twins), all strata taken together.
+    """
+    strata = [piece.stratum if options.shuffle else ("all", 0) for piece in window]
+    rows: Counter[tuple[str, int]] = Counter()
+    for piece, stratum in zip(window, strata, strict=True):
+        rows[stratum] += len(piece.rows)
+    stretches, before = {}, 0
+    for stratum, size in rows.items():
+        after = before + size // options.together
+        stretches[stratum] = _stretch(before, after, size, options)
+        before = after
+    shares, seen = [], Counter[tuple[str, int]]()
+    for piece, stratum in zip(window, strata, strict=True):
+        low, high = (min(max(edge - seen[stratum], 0), len(piece.rows)) for edge in stretches[stratum])
+        shares.append(slice(low, high))
+        seen[stratum] += len(piece.rows)
+    return shares
+
+
+def _stretch(before: int, after: int, size: int, options: Batching) -> tuple[int, int]:
+    """First and last row of a stratum that this rank gets, if units are dealt one at a time and those of the strata up
+    to this one end at the given numbers; what is left of its ``size`` rows goes to the last rank."""
+    world = options.world_size
+    dealt = [(after + rank) // world - (before + rank) // world for rank in reversed(range(world))]
+    low = sum(dealt[: options.rank]) * options.together
+    return low, size if options.rank + 1 == world else low + dealt[options.rank] * options.together
+
+
+def _pieces(sources: Sequence[Source]) -> list[Piece]:
+    """Row groups of a dataset with the rows meant."""
+    pieces, first = [], 0
     for number, source in enumerate(sources):
         stratum = ("file", number) if source.label is None else ("class", source.label)
         for group, rows in groups_of(source, source.index):
-            pieces.append(Piece(number, group, rows, first))
-            strata.append(stratum)
+            pieces.append(Piece(number, group, rows, first, stratum))
             first += len(rows)
-    return pieces, strata
+    return pieces
 
 
 def _interleaved(strata: Sequence[tuple[str, int]], random: np.random.Generator) -> Float[np.ndarray, " groups"]:

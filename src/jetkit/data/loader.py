@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from jetkit.data.batching import Batching, Piece, rows_in, windows_of
+from jetkit.data.batching import Batching, Piece, rows_in, share_of, windows_of
 from jetkit.data.blocks import Block, BlockReader, merge
 from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.origins import origin_columns
@@ -144,12 +144,6 @@ class Loader:
     def _random(self, *place: int) -> np.random.Generator:
         return np.random.default_rng([self.options.seed, self._epoch, *place])
 
-    def _share(self, rows: int) -> tuple[int, int]:
-        """First and last row of a window that this rank gets."""
-        rank, world, together = self.options.rank, self.options.world_size, self.options.together
-        units = rows // together
-        return units * rank // world * together, units * (rank + 1) // world * together if rank + 1 < world else rows
-
     def _steps(self, units: int) -> int:
         """Batches that every rank makes of a window with this many jets, or pairs of twins."""
         batch = self.options.batch // self.options.together
@@ -163,16 +157,13 @@ class Loader:
             return self._merged(window)
 
     def _merged(self, window: Sequence[Piece]) -> tuple[Block, int]:
-        low, high = self._share(rows_in(window))
-        blocks, start = [], 0
-        for piece in window:
-            a, b = max(low - start, 0), min(high - start, len(piece.rows))
-            start += len(piece.rows)
-            if a < b:
+        blocks = []
+        for piece, share in zip(window, share_of(window, self.options), strict=True):
+            if share.start < share.stop:
                 source = self._sources[piece.source]
-                block = self._reader.read(self._shard(source.path), piece.group, piece.rows[a:b])
-                blocks.append(replace(block, rows=block.rows + piece.first + a))
-        return merge(blocks), start
+                block = self._reader.read(self._shard(source.path), piece.group, piece.rows[share])
+                blocks.append(replace(block, rows=block.rows + piece.first + share.start))
+        return merge(blocks), rows_in(window)
 
     def _units(self, block: Block) -> Array:
         """(U, 1) jets of a window, or (U, 2) pairs of twins."""
