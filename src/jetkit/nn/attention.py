@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jetkit.errors import JetkitError
+from jetkit.nn.compiled_loops import in_compiled_loop
 from jetkit.nn.dropout import Dropout
 from jetkit.nn.gelu import GELU
+from jetkit.nn.packed_attention import packed_attention
 from jetkit.nn.packing import Packing
 
 
@@ -57,7 +59,12 @@ class Attention(nn.Module):
         if query.shape[1] == 1 and query is not key:
             return self.one(query, key, bias)
         if query is key:
-            projected = self.project(query)
+            projected, p = self.project(query), self.dropout.p if self.training else 0.0
+            if p < 1 and in_compiled_loop(projected):
+                packing = packing or Packing(None, (query.shape[0], query.shape[1]))
+                rows = packed_attention(projected.view(-1, projected.shape[-1]), bias, packing, self.heads, p)
+                mixed: Tensor = self.out(rows.view(query.shape))
+                return mixed
             q, k, v = (packing.pad(projected) if packing else projected).chunk(3, dim=-1)
         else:
             weight, offset = self.project.weight, self.project.bias

@@ -12,15 +12,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from jetkit.kernels import kernel
+from jetkit.kernels import decay, kernel
+from jetkit.nn.compiled_loops import in_compiled_loop
 from jetkit.nn.dropout import Draw, Dropout, draw, factor_at
 
-LN2 = math.log(2)
 SQRT_HALF = math.sqrt(0.5)
 DENSITY = 1 / math.sqrt(2 * math.pi)
 """Of the normal distribution at 0."""
-THREADS = 4
-"""With more, PyTorch's operations are faster."""
 
 
 class GELU(nn.Module):
@@ -47,19 +45,11 @@ class GELU(nn.Module):
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Of the shape and type of the input."""
         p = self.dropout.p if self.training else 0.0
-        if p == 1 or not _in_compiled_loop(x):
+        if p == 1 or not in_compiled_loop(x):
             dropped: Tensor = self.dropout(F.gelu(x))
             return dropped
         found: Tensor = _DroppedGELU.apply(x, draw(p))  # type: ignore[no-untyped-call]
         return found
-
-
-def _in_compiled_loop(x: Tensor) -> bool:
-    """Whether there will be a gradient, and numbers that a compiled loop on one thread reads faster than PyTorch's
-    operations do on all of its threads."""
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    learns = torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
-    return plain and learns and torch.get_num_threads() <= THREADS
 
 
 class _DroppedGELU(torch.autograd.Function):
@@ -84,13 +74,8 @@ class _DroppedGELU(torch.autograd.Function):
 
 @kernel
 def _value_and_slope(x: np.float32) -> tuple[np.float32, np.float32]:
-    """x Φ(x) and Φ(x) + x φ(x), from e^{−x²/2} = 2⁻ⁿ eʳ."""
-    exponent = min(np.float32(0.5 / LN2) * x * x, np.float32(126))
-    n = np.floor(exponent + np.float32(0.5))
-    r = (n - exponent) * np.float32(LN2)
-    p = np.float32(1 / 24) + r * (np.float32(1 / 120) + r * np.float32(1 / 720))
-    p = np.float32(1) + r * (np.float32(1) + r * (np.float32(0.5) + r * (np.float32(1 / 6) + r * p)))
-    gauss = p * np.int32((np.int32(127) - np.int32(n)) << np.int32(23)).view(np.float32)
+    """x Φ(x) and Φ(x) + x φ(x), from e^{−x²/2}."""
+    gauss = decay(np.float32(0.5) * x * x)
     t = np.float32(1) / (np.float32(1) + np.float32(0.3275911 * SQRT_HALF) * abs(x))
     q = np.float32(1.421413741) + t * (np.float32(-1.453152027) + t * np.float32(1.061405429))
     q = t * (np.float32(0.254829592) + t * (np.float32(-0.284496736) + t * q))
