@@ -34,6 +34,7 @@ from jetkit.registry import create
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.task import Losses
 from jetkit.train.memory import keep_freed_memory
+from jetkit.train.optimisers import make_optimiser
 
 OPTIONS = ("jets", "threads", "processes", "pairs")
 BATCH = 128
@@ -65,7 +66,7 @@ def our_epoch(folder: Path) -> Work:
     rank = torch.distributed.get_rank() if world > 1 else 0
     task = share_statistics(Classify(_networks(folder)[0]).train())
     task = DistributedDataParallel(task) if world > 1 else task
-    optimiser = torch.optim.AdamW(task.parameters(), lr=1e-4)
+    optimiser = make_optimiser("adamw", [{"params": list(task.parameters())}], lr=1e-4, fused=True)
 
     def epoch() -> None:
         options = {"features": "full", "batch": BATCH // world, "length": LENGTH, "rank": rank, "world_size": world}

@@ -137,7 +137,8 @@ def assemble(options: TrainOptions, fabric: Any, report: Report) -> tuple[Traini
     batches = _known_once(model, loaders(parts, options, fabric.global_rank, fabric.world_size), parts, options, report)
     task = _task(model, parts, options)
     task.prepare(prepare(cloud) for cloud in islice(_batches(parts.train, options, seed=options.seed), FIRST))
-    optimiser = make_optimiser(options.optimiser, _groups(task, options), options.rate)
+    fused = fabric.device.type == "cpu"
+    optimiser = make_optimiser(options.optimiser, _groups(task, options), options.rate, fused)
     if isinstance(options, PretrainOptions):
         share_statistics(task)
     wrapped, optimiser = fabric.setup(task, optimiser)
