@@ -1,12 +1,13 @@
 """An epoch of the Particle Transformer from disk, beside weaver-core's own training loop, on the same jets.
 
-    python -m benchmarks epoch [FOLDER] [jets=640] [threads=2] [processes=threads] [pairs=5]
+    python -m benchmarks epoch [FOLDER] [jets=640] [threads=2] [processes=threads] [statistics=shared] [pairs=5]
 
 Files to weights: reading, features, batches of 128, loss, gradient, clipping, AdamW, in float32, with the sizes of the
 JetClass training. Ours is the loader and the task of a training, in two processes that share the threads and each
-batch, as ``jetkit train devices=2 threads=1`` has (``processes=1``: in one); weaver-core's is its loader, whole files
-at once (its fastest way) with no worker process, and its ``train_classification``. Each side has processes of its own.
-Without a folder the jets are synthetic (`benchmarks.jets`).
+batch, as ``jetkit train devices=2 threads=1`` has (``processes=1``: in one); a process normalises over its own half of
+a batch, or with ``statistics=shared`` over the whole one, as in ``jetkit pretrain``. weaver-core's is its loader, whole
+files at once (its fastest way) with no worker process, and its ``train_classification``. Each side has processes of its
+own. Without a folder the jets are synthetic (`benchmarks.jets`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from jetkit.tasks.task import Losses
 from jetkit.train.memory import keep_freed_memory
 from jetkit.train.optimisers import make_optimiser
 
-OPTIONS = ("jets", "threads", "processes", "pairs")
+OPTIONS = ("jets", "threads", "processes", "statistics", "pairs")
 BATCH = 128
 
 
@@ -45,13 +46,16 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     threads = words.number("threads", 2)
     torch.set_num_threads(threads)
     folder = words.folders[0] if words.folders else write_sample(scratch / "jets", words.number("jets", 640))
-    work = {"jetkit": (our_epoch, folder), "weaver-core": (their_epoch, folder, scratch)}
+    if words.options.get("statistics", "shared") != "shared":
+        raise SystemExit("statistics are shared, or else each process has its own: write statistics=shared or nothing")
+    shared = "statistics" in words.options
+    work = {"jetkit": (our_epoch, folder, shared), "weaver-core": (their_epoch, folder, scratch)}
     with apart(work, threads, jetkit=words.number("processes", threads)) as sides:
         seconds = in_turns(sides, words.number("pairs", PAIRS))
     jets = len(open_dataset(folder))
     ours, theirs = (sum(weight.numel() for weight in model.parameters()) for model in _networks(folder))
     equality = f"the same jets; {ours:,} and {theirs:,} parameters; part-train compares the logits"
-    yield Comparison(name, seconds, jets, "jets", equality, machine("weaver-core"), words.said("jets", "processes"))
+    yield Comparison(name, seconds, jets, "jets", equality, machine("weaver-core"), words.said(*OPTIONS[:-1]))
 
 
 def _networks(folder: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -59,12 +63,14 @@ def _networks(folder: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
     return create("part", spec), weaver_network("part", len(spec.features), len(spec.classes))
 
 
-def our_epoch(folder: Path) -> Work:
-    """Loader and task, as in a training."""
+def our_epoch(folder: Path, shared: bool) -> Work:
+    """Loader and task, as in a training; whether processes share the statistics of a batch."""
     keep_freed_memory()
     dataset, world = open_dataset(folder), processes()
     rank = torch.distributed.get_rank() if world > 1 else 0
-    task = share_statistics(Classify(_networks(folder)[0]).train())
+    task = Classify(_networks(folder)[0]).train()
+    if shared:
+        share_statistics(task)
     task = DistributedDataParallel(task) if world > 1 else task
     optimiser = make_optimiser("adamw", [{"params": list(task.parameters())}], lr=1e-4, fused=True)
 
