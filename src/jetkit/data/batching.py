@@ -52,8 +52,9 @@ class Batching:
     """Column with the weight of the jet (default: 1)."""
     rank: int = 0
     world_size: int = 1
-    """Of ``world_size`` processes each gets other rows and an equal number of batches, in which, where shuffled, there
-    are about as many particles (:func:`jetkit.data.loader.dealt`), so that no process waits for another."""
+    """Of ``world_size`` processes each gets other rows and an equal number of batches. Where shuffled, each gets the
+    same classes (:func:`share_of`), and batches of about as many particles (:func:`jetkit.data.loader.dealt`), so that
+    no process waits for another."""
 
     def __post_init__(self) -> None:
         for name in ("features", "jet_features", "targets"):
@@ -155,7 +156,7 @@ def _stretch(before: int, after: int, size: int, options: Batching) -> tuple[int
     """First and last row of a stratum that this rank gets, if units are dealt one at a time and those of the strata up
     to this one end at the given numbers; what is left of its ``size`` rows goes to the last rank."""
     world = options.world_size
-    dealt = [(after + rank) // world - (before + rank) // world for rank in reversed(range(world))]
+    dealt = [(after + late) // world - (before + late) // world for late in reversed(range(world))]
     low = sum(dealt[: options.rank]) * options.together
     return low, size if options.rank + 1 == world else low + dealt[options.rank] * options.together
 
