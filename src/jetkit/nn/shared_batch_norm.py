@@ -75,7 +75,7 @@ def normalised_linear(x: Float[Tensor, "P A"], norm: SharedBatchNorm, linear: nn
     """
     mean, variance = norm.statistics(x)
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    matrix = (linear.weight * scale).T.contiguous()  # the gradient of a transposed one takes five times as long
+    matrix = (linear.weight * scale).T.contiguous()  # the gradient of a transposed one takes longer
     return torch.addmm(linear.bias + linear.weight @ norm.bias, x - mean, matrix)
 
 
