@@ -90,10 +90,14 @@ def test_drawn_jets_have_the_shapes_and_the_seed_that_were_asked_for(model: PET)
     assert 1 <= count.min() <= count.max() <= 6
     assert (drawn.particles[..., 0][drawn.mask] > 0).all()
     assert not drawn.particles[~drawn.mask].any()
+    assert drawn.label is not None
+    assert set(drawn.label.tolist()) == set(range(len(model.spec.classes)))
     torch.manual_seed(7)
     assert torch.equal(model.draw(20, longest=6, steps=2).particles, drawn.particles)
 
 
 def test_a_model_without_classes_draws_jets(model: PET) -> None:
     model.shares.zero_()
-    assert model.draw(3, longest=5, steps=1).mask.any(1).all()
+    drawn = model.draw(3, longest=5, steps=1)
+    assert drawn.mask.any(1).all()
+    assert drawn.label is None

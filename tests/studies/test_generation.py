@@ -62,7 +62,10 @@ def test_a_denoiser_draws_jets_too(toy: Path, tmp_path: Path, jetkit: Verb) -> N
     jetkit("pretrain", "omni-learn", f"data={toy}", "features=kin", f"out={tmp_path}/run", *sizes, *WORDS)
     words = ("jets=30", "steps=2", "longest=9", "judge=false")
     jetkit("generate", str(tmp_path / "run"), *words, f"out={tmp_path}/drawn")
-    assert len(open_dataset(tmp_path / "drawn")) == 30
+    drawn = open_dataset(tmp_path / "drawn")
+    assert len(drawn) == 30
+    assert drawn.classes == open_dataset(toy).classes
+    assert set(drawn.read(["jet_label"])["jet_label"].tolist()) == set(range(len(drawn.classes)))  # type: ignore[union-attr]
 
 
 def test_jets_of_another_distribution_are_told_from_real_ones() -> None:

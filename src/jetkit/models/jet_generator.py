@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from jetkit.data.cloud import CloudSpec
 
 
 class Drawn(NamedTuple):
@@ -15,10 +17,14 @@ class Drawn(NamedTuple):
 
     particles: Float[Tensor, "B N 3"]
     mask: Bool[Tensor, "B N"]
+    label: Int[Tensor, " B"] | None = None
+    """Class of each, of a model that draws it first and knows any."""
 
 
 class JetGenerator(ABC):
     """A model of p(jet)."""
+
+    spec: CloudSpec
 
     @abstractmethod
     def draw(

@@ -351,7 +351,7 @@ class PET(Backbone, JetGenerator):
             denoised(velocity, noise, steps, lambda done, total: report(jets * done // total, jets))
         )
         found[..., 0] = pt_of(found[..., 0].clamp(LOG_PT.low, LOG_PT.high))
-        return Drawn(found * mask.unsqueeze(2), mask)
+        return Drawn(found * mask.unsqueeze(2), mask, label if known else None)
 
 
 def jet_numbers(cloud: Cloud) -> Float[Tensor, "B 4"]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from jetkit.data.building import claim
@@ -59,10 +59,15 @@ class GenerateOptions:
 
 @dataclass(frozen=True)
 class Jets:
-    """Jets about an axis at η = φ = 0, of massless particles (pT/GeV, Δη, Δφ); `mask` tells the real ones."""
+    """Jets about an axis at η = φ = 0, of massless particles (pT/GeV, Δη, Δφ); `mask` tells the real ones.
+
+    Attributes:
+        label: class of each, where the model drew it first.
+    """
 
     particles: Float[np.ndarray, "J N 3"]
     mask: Bool[np.ndarray, "J N"]
+    label: Int[np.ndarray, " J"] | None = None
 
     @cached_property
     def p4(self) -> Float[np.ndarray, "J N 4"]:
@@ -140,7 +145,7 @@ def generate(
     claim(out, card)
     with threads_of(options.threads):
         drawn = draw(model, options, report)
-    write(out, card, drawn)
+    write(out, card if drawn.label is None else replace(card, classes=list(model.spec.classes)), drawn)
     if not options.judge:
         return Generated(out, {}, 0)
     distances, jets = compared(real_jets(test, trained.length), drawn, options)
@@ -154,7 +159,7 @@ def generate(
 def draw(model: JetGenerator, options: GenerateOptions, report: Report = lambda done, total, what: None) -> Jets:
     """New jets; of equal options the same ones."""
     torch.manual_seed(options.seed)
-    pieces = []
+    pieces, labels = [], []
     for done in range(0, options.jets, options.batch):
         drawn = model.draw(
             min(options.batch, options.jets - done),
@@ -163,7 +168,8 @@ def draw(model: JetGenerator, options: GenerateOptions, report: Report = lambda 
             lambda ready, _, done=done: report(done + ready, options.jets, "draw"),  # type: ignore[misc]
         )
         pieces.append((drawn.particles.double().numpy(), drawn.mask.numpy()))
-    return _joined(pieces)
+        labels += [] if drawn.label is None else [drawn.label.numpy()]
+    return replace(_joined(pieces), label=np.concatenate(labels) if labels else None)
 
 
 def real_jets(dataset: Dataset, length: int) -> Jets:
@@ -198,6 +204,7 @@ def write(folder: Path, card: Card, jets: Jets) -> None:
     columns |= {f"jet_{name}": values.astype(np.float32) for name, values in flat.items()}
     columns |= {name: np.zeros(len(total), np.float32) for name in ("jet_eta", "jet_phi")}
     columns |= {"jet_nparticles": np.diff(offsets), "event_id": np.arange(len(total))}
+    columns |= {} if jets.label is None else {"jet_label": jets.label}
     shard = write_shard(folder / SHARD, columns)
     known = {name: COLUMNS[name]._asdict() for name in columns}
     write_card(folder, replace(card, columns=known).with_shards([shard], complete=True))
