@@ -62,11 +62,12 @@ def test_processes_share_the_statistics(tmp_path: Path, places: int) -> None:
         torch.testing.assert_close(shared[name], value, atol=5e-5, rtol=1e-5, msg=name)
 
 
+@pytest.mark.parametrize("kind", [nn.BatchNorm1d, SharedBatchNorm])
 @pytest.mark.parametrize("training", [True, False])
-def test_a_linear_layer_behind_it_is_one_product(training: bool) -> None:
+def test_a_linear_layer_behind_it_is_one_product(kind: type[nn.BatchNorm1d], training: bool) -> None:
     torch.manual_seed(3)
     x, gradient = 2 * torch.randn(50, 4, dtype=torch.float64) - 18, torch.randn(50, 6, dtype=torch.float64)
-    norm, linear = SharedBatchNorm(4).double().train(training), nn.Linear(4, 6).double()
+    norm, linear = kind(4).double().train(training), nn.Linear(4, 6).double()
     for part in (norm.weight, norm.bias, norm.running_mean):
         nn.init.normal_(part)
     start = {name: value.clone() for name, value in norm.state_dict().items()}

@@ -18,7 +18,7 @@ from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.gelu import GELU
 from jetkit.nn.grouping import length_groups, ungroup
 from jetkit.nn.packing import Packing
-from jetkit.nn.shared_batch_norm import SharedBatchNorm, normalised_linear
+from jetkit.nn.shared_batch_norm import normalised_linear
 from jetkit.physics.pairs import kinematics_of
 from jetkit.registry import register
 
@@ -39,7 +39,7 @@ class PairEmbedding(nn.Module):
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
-        layers: list[nn.Module] = [SharedBatchNorm(4)]
+        layers: list[nn.Module] = [nn.BatchNorm1d(4)]
         for a, b in pairwise([4, *widths]):
             layers += [nn.Linear(a, b), nn.BatchNorm1d(b), GELU()]
         self.layers = nn.Sequential(*layers)
@@ -51,7 +51,7 @@ class PairEmbedding(nn.Module):
             kinematics = kinematics_of(p4, (jet, i), (jet, j))
         norm, *layers = self.layers
         if self.training:
-            first = normalised_linear(kinematics, cast(SharedBatchNorm, norm), cast(nn.Linear, layers[0]))
+            first = normalised_linear(kinematics, cast(nn.BatchNorm1d, norm), cast(nn.Linear, layers[0]))
             embedded: Tensor = self.layers[2:](first)
             return embedded
         x: Tensor = norm(kinematics)

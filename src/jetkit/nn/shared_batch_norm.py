@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from jetkit.nn.processes import processes, total
+from jetkit.nn.processes import alone, processes, total
 
 
 class SharedBatchNorm(nn.BatchNorm1d):
@@ -31,28 +32,9 @@ class SharedBatchNorm(nn.BatchNorm1d):
         if not self.training or processes() == 1:
             return super().forward(input)
         moments = _moments(input.detach())
-        self._remember(*moments)
+        _remember(self, *moments)
         found: Tensor = _Normalised.apply(input, self.weight, self.bias, *moments, self.eps)  # type: ignore[no-untyped-call]
         return found
-
-    def statistics(self, input: Float[Tensor, "B D *places"]) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
-        """Mean and variance of each feature, without gradient: of the rows in training, which are remembered; else the
-        running ones."""
-        if not self.training and self.running_mean is not None and self.running_var is not None:
-            return self.running_mean, self.running_var
-        mean, variance, count = _moments(input.detach())
-        self._remember(mean, variance, count)
-        return mean.to(input.dtype), variance.to(input.dtype)
-
-    @torch.no_grad()
-    def _remember(self, mean: Float[Tensor, " D"], variance: Float[Tensor, " D"], count: Float[Tensor, ""]) -> None:
-        """Move the running statistics, as BatchNorm1d does."""
-        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
-            return
-        self.num_batches_tracked += 1
-        share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean.to(self.running_mean), share)
-        self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var), share)
 
 
 def share_statistics(model: nn.Module) -> nn.Module:
@@ -63,20 +45,43 @@ def share_statistics(model: nn.Module) -> nn.Module:
     return model
 
 
-def normalised_linear(x: Float[Tensor, "P A"], norm: SharedBatchNorm, linear: nn.Linear) -> Float[Tensor, "P B"]:
+def normalised_linear(x: Float[Tensor, "P A"], norm: nn.BatchNorm1d, linear: nn.Linear) -> Float[Tensor, "P B"]:
     """A linear layer behind a batch normalisation of rows that have no gradient, as one product.
 
     Scale and shift of the normalisation go into the small matrix, so that its gradient needs no pass over the rows.
 
     Example:
-        >>> x, norm, linear = torch.randn(5, 2), SharedBatchNorm(2), nn.Linear(2, 3)
+        >>> x, norm, linear = torch.randn(5, 2), nn.BatchNorm1d(2), nn.Linear(2, 3)
         >>> torch.allclose(normalised_linear(x, norm, linear), linear(norm(x)), atol=1e-6)
         True
     """
-    mean, variance = norm.statistics(x)
+    mean, variance = _statistics(norm, x)
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
     matrix = (linear.weight * scale).T.contiguous()  # the gradient of a transposed one takes longer
     return torch.addmm(linear.bias + linear.weight @ norm.bias, x - mean, matrix)
+
+
+def _statistics(norm: nn.BatchNorm1d, x: Float[Tensor, "B D"]) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
+    """Mean and variance that normalise rows: their own in training, which are remembered, else the running ones."""
+    if not norm.training and norm.running_mean is not None and norm.running_var is not None:
+        return norm.running_mean, norm.running_var
+    with nullcontext() if isinstance(norm, SharedBatchNorm) else alone():
+        mean, variance, count = _moments(x.detach())
+    _remember(norm, mean, variance, count)
+    return mean.to(x.dtype), variance.to(x.dtype)
+
+
+@torch.no_grad()
+def _remember(
+    norm: nn.BatchNorm1d, mean: Float[Tensor, " D"], variance: Float[Tensor, " D"], count: Float[Tensor, ""]
+) -> None:
+    """Move the running statistics, as BatchNorm1d does."""
+    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
+        return
+    norm.num_batches_tracked += 1
+    share = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum
+    norm.running_mean.lerp_(mean.to(norm.running_mean), share)
+    norm.running_var.lerp_((variance * count / (count - 1)).to(norm.running_var), share)
 
 
 def _moments(x: Float[Tensor, "B D *places"]) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"], Float[Tensor, ""]]:
