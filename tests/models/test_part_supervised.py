@@ -24,7 +24,7 @@ def built(cls=ParTSupervised, **options) -> ParT:
 class Recorder(torch.nn.Module):
     """In the place of a dropout: keeps what it gets."""
 
-    p = 0.1
+    rate = 0.1
 
     def __init__(self, seen: list[torch.Tensor]) -> None:
         super().__init__()

@@ -133,7 +133,8 @@ def share_of(window: Sequence[Piece], options: Batching) -> list[slice]:
     """Rows of each piece that this rank gets: a stretch of the window, or of each of its strata where rows are
     shuffled, so that processes whose shards hold a class each have the same classes and about the same work.
 
-    Ranks differ by one row at most (by two where jets come as twins), all strata taken together.
+    Ranks differ by one row at most (by two where jets come as twins), all strata taken together. A stretch, and not a
+    part of each piece, so that few row groups are read by more than one rank.
     """
     strata = [piece.stratum if options.shuffle else ("all", 0) for piece in window]
     rows: Counter[tuple[str, int]] = Counter()
@@ -156,9 +157,9 @@ def _stretch(before: int, after: int, size: int, options: Batching) -> tuple[int
     """First and last row of a stratum that this rank gets, if units are dealt one at a time and those of the strata up
     to this one end at the given numbers; what is left of its ``size`` rows goes to the last rank."""
     world = options.world_size
-    dealt = [(after + late) // world - (before + late) // world for late in reversed(range(world))]
-    low = sum(dealt[: options.rank]) * options.together
-    return low, size if options.rank + 1 == world else low + dealt[options.rank] * options.together
+    units = [(after + late) // world - (before + late) // world for late in reversed(range(world))]
+    low = sum(units[: options.rank]) * options.together
+    return low, size if options.rank + 1 == world else low + units[options.rank] * options.together
 
 
 def _pieces(sources: Sequence[Source]) -> list[Piece]:

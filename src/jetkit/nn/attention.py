@@ -59,7 +59,7 @@ class Attention(nn.Module):
         if query.shape[1] == 1 and query is not key:
             return self.one(query, key, bias)
         if query is key:
-            projected, p = self.project(query), self.dropout.p if self.training else 0.0
+            projected, p = self.project(query), self.dropout.rate
             if p < 1 and in_compiled_loop(projected):
                 packing = packing or Packing(None, (query.shape[0], query.shape[1]))
                 rows = packed_attention(projected.view(-1, projected.shape[-1]), bias, packing, self.heads, p)
@@ -73,7 +73,7 @@ class Attention(nn.Module):
             k, v = F.linear(key, weight[width:], offset[width:]).chunk(2, dim=-1)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v))  # (B, heads, ·, D/heads)
         bias = bias.to(q.dtype)
-        if (self.training and self.dropout.p) or torch.compiler.is_exporting():
+        if self.dropout.rate or torch.compiler.is_exporting():
             weight = torch.softmax((q / math.sqrt(q.shape[-1])) @ k.mT + bias, -1)
             seen = self.dropout(weight) @ v
         else:

@@ -29,9 +29,14 @@ class Dropout(nn.Dropout):
         tensor([0.0000, 1.3333])
     """
 
+    @property
+    def rate(self) -> float:
+        """Probability of being dropped: p in training, else 0."""
+        return self.p if self.training else 0.0
+
     def forward(self, input: Tensor) -> Tensor:
         """Of the shape and type of the input."""
-        if not self.training or self.p in (0, 1) or input.device.type != "cpu":
+        if self.rate in (0, 1) or input.device.type != "cpu":
             return F.dropout(input, self.p, self.training)
         factor = torch.empty(input.shape)
         _fill_factors(factor.view(-1).numpy(), draw(self.p))

@@ -44,7 +44,7 @@ class GELU(nn.Module):
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Of the shape and type of the input."""
-        p = self.dropout.p if self.training else 0.0
+        p = self.dropout.rate
         if p == 1 or not in_compiled_loop(x):
             dropped: Tensor = self.dropout(F.gelu(x))
             return dropped

@@ -103,7 +103,7 @@ class Lion(Optimizer):
 def make_optimiser(name: str, groups: list[dict[str, Any]], lr: float, fused: bool = False) -> Optimizer:
     """``adamw``, ``radam``, ``ranger`` or ``lion`` over groups of parameters.
 
-    A fused AdamW reads each weight once, which is four times as fast on a processor; scaled losses (``16-mixed``) can
+    A fused AdamW reads each weight once, which is faster on a processor; scaled losses (``16-mixed``) can
     not be clipped with it.
 
     Source of AdamW: Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101.
