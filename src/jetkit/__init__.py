@@ -6,17 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jetkit.data.cloud import Cloud, CloudSpec
+    from jetkit.data.batch import Batch
+    from jetkit.data.cloud import Cloud
     from jetkit.data.dataset import Dataset, open_dataset
     from jetkit.errors import JetkitError
     from jetkit.train.model_file import load_model, save_model
 
 __version__ = "0.1.0"
-__all__ = ["Cloud", "CloudSpec", "Dataset", "JetkitError", "load_model", "open_dataset", "save_model"]
+__all__ = ["Batch", "Cloud", "Dataset", "JetkitError", "Spec", "load_model", "open_dataset", "save_model"]
 
 _HOME = {
+    "Batch": "jetkit.data.batch",
     "Cloud": "jetkit.data.cloud",
-    "CloudSpec": "jetkit.data.cloud",
+    "Spec": "jetkit.data.spec",
     "Dataset": "jetkit.data.dataset",
     "JetkitError": "jetkit.errors",
     "load_model": "jetkit.train.model_file",

@@ -128,7 +128,7 @@ def test_foreign_files_open_without_a_conversion(file: Path, tmp_path: Path) -> 
     ours, theirs = direct.read(direct.columns), converted.read(converted.columns)
     for name, column in ours.items():
         np.testing.assert_array_equal(column.values if isinstance(column, Ragged) else column, _flat(theirs[name]))
-    batches = [cloud.label for cloud in direct.batches(features="full", batch=32)]
+    batches = [batch.label for batch in direct.batches(features="full", batch=32)]
     assert sum(len(labels) for labels in batches) == len(direct)
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import open_dataset
 from jetkit.data.shards import write_shard
 from jetkit.data.usable import REASONS
@@ -26,12 +27,15 @@ SIZES = [3, 1, 7, 2, 5]
 
 def load(path: Path) -> tuple[dict[int, np.ndarray], int]:
     """Row → its features, and the number of rows left out."""
-    loader = open_dataset(path).batches(batch=2, targets=("row",), jet_features=())
-    clouds = list(loader)
-    found = {
-        int(row): cloud.x[i][cloud.mask[i]].numpy() for cloud in clouds for i, row in enumerate(cloud.targets["row"])
-    }
+    loader = open_dataset(path).batches(batch=2, row=())
+    batches = list(loader)
+    found = {row: batch.x[i][batch.mask[i]].numpy() for batch in batches for i, row in enumerate(rows_of(batch))}
     return found, loader.skipped.total()
+
+
+def rows_of(batch: Batch) -> list[int]:
+    assert batch.index.row is not None
+    return batch.index.row.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +122,8 @@ def test_every_jet_is_yielded_or_counted(tmp_path: Path, jets: list[list[tuple[f
     table |= {name: pa.array([1.0] * len(jets)) for name in ("jet_pt", "jet_eta", "jet_phi", "jet_energy")}
     pq.write_table(pa.table(table), path)
     dataset = open_dataset(path)
-    loader = dataset.batches(features="kin", targets=("row",))
-    rows = [int(row) for cloud in loader for row in cloud.targets["row"]]
+    loader = dataset.batches(features="kin")
+    rows = [row for batch in loader for row in rows_of(batch)]
     allowed = {row for row, jet in enumerate(jets) if usable(jet)}
     overflowing = loader.skipped["a feature with NaN or infinity"]
     assert set(rows) <= allowed
@@ -155,7 +159,7 @@ def test_an_unusable_row_is_counted_by_reason(
         flat[place] = value
         write_shard(path, columns)
     loader = dataset.batches()
-    assert sum(len(cloud) for cloud in loader) == 1
+    assert sum(len(batch) for batch in loader) == 1
     assert dict(loader.skipped) == {reason: 1}
 
 
@@ -164,9 +168,9 @@ def test_particle_lists_of_unequal_lengths_are_counted(tmp_path: Path, make: Jet
     values, _ = columns["part_d0err"]
     columns["part_d0err"] = (values, np.array([0, 3, 6, 9]))
     write_shard(tmp_path / "a.parquet", columns)
-    loader = open_dataset(tmp_path / "a.parquet").batches(targets=("row",), shuffle=False)
-    (cloud,) = loader
-    assert cloud.targets["row"].tolist() == [0]
+    loader = open_dataset(tmp_path / "a.parquet").batches(shuffle=False)
+    (batch,) = loader
+    assert rows_of(batch) == [0]
     assert dict(loader.skipped) == {"particle lists of unequal lengths": 2}
 
 
@@ -174,7 +178,7 @@ def test_jets_without_particles_are_counted(tmp_path: Path, make: Jets) -> None:
     write_shard(tmp_path / "a.parquet", make([0, 2, 0]))
     dataset = open_dataset(tmp_path / "a.parquet")
     assert dataset.skipped == {"no particles": 2}
-    assert sum(len(cloud) for cloud in dataset.batches()) == 1
+    assert sum(len(batch) for batch in dataset.batches()) == 1
 
 
 def test_a_jet_of_many_particles_keeps_the_hardest(tmp_path: Path, make: Jets) -> None:
@@ -183,13 +187,13 @@ def test_a_jet_of_many_particles_keeps_the_hardest(tmp_path: Path, make: Jets) -
     for name in ("part_px", "part_py", "part_pz", "part_energy"):
         columns[name][0][:12000] = columns[name][0][:12000][shuffled]
     write_shard(tmp_path / "a.parquet", columns)
-    (cloud,) = open_dataset(tmp_path / "a.parquet").batches(length=100, shuffle=False)
+    (batch,) = open_dataset(tmp_path / "a.parquet").batches(length=100, shuffle=False)
     pt = np.hypot(*(columns[name][0][:12000].astype(np.float32) for name in ("part_px", "part_py")))
     kept = np.sort(np.argsort(-pt, kind="stable")[:100])
     expected = columns["part_energy"][0][:12000][kept].astype(np.float32)
-    assert cloud.p4 is not None
-    np.testing.assert_array_equal(cloud.p4[0, :, 0].numpy(), expected)
-    assert cloud.mask.sum(dim=1).tolist() == [100, 3]
+    assert batch.p4 is not None
+    np.testing.assert_array_equal(batch.p4[0, :, 0].numpy(), expected)
+    assert batch.mask.sum(dim=1).tolist() == [100, 3]
 
 
 def test_a_list_where_a_number_belongs_is_refused(tmp_path: Path, make: Jets) -> None:

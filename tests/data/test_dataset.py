@@ -175,9 +175,9 @@ def test_an_empty_selection_reads_as_empty(folder: Path) -> None:
 def test_the_spec_names_what_the_batches_hold(folder: Path) -> None:
     dataset = open_dataset(folder)
     loader = dataset.batches(features="kinpid", targets=("event_id",))
-    cloud = next(iter(loader))
+    batch = next(iter(loader))
     assert loader.spec == dataset.spec("kinpid", targets=("event_id",))
-    assert (len(loader.spec.features), len(loader.spec.jet_features)) == (cloud.x.shape[2], cloud.jet.shape[1])
+    assert (len(loader.spec.features), len(loader.spec.row)) == (batch.x.shape[2], batch.row.shape[1])
     assert loader.spec.units["jet_pt"] == "GeV"
 
 

@@ -128,8 +128,8 @@ def test_features_are_bit_for_bit_those_of_weaver(real: Path) -> None:
     config = DataConfig(print_info=False, **benchmark().weaver_config(188))
     table = _read_files([str(real)], config.train_load_branches)
     theirs = _finalize_inputs(_build_new_variables(table, config.train_var_funcs), config)
-    clouds = open_dataset(real).batches(batch=100, shuffle=False)
-    (ours,) = clouds
+    batches = open_dataset(real).batches(batch=100, shuffle=False)
+    (ours,) = batches
     longest = ours.mask.shape[1]
     mask = ours.mask.numpy()
     np.testing.assert_array_equal(theirs["_pf_mask"][:, 0, :longest], mask)

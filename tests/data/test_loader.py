@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from jetkit.data.batch import Batch
 from jetkit.data.batching import Batching, Piece, share_of, windows_of
-from jetkit.data.cloud import Cloud
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.loader import Loader, dealt
 from jetkit.data.source import Source
@@ -24,28 +24,33 @@ def dataset(folder: Path) -> Dataset:
 
 
 def batches(dataset: Dataset, **options: Any) -> Loader:
-    return dataset.batches(**({"window": 1500, "batch": 64, "targets": ("row",)} | options))
+    return dataset.batches(**({"window": 1500, "batch": 64} | options))
 
 
-def rows_of(clouds: Iterable[Cloud]) -> list[int]:
-    return [int(row) for cloud in clouds for row in cloud.targets["row"]]
+def rows_of(found: Iterable[Batch]) -> list[int]:
+    return [row for batch in found for row in places(batch).tolist()]
 
 
-def same(first: Cloud, second: Cloud) -> bool:
+def places(batch: Batch) -> torch.Tensor:
+    assert batch.index.row is not None
+    return batch.index.row
+
+
+def same(first: Batch, second: Batch) -> bool:
     assert first.p4 is not None
     assert second.p4 is not None
     pairs = [(first.x, second.x), (first.p4, second.p4), (first.mask, second.mask), (first.label, second.label)]
-    return all(torch.equal(a, b) for a, b in [*pairs, (first.targets["row"], second.targets["row"])])
+    return all(torch.equal(a, b) for a, b in [*pairs, (places(first), places(second))])
 
 
 @pytest.mark.parametrize("options", [{}, {"bucket": True}, {"shuffle": False}, {"batch": 1}, {"window": 10**6}])
 def test_every_row_comes_exactly_once(dataset: Dataset, options: dict[str, Any]) -> None:
     loader = batches(dataset, **options)
     expected = len(loader)
-    clouds = list(loader)
-    assert sorted(rows_of(clouds)) == list(range(4000))
-    assert len(clouds) == expected
-    assert max(len(cloud) for cloud in clouds) <= loader.options.batch
+    found = list(loader)
+    assert sorted(rows_of(found)) == list(range(4000))
+    assert len(found) == expected
+    assert max(len(batch) for batch in found) <= loader.options.batch
 
 
 def test_without_shuffling_rows_come_as_stored(dataset: Dataset) -> None:
@@ -53,16 +58,16 @@ def test_without_shuffling_rows_come_as_stored(dataset: Dataset) -> None:
 
 
 def test_a_cloud_holds_the_columns_of_its_rows(dataset: Dataset) -> None:
-    cloud = next(iter(batches(dataset, targets=("row", "event_id", "part_d0val"), weight="jet_pt")))
-    columns = dataset.read(["part_pz", "part_d0val", "jet_pt", "jet_label", "event_id"], cloud.targets["row"].numpy())
-    assert cloud.p4 is not None
-    mask = cloud.mask.numpy()
-    np.testing.assert_array_equal(cloud.p4.numpy()[mask][:, 3], columns["part_pz"].values)  # type: ignore[union-attr]
-    np.testing.assert_array_equal(cloud.targets["part_d0val"].numpy()[mask], columns["part_d0val"].values)  # type: ignore[union-attr]
-    for found, name in [(cloud.weight, "jet_pt"), (cloud.label, "jet_label"), (cloud.targets["event_id"], "event_id")]:
+    batch = next(iter(batches(dataset, targets=("part_d0val",), event=True, weight="jet_pt")))
+    columns = dataset.read(["part_pz", "part_d0val", "jet_pt", "jet_label", "event_id"], places(batch).numpy())
+    assert batch.p4 is not None
+    mask = batch.mask.numpy()
+    np.testing.assert_array_equal(batch.p4.numpy()[mask][:, 3], columns["part_pz"].values)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(batch.cloud.targets["part_d0val"].numpy()[mask], columns["part_d0val"].values)  # type: ignore[union-attr]
+    for found, name in [(batch.weight, "jet_pt"), (batch.label, "jet_label"), (batch.index.event, "event_id")]:
         np.testing.assert_array_equal(found, columns[name])  # type: ignore[arg-type]
-    assert not cloud.x.numpy()[~mask].any()
-    assert not cloud.p4.numpy()[~mask].any()
+    assert not batch.x.numpy()[~mask].any()
+    assert not batch.p4.numpy()[~mask].any()
 
 
 def test_momenta_can_be_left_out(dataset: Dataset) -> None:
@@ -92,7 +97,7 @@ def test_classes_of_separate_shards_are_mixed(dataset: Dataset) -> None:
 
 def test_jets_of_one_batch_have_about_equal_length_where_asked(dataset: Dataset) -> None:
     def padding(**options: Any) -> float:
-        masks = [cloud.mask for cloud in batches(dataset, **options)]
+        masks = [batch.mask for batch in batches(dataset, **options)]
         return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
 
     assert padding(bucket=True) < 0.06
@@ -100,13 +105,13 @@ def test_jets_of_one_batch_have_about_equal_length_where_asked(dataset: Dataset)
 
 
 def test_batches_are_not_sorted_by_length(dataset: Dataset) -> None:
-    lengths = [cloud.mask.shape[1] for cloud in batches(dataset, window=10**6, bucket=True)]
+    lengths = [batch.mask.shape[1] for batch in batches(dataset, window=10**6, bucket=True)]
     assert abs(np.corrcoef(lengths, np.arange(len(lengths)))[0, 1]) < 0.65
 
 
 def test_padding_ends_with_the_longest_jet(dataset: Dataset) -> None:
-    for cloud in batches(dataset):
-        assert cloud.mask[:, -1].any()
+    for batch in batches(dataset):
+        assert batch.mask[:, -1].any()
 
 
 def test_seed_and_epoch_decide_the_order(dataset: Dataset) -> None:
@@ -119,7 +124,7 @@ def test_seed_and_epoch_decide_the_order(dataset: Dataset) -> None:
 
 
 def test_full_batches_only(dataset: Dataset) -> None:
-    sizes = {len(cloud) for cloud in batches(dataset, drop_last=True)}
+    sizes = {len(batch) for batch in batches(dataset, drop_last=True)}
     assert sizes == {64}
 
 
@@ -162,8 +167,8 @@ def test_two_loaders_do_not_disturb_each_other(dataset: Dataset) -> None:
     alone = rows_of(batches(dataset))
     first, second = iter(batches(dataset)), iter(batches(dataset, seed=5))
     mixed = []
-    for cloud in first:
-        mixed.append(cloud)
+    for batch in first:
+        mixed.append(batch)
         next(second)
     assert rows_of(mixed) == alone
 
@@ -180,7 +185,7 @@ def test_global_random_states_are_left_alone(dataset: Dataset) -> None:
 
 def test_batches_of_processes_are_equal_work_and_random_company(dataset: Dataset) -> None:
     def particles(epoch: int, **options: int) -> list[int]:
-        return [int(cloud.mask.sum()) for cloud in batches(dataset, batch=20, epoch=epoch, **options)]
+        return [int(batch.mask.sum()) for batch in batches(dataset, batch=20, epoch=epoch, **options)]
 
     shared = np.concatenate([np.array(particles(epoch, rank=0, world_size=2)) for epoch in range(4)])
     alone = np.concatenate([np.array(particles(epoch)) for epoch in range(4)])
@@ -200,8 +205,8 @@ def test_batches_of_processes_are_equal_work_and_random_company(dataset: Dataset
 @pytest.mark.parametrize("window", [100, 1500, 10**6])
 def test_ranks_share_the_rows_in_equal_numbers_of_batches(dataset: Dataset, world_size: int, window: int) -> None:
     ranks = [list(batches(dataset, rank=rank, world_size=world_size, window=window)) for rank in range(world_size)]
-    assert sorted(row for clouds in ranks for row in rows_of(clouds)) == list(range(4000))
-    assert len({len(clouds) for clouds in ranks}) == 1
+    assert sorted(row for found in ranks for row in rows_of(found)) == list(range(4000))
+    assert len({len(found) for found in ranks}) == 1
 
 
 @pytest.mark.parametrize("world_size", [2, 3, 5])
@@ -230,7 +235,7 @@ def test_unusable_rows_are_counted_anew_each_epoch(dataset: Dataset) -> None:
     loader = batches(dataset)
     loader._reader.classes = 2  # the 300 jets of the third class now have no class
     for _ in range(2):
-        assert 2 not in Counter(int(label) for cloud in loader for label in cloud.label)
+        assert 2 not in Counter(int(label) for batch in loader for label in batch.label)
         assert dict(loader.skipped) == {"a label that is not a class": 300}
 
 
@@ -242,7 +247,7 @@ def test_unusable_rows_are_counted_anew_each_epoch(dataset: Dataset) -> None:
         ({"batch": 1, "world_size": 2}, "option batch should be at least 2"),
         ({"colour": 1}, "unknown option colour: the options are batch, features"),
         ({"targets": ("jet_colour",)}, "no column jet_colour"),
-        ({"jet_features": ("jet_colour",)}, "no column jet_colour"),
+        ({"row": ("jet_colour",)}, "no column jet_colour"),
         ({"weight": "colour"}, "no column colour"),
         ({"features": "all"}, "unknown feature set 'all'"),
     ],

@@ -116,8 +116,8 @@ def test_a_damaged_file_is_one_sentence_or_as_many_jets(tmp_path: Path, make: Je
             content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
     try:
-        loader = open_dataset(path).batches(batch=2, features="kin", jet_features=())
-        assert sum(len(cloud) for cloud in loader) + loader.skipped.total() == 5
+        loader = open_dataset(path).batches(batch=2, features="kin", row=())
+        assert sum(len(batch) for batch in loader) + loader.skipped.total() == 5
     except JetkitError as error:
         assert "a.arrow" in str(error)  # noqa: PT017
     finally:

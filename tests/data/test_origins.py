@@ -55,11 +55,11 @@ def test_it_is_the_nearest_on_the_cylinder(make: Make) -> None:
 
 
 def test_jets_of_a_class_without_a_resonance_have_none(folder: Path) -> None:
-    (cloud,) = open_dataset(folder).batches(features="kin", targets=("part_origin",), shuffle=False)
-    origin, top = cloud.targets["part_origin"], cloud.label == 1
-    assert origin.shape == cloud.mask.shape
-    assert (origin[~top][cloud.mask[~top]] == -1).all()
-    assert set(origin[top][cloud.mask[top]].tolist()) == {0, 1, 2}
+    (batch,) = open_dataset(folder).batches(features="kin", targets=("part_origin",), shuffle=False)
+    origin, top = batch.cloud.targets["part_origin"], batch.label == 1
+    assert origin.shape == batch.mask.shape
+    assert (origin[~top][batch.mask[~top]] == -1).all()
+    assert set(origin[top][batch.mask[top]].tolist()) == {0, 1, 2}
 
 
 def test_origins_stay_with_their_particles_where_a_jet_is_cut(folder: Path) -> None:
@@ -67,7 +67,7 @@ def test_origins_stay_with_their_particles_where_a_jet_is_cut(folder: Path) -> N
     (whole,), (cut,) = (open_dataset(folder).batches(length=length, **options) for length in (128, 6))
     for jet in range(5):
         kept = cut.mask[jet].sum()
-        assert cut.targets["part_origin"][jet, :kept].equal(whole.targets["part_origin"][jet, :kept])
+        assert cut.cloud.targets["part_origin"][jet, :kept].equal(whole.cloud.targets["part_origin"][jet, :kept])
 
 
 def test_a_dataset_that_tells_no_origin_says_so(make: Make, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.loader import LONELY, Loader
 from jetkit.data.shards import write_shard
@@ -36,7 +37,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, make: Jets) -> Dataset:
 
 
 def batches(dataset: Dataset, **options: Any) -> Loader:
-    return dataset.batches(**({"window": 900, "batch": 64, "targets": ("row", "twin"), "twins": True} | options))
+    return dataset.batches(**({"window": 900, "batch": 64, "targets": ("twin",), "twins": True} | options))
+
+
+def pair_of(batch: Batch) -> torch.Tensor:
+    assert batch.index.pair is not None
+    return batch.index.pair
 
 
 def pairs_in(dataset: Dataset) -> list[int]:
@@ -59,19 +65,21 @@ def pairs_in(dataset: Dataset) -> list[int]:
 def test_a_batch_holds_whole_pairs_and_each_comes_once(dataset: Dataset, options: dict[str, Any]) -> None:
     loader = batches(dataset, **options)
     expected, seen = len(loader), []
-    clouds = list(loader)
-    for cloud in clouds:
-        assert 0 < len(cloud) <= loader.options.batch
-        assert torch.equal(cloud.targets["pair"][0::2], cloud.targets["pair"][1::2])
-        assert cloud.targets["twin"].tolist() == [0, 1] * (len(cloud) // 2)
-        seen += cloud.targets["pair"][0::2].tolist()
+    found = list(loader)
+    for batch in found:
+        assert 0 < len(batch) <= loader.options.batch
+        assert torch.equal(pair_of(batch)[0::2], pair_of(batch)[1::2])
+        assert batch.targets["twin"].tolist() == [0, 1] * (len(batch) // 2)
+        seen += pair_of(batch)[0::2].tolist()
     assert sorted(seen) == sorted(set(pairs_in(dataset)))
-    assert len(clouds) == expected
+    assert len(found) == expected
     assert not loader.skipped
 
 
 def test_pairs_are_shuffled_with_each_other(dataset: Dataset) -> None:
-    row = next(iter(batches(dataset, window=10**6))).targets["row"][0::2]
+    row = next(iter(batches(dataset, window=10**6))).index.row
+    assert row is not None
+    row = row[0::2]
     assert (row % 2 == 0).all()
     assert abs(np.corrcoef(row, np.arange(len(row)))[0, 1]) < 0.7
     assert row.max() - row.min() > 1500
@@ -79,7 +87,7 @@ def test_pairs_are_shuffled_with_each_other(dataset: Dataset) -> None:
 
 def test_twins_of_about_equal_length_share_a_batch_where_asked(dataset: Dataset) -> None:
     def longest(**options: Any) -> float:
-        return float(np.mean([cloud.mask.shape[1] for cloud in batches(dataset, **options)]))
+        return float(np.mean([batch.mask.shape[1] for batch in batches(dataset, **options)]))
 
     assert longest(bucket=True) < 0.85 * longest()
 
@@ -89,11 +97,11 @@ def test_twins_of_about_equal_length_share_a_batch_where_asked(dataset: Dataset)
 def test_processes_share_whole_pairs(dataset: Dataset, world_size: int, drop_last: bool) -> None:
     options = {"world_size": world_size, "drop_last": drop_last, "batch": 15}
     ranks = [list(batches(dataset, rank=rank, **options)) for rank in range(world_size)]
-    pairs = [cloud.targets["pair"] for clouds in ranks for cloud in clouds]
+    pairs = [pair_of(batch) for found in ranks for batch in found]
     assert all(torch.equal(pair[0::2], pair[1::2]) for pair in pairs)
     seen = torch.cat(pairs)[0::2].tolist()
     assert len(set(seen)) == len(seen)
-    assert len({len(clouds) for clouds in ranks}) == 1
+    assert len({len(found) for found in ranks}) == 1
     if drop_last:
         assert {len(pair) for pair in pairs} == {14}
     else:
@@ -107,10 +115,10 @@ def test_a_restored_position_goes_on_with_the_same_pairs(dataset: Dataset, stop:
     for _ in range(stop):
         next(stream)
     state = json.loads(json.dumps(loader.state_dict()))
-    rest = [cloud.x for cloud in stream]
+    rest = [batch.x for batch in stream]
     restored = batches(dataset)
     restored.load_state_dict(state)
-    again = [cloud.x for cloud in restored]
+    again = [batch.x for batch in restored]
     assert len(rest) == len(again) == len(batches(dataset)) - stop
     assert all(torch.equal(a, b) for a, b in zip(rest, again, strict=True))
 
@@ -129,7 +137,7 @@ def test_jets_whose_twin_is_not_there_are_left_out_and_counted(dataset: Dataset)
     number, count = np.unique(pairs_in(chosen), return_counts=True)
     loader = batches(chosen)
     for _ in range(2):
-        seen = [pair for cloud in loader for pair in cloud.targets["pair"][0::2].tolist()]
+        seen = [pair for batch in loader for pair in pair_of(batch)[0::2].tolist()]
         assert sorted(seen) == number[count == 2].tolist()
         assert dict(loader.skipped) == {LONELY: int((count == 1).sum())}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,11 +23,13 @@ class Batching:
     """
 
     batch: int = 128
-    """Most jets in a batch; batches of a window differ by at most one jet."""
-    features: str | tuple[str, ...] = "full"
-    """Feature set: momentum, kin, kinpid or full; or columns of particles, hits or cells, taken as they are."""
+    """Most rows in a batch; batches of a window differ by at most one row."""
+    features: Any = "full"
+    """A set (momentum, kin, kinpid, full), columns of objects and rows, taken as they are, or a feature table."""
+    row: tuple[Any, ...] | None = None
+    """Features of the row (default: those that ``features`` names, else those of JET_FEATURES that are there)."""
     length: int = 128
-    """Most particles of a jet: those of largest pT are kept, in stored order. Objects without momenta are all kept."""
+    """Most particles of a row: those of largest pT are kept, in stored order. Objects without momenta are all kept."""
     shuffle: bool = True
     """False: stored order."""
     seed: int = 0
@@ -35,31 +37,41 @@ class Batching:
     window: int = 20000
     """Rows in memory at once, which are shuffled with each other."""
     bucket: bool = False
-    """Put jets of about equal length into a batch, so that little is padded (only where shuffled). Such a batch is no
+    """Put rows of about equal length into a batch, so that little is padded (only where shuffled). Such a batch is no
     random one: do not train a model with batch normalisation on it, whose statistics would tell the multiplicity."""
     twins: bool = False
-    """Whole pairs of twins only, one after the other in the batch (``x[0::2]`` and ``x[1::2]``), with their target
-    ``pair``; jets whose twin is not there are left out."""
+    """Whole pairs of twins only, one after the other in the batch (``x[0::2]`` and ``x[1::2]``), with their number in
+    ``index.pair``; rows whose twin is not there are left out."""
     drop_last: bool = False
     """Full batches only; a window's last rows are left out of this epoch."""
     p4: bool = True
-    """Whether clouds carry four-momenta."""
-    jet_features: tuple[str, ...] | None = None
-    """Columns of the jet (default: those of JET_FEATURES that are there)."""
-    targets: tuple[str, ...] = ()
-    """Further columns, per jet or per particle; ``row`` is the place of the jet in the dataset."""
+    """Whether collections carry four-momenta."""
+    targets: Any = ()
+    """Columns to learn, of the row or of objects; a mapping also gives their kind: class names, their number, real,
+    flag or index."""
+    arrays: Any = ()
+    """List columns of fixed length that become arrays; a mapping also gives the shape of a row."""
+    links: tuple[str, ...] = ()
+    """Columns such as hit_particle: for each object of the first kind its place among those of the second; −1: none."""
     weight: str | None = None
-    """Column with the weight of the jet (default: 1)."""
+    """Column with the weight of the row, which may be negative (default: 1)."""
+    event: bool = False
+    """Whether batches carry ``index.event``."""
     rank: int = 0
     world_size: int = 1
     """Of ``world_size`` processes each gets other rows and an equal number of batches. Where shuffled, each gets the
-    same classes (:func:`share_of`), and batches of about as many particles (:func:`jetkit.data.loader.dealt`), so that
+    same classes (:func:`share_of`), and batches of about as many objects (:func:`jetkit.data.loader.dealt`), so that
     no process waits for another."""
 
     def __post_init__(self) -> None:
-        for name in ("features", "jet_features", "targets"):
-            if getattr(self, name) is not None and not isinstance(getattr(self, name), str):
-                object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("features", "row", "targets", "arrays", "links"):
+            value = getattr(self, name)
+            if isinstance(value, str) and name != "features":
+                raise JetkitError(f"option {name} should be a list of columns, got {value!r}: write [{value}]")
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+            elif isinstance(value, Mapping):
+                object.__setattr__(self, name, dict(value))
         for name, least in {"batch": 1, "length": 1, "window": 1, "world_size": 1, "epoch": 0, "seed": 0}.items():
             if getattr(self, name) < least:
                 raise JetkitError(f"option {name} should be at least {least}, got {getattr(self, name)}")
@@ -70,9 +82,14 @@ class Batching:
         if self.twins and self.batch < 2:
             raise JetkitError("option batch should be at least 2 where jets come as twins")
 
+    def shared(self, worker: int, workers: int, epoch: int) -> Batching:
+        """Options of one of the workers of this process, which share its rows, some epochs later."""
+        rank, world = self.rank * workers + worker, self.world_size * workers
+        return replace(self, rank=rank, world_size=world, epoch=self.epoch + epoch)
+
     @property
     def together(self) -> int:
-        """Jets that no batch parts."""
+        """Rows that no batch parts."""
         return 2 if self.twins else 1
 
     @classmethod

@@ -1,163 +1,231 @@
-"""A block: the usable jets of one row group, with their features; unusable rows are counted by reason."""
+"""A block: the usable rows of one row group as flat arrays; unusable rows are counted by reason."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from jetkit.data.columns import P4_COLUMNS
-from jetkit.data.features import Features, all_finite, feature_columns, objects_of, particle_features
+from jetkit.data.batch import LABEL
+from jetkit.data.features import all_finite, compute_features
+from jetkit.data.layout import LABEL_COLUMN, Collection, Columns, Layout, axis_columns, list_columns
 from jetkit.data.origins import ORIGIN, ORIGIN_COLUMNS, nearest_decay_products
 from jetkit.data.ragged import Array, Ragged, Values, take_rows
 from jetkit.data.shards import ShardReader
+from jetkit.data.spec import TargetSpec
+from jetkit.data.twins import PAIR
 from jetkit.data.usable import REASONS, judge_particles
 from jetkit.errors import JetkitError
 from jetkit.kernels import kernel
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
-    """Jets of one row group; the counts[i] particles of jet i begin at column starts[i] of x and p4."""
+class Objects:
+    """One collection in many rows; the counts[i] objects of row i begin at column starts[i] of x and p4."""
 
-    starts: Int[np.ndarray, " jets"]
-    counts: Int[np.ndarray, " jets"]
+    starts: Int[np.ndarray, " rows"]
+    counts: Int[np.ndarray, " rows"]
     x: Float[np.ndarray, "F total"]
     p4: Float[np.ndarray, "4 total"] | Float[np.ndarray, "0 total"]
     """Without rows where the objects have no momenta."""
-    jet: Float[np.ndarray, "jets G"]
-    label: Int[np.ndarray, " jets"]
-    weight: Float[np.ndarray, " jets"]
+    targets: Mapping[str, Array] = field(default_factory=dict)
+    links: Mapping[str, Int[np.ndarray, " total"]] = field(default_factory=dict)
+    """Collection → place among its objects in the same row, −1: to none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Rows of one row group."""
+
+    sets: Mapping[str, Objects]
+    row: Float[np.ndarray, "rows G"]
+    arrays: Mapping[str, Float[np.ndarray, "rows ..."]]
     targets: Mapping[str, Array]
-    """A value per jet, or for ``part_…`` per particle (for hits ``hit_…`` per hit)."""
-    rows: Int[np.ndarray, " jets"]
-    """Place of each jet among the rows that were asked for."""
+    """A value per row; ``label`` is one of them."""
+    weight: Float[np.ndarray, " rows"]
+    rows: Int[np.ndarray, " rows"]
+    """Place of each row among those that were asked for."""
+    event: Int[np.ndarray, " rows"] | None
+    pair: Int[np.ndarray, " rows"] | None
     skipped: Mapping[str, int]
     """Reason → number of rows left out."""
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def work(self) -> Int[np.ndarray, " rows"]:
+        """Number of objects of the first collection in each row."""
+        first = next(iter(self.sets.values()), None)
+        return np.ones(len(self), np.int64) if first is None else first.counts
+
+
+@dataclass(eq=False)
+class _Flat:
+    """Columns of one collection as they are read, before rows are left out."""
+
+    values: dict[str, Array]
+    offsets: Int[np.ndarray, " rows+1"]
+
 
 class BlockReader:
-    """Reads row groups as blocks, for one choice of features, jet features and targets.
+    """Reads row groups as blocks, for one layout; ``length`` is the most objects of a row where they have momenta.
 
     Raises:
         JetkitError: a column that is needed is absent.
     """
 
-    def __init__(
-        self,
-        available: Sequence[str],
-        classes: Sequence[str],
-        *,
-        features: Features | None = None,
-        length: int | None = None,
-        jet_features: Sequence[str] = (),
-        targets: Sequence[str] = (),
-        weight: str | None = None,
-    ) -> None:
-        self.features, self.length, self.classes, self.weight = features, length, len(classes), weight
-        self.jet_features, self.targets = tuple(jet_features), tuple(targets)
-        self.labelled = "jet_label" in available
-        self.objects = objects_of(features)
-        columns = isinstance(features, Sequence) and not isinstance(features, str)
-        self.momenta = not columns or (self.objects == "part" and set(P4_COLUMNS) <= set(available))
-        self.origins = ORIGIN in targets and ORIGIN not in available and set(ORIGIN_COLUMNS) <= set(available)
-        momenta = P4_COLUMNS if self.momenta else ()
-        stored = [name for name in self.targets if not (self.origins and name == ORIGIN)]
-        named = [*self.jet_features, *stored, *([weight] if weight else []), *momenta]
-        absent = [name for name in named if name not in available]
-        if absent:
-            raise JetkitError(f"the dataset has no column {', '.join(absent)}: it has {', '.join(available)}")
-        needed = [] if features is None else feature_columns(features, available)
-        self.columns = list(dict.fromkeys([*needed, *named, *(["jet_label"] if self.labelled else [])]))
+    def __init__(self, layout: Layout, columns: Columns, *, length: int | None = None) -> None:
+        self.layout, self.length, self.classes = layout, length, len(columns.classes)
+        self.origins = ORIGIN in layout.targets and ORIGIN not in columns.types
+        self._lists = {name: list_columns(name, one, columns) for name, one in layout.sets.items()}
+        axes = [name for one in layout.sets.values() for name in axis_columns(one, columns)]
+        self._axes = tuple(dict.fromkeys(axes))
+        self._flat = tuple(dict.fromkeys([*layout.row_columns, *self._axes]))
+        lists = [name for names in self._lists.values() for name in names]
+        self._columns = list(dict.fromkeys([*lists, *self._flat, *layout.arrays]))
 
     def read(self, shard: ShardReader, group: int, rows: Int[np.ndarray, " rows"]) -> Block:
-        """Usable jets among some rows of one row group.
+        """Return the usable rows among some rows of one row group.
 
         Raises:
             JetkitError: the file is damaged, or a column has a type that does not fit its use.
         """
         told = self.origins and set(ORIGIN_COLUMNS) <= set(shard.columns)
-        read = [*self.columns, *(ORIGIN_COLUMNS if told else [])]
-        columns = {name: take_rows(column, rows) for name, column in shard.read(read, [group]).items()}
-        decays = [_list(columns.pop(name)) for name in ORIGIN_COLUMNS] if told else []
+        wanted = [*self._columns, *(ORIGIN_COLUMNS if told else [])]
+        columns = {name: take_rows(column, rows) for name, column in shard.read(wanted, [group]).items()}
         reasons = np.zeros(len(rows), np.uint8)
-        flat, offsets = _flatten(columns, self.objects, reasons, shard)
+        row = {name: _number(columns[name], name, shard) for name in self._flat}
+        flat = {name: _flatten(columns, names, reasons, shard) for name, names in self._lists.items()}
         if self.origins:
-            p3 = _p4_table(flat)[1:]
-            flat[ORIGIN] = nearest_decay_products(p3, offsets, *decays) if told else np.full(p3.shape[1], -1)
-        p4 = np.empty((0, offsets[-1]), np.float32)
-        if self.momenta:
-            flat, offsets = self._cut(flat, offsets)
-            p4 = _p4_table(flat)
-            judge_particles(p4[0], p4[1], p4[2], p4[3], offsets, reasons)
-        counts = np.diff(offsets)
-        reasons[(reasons == 0) & (counts == 0)] = REASONS.index("no particles")
-        label, jet, weight = self._jet_columns(flat, reasons)
-        if self.features is None:
-            x = np.empty((0, p4.shape[1]), np.float32)
-        else:
-            x = particle_features(flat, counts, self.features)
-            _judge_features(x, offsets, reasons)
+            decays = [_list(columns[name]) for name in ORIGIN_COLUMNS] if told else []
+            _add_origins(flat["part"], decays)
+        sets = {name: self._objects(name, one, flat, row, reasons) for name, one in self.layout.sets.items()}
+        values, weight = self._row_columns(row, reasons)
+        targets = {name: row[name] for name, one in self.layout.targets.items() if not one.of}
+        if self.layout.labelled:
+            targets = {LABEL: self._label(row[LABEL_COLUMN], reasons), **targets}
+        arrays = {
+            name: _array(columns[name], name, shape, reasons, shard) for name, shape in self.layout.arrays.items()
+        }
         keep = np.flatnonzero(reasons == 0)
-        targets = {name: flat[name] if self.is_list(name) else flat[name][keep] for name in self.targets}
         skipped = {REASONS[code]: count for code, count in sorted(Counter(reasons[reasons > 0].tolist()).items())}
-        return Block(offsets[keep], counts[keep], x, p4, jet[keep], label[keep], weight[keep], targets, keep, skipped)
+        return Block(
+            {name: _kept(one, keep) for name, one in sets.items()},
+            values[keep],
+            {name: array[keep] for name, array in arrays.items()},
+            {name: array[keep] for name, array in targets.items()},
+            weight[keep],
+            keep,
+            row["event_id"][keep] if self.layout.event else None,
+            row[PAIR][keep] if self.layout.pair else None,
+            skipped,
+        )
 
-    def is_list(self, name: str) -> bool:
-        """Whether a column has a value per particle, and not one per jet."""
-        return name.startswith(f"{self.objects}_")
+    def _objects(
+        self, name: str, one: Collection, flat: Mapping[str, _Flat], row: Mapping[str, Array], reasons: Array
+    ) -> Objects:
+        """One collection, cut to the longest length, with the rows marked that cannot be used."""
+        first = name == next(iter(self.layout.sets))
+        here = flat[name]
+        keep = self._keep(here, one)
+        values, offsets = here.values, here.offsets
+        ends = [(to, here.values[column]) for column, to in one.links.items()]
+        links = {to: _judged_links(link, offsets, flat[to].offsets, reasons) for to, link in ends}
+        if keep is not None:
+            values = {key: array[keep] for key, array in values.items()}
+            links = {to: link[keep] for to, link in links.items()}
+            assert self.length is not None
+            offsets = np.concatenate([[0], np.cumsum(np.minimum(np.diff(offsets), self.length))])
+        for to in links:
+            gone = self._keep(flat[to], self.layout.sets[to])
+            if gone is not None:
+                links[to] = _moved(links[to], offsets, gone, flat[to].offsets)
+        p4 = np.empty((0, offsets[-1]), np.float32)
+        if one.momenta:
+            p4 = _table(values, one.momenta)
+            judge_particles(p4[0], p4[1], p4[2], p4[3], offsets, reasons, first)
+        counts = np.diff(offsets)
+        if first:
+            reasons[(reasons == 0) & (counts == 0)] = REASONS.index("no particles")
+        axes = {key: row[key] for key in self._axes}
+        x = compute_features(values | axes, counts, one.features)
+        _judge_features(x, offsets, reasons)
+        for key in one.targets:
+            _judge_classes(values[key], self.layout.targets[key], reasons, offsets)
+        return Objects(offsets[:-1], counts, x, p4, {key: values[key] for key in one.targets}, links)
 
-    def _cut(self, flat: dict[str, Array], offsets: Array) -> tuple[dict[str, Array], Array]:
-        """Leave the ``length`` particles of largest pT, in stored order, of every longer jet."""
-        if self.length is None or len(offsets) < 2 or np.diff(offsets).max() <= self.length:
-            return flat, offsets
-        keep = _leading(flat["part_px"], flat["part_py"], offsets, self.length)
-        cut = {name: values[keep] if self.is_list(name) else values for name, values in flat.items()}
-        return cut, np.concatenate([[0], np.cumsum(np.minimum(np.diff(offsets), self.length))])
+    def _keep(self, flat: _Flat, one: Collection) -> Array | None:
+        """Mask of the ``length`` objects of largest pT of each row; None where all are kept."""
+        counts = np.diff(flat.offsets)
+        if self.length is None or not one.momenta or not len(counts) or counts.max() <= self.length:
+            return None
+        kept: Array = _leading(flat.values[one.momenta[1]], flat.values[one.momenta[2]], flat.offsets, self.length)
+        return kept
 
-    def _jet_columns(self, flat: Mapping[str, Array], reasons: Array) -> tuple[Array, Array, Array]:
-        """Label, jet features and weight of each row."""
+    def _row_columns(self, row: Mapping[str, Array], reasons: Array) -> tuple[Array, Array]:
+        """Features and weight of each row."""
         size = len(reasons)
-        jet = np.empty((size, len(self.jet_features)), np.float32)
+        values = compute_features(row, np.ones(size, np.int64), self.layout.row).T
         with np.errstate(over="ignore"):
-            for index, name in enumerate(self.jet_features):
-                jet[:, index] = flat[name]
-            weight = flat[self.weight].astype(np.float32) if self.weight else np.ones(size, np.float32)
-        finite = np.isfinite(jet).all(axis=1) & np.isfinite(weight)
+            weight = row[self.layout.weight].astype(np.float32) if self.layout.weight else np.ones(size, np.float32)
+        finite = np.isfinite(values).all(axis=1) & np.isfinite(weight)
+        for name, one in self.layout.targets.items():
+            if not one.of and one.kind == "real":
+                finite &= np.isfinite(row[name])
+            elif not one.of:
+                _judge_classes(row[name], one, reasons)
         reasons[(reasons == 0) & ~finite] = REASONS.index("a jet column with NaN or infinity")
-        if not self.labelled:
-            return np.full(size, -1), jet, weight
-        stored = flat["jet_label"]
-        label = np.full(size, -2) if stored.dtype.kind == "f" else stored.astype(np.int64)
+        return np.ascontiguousarray(values), weight
+
+    def _label(self, stored: Array, reasons: Array) -> Array:
+        """Index of the class of each row, −1 where unknown."""
+        label = np.full(len(stored), -2) if stored.dtype.kind == "f" else stored.astype(np.int64)
         if stored.dtype.kind == "f":
             whole = np.isfinite(stored) & (np.abs(stored) < 2**31) & (stored == np.round(stored))
             label[whole] = stored[whole].astype(np.int64)
         wrong = (label < -1) | (label >= self.classes)
         reasons[(reasons == 0) & wrong] = REASONS.index("a label that is not a class")
-        return label, jet, weight
+        return label
 
 
 def merge(blocks: Sequence[Block]) -> Block:
-    """One block of several; x and p4 now have a row per particle: (total, F) and (total, 4)."""
-    shifts = np.cumsum([0, *(block.p4.shape[1] for block in blocks)])
+    """Return one block of several; x and p4 now have a row per object: (total, F) and (total, 4)."""
     skipped: Counter[str] = Counter()
     for block in blocks:
         skipped.update(block.skipped)
+    first = blocks[0]
     return Block(
-        starts=np.concatenate([block.starts + shift for block, shift in zip(blocks, shifts, strict=False)]),
-        counts=np.concatenate([block.counts for block in blocks]),
-        x=_transposed([block.x for block in blocks]),
-        p4=_transposed([block.p4 for block in blocks]),
-        jet=np.concatenate([block.jet for block in blocks]),
-        label=np.concatenate([block.label for block in blocks]),
-        weight=np.concatenate([block.weight for block in blocks]),
-        targets={name: np.concatenate([block.targets[name] for block in blocks]) for name in blocks[0].targets},
-        rows=np.concatenate([block.rows for block in blocks]),
-        skipped=skipped,
+        {name: _merged([block.sets[name] for block in blocks]) for name in first.sets},
+        np.concatenate([block.row for block in blocks]),
+        {name: np.concatenate([block.arrays[name] for block in blocks]) for name in first.arrays},
+        {name: np.concatenate([block.targets[name] for block in blocks]) for name in first.targets},
+        np.concatenate([block.weight for block in blocks]),
+        np.concatenate([block.rows for block in blocks]),
+        _joined([block.event for block in blocks]),
+        _joined([block.pair for block in blocks]),
+        skipped,
     )
+
+
+def _merged(parts: Sequence[Objects]) -> Objects:
+    shifts = np.cumsum([0, *(part.p4.shape[1] for part in parts)])
+    return Objects(
+        np.concatenate([part.starts + shift for part, shift in zip(parts, shifts, strict=False)]),
+        np.concatenate([part.counts for part in parts]),
+        _transposed([part.x for part in parts]),
+        _transposed([part.p4 for part in parts]),
+        {name: np.concatenate([part.targets[name] for part in parts]) for name in parts[0].targets},
+        {name: np.concatenate([part.links[name] for part in parts]) for name in parts[0].links},
+    )
+
+
+def _joined(parts: Sequence[Array | None]) -> Array | None:
+    found = [part for part in parts if part is not None]
+    return np.concatenate(found) if found else None
 
 
 def _transposed(tables: Sequence[Float[np.ndarray, "F _"]]) -> Float[np.ndarray, "total F"]:
@@ -177,15 +245,29 @@ def _transpose(table: Array, out: Array) -> None:
             out[j, k] = table[k, j]
 
 
-def _flatten(
-    columns: Mapping[str, Values], objects: str, reasons: Array, shard: ShardReader
-) -> tuple[dict[str, Array], Array]:
-    """Flat arrays, and the offsets that all particle columns share; rows where lengths differ lose their particles."""
-    for name, column in columns.items():
-        if isinstance(column, Ragged) != name.startswith(f"{objects}_"):
-            kind = "a list" if name.startswith(f"{objects}_") else "one number"
-            raise JetkitError(f"{shard.path}: column {name} should hold {kind} per row to be used in a Cloud")
-    lists = {name: column for name, column in columns.items() if isinstance(column, Ragged)}
+def _kept(one: Objects, keep: Array) -> Objects:
+    return Objects(one.starts[keep], one.counts[keep], one.x, one.p4, one.targets, one.links)
+
+
+def _number(column: Values, name: str, shard: ShardReader) -> Array:
+    if isinstance(column, Ragged):
+        raise JetkitError(f"{shard.path}: column {name} should hold one number per row to be used in a batch")
+    return column
+
+
+def _list(column: Values) -> Ragged:
+    assert isinstance(column, Ragged), "a column of the hard process holds a list per row"
+    return column
+
+
+def _flatten(columns: Mapping[str, Values], names: Sequence[str], reasons: Array, shard: ShardReader) -> _Flat:
+    """Flat arrays, and the offsets that all share; rows where lengths differ lose their objects."""
+    lists: dict[str, Ragged] = {}
+    for name in names:
+        column = columns[name]
+        if not isinstance(column, Ragged):
+            raise JetkitError(f"{shard.path}: column {name} should hold a list per row to be used in a batch")
+        lists[name] = column
     counts = next(iter(lists.values())).counts
     unequal = np.zeros(len(reasons), bool)
     for column in lists.values():
@@ -193,14 +275,8 @@ def _flatten(
     reasons[unequal] = REASONS.index("particle lists of unequal lengths")
     if unequal.any():
         lists = {name: _emptied(column, unequal) for name, column in lists.items()}
-    flat = {name: column for name, column in columns.items() if not isinstance(column, Ragged)}
     offsets = next(iter(lists.values())).offsets.astype(np.int64)
-    return flat | {name: column.values for name, column in lists.items()}, offsets
-
-
-def _list(column: Values) -> Ragged:
-    assert isinstance(column, Ragged), "a column of the hard process holds a list per jet"
-    return column
+    return _Flat({name: column.values for name, column in lists.items()}, offsets)
 
 
 def _emptied(column: Ragged, rows: Array) -> Ragged:
@@ -209,22 +285,66 @@ def _emptied(column: Ragged, rows: Array) -> Ragged:
     return Ragged(values, np.concatenate([[0], np.cumsum(np.where(rows, 0, column.counts))]))
 
 
-def _p4_table(flat: Mapping[str, Array]) -> Float[np.ndarray, "4 total"]:
+def _add_origins(flat: _Flat, decays: Sequence[Ragged]) -> None:
+    """Number of the decay product nearest to each particle, where the file tells decay products."""
+    momenta = _table(flat.values, ("part_px", "part_py", "part_pz"))
+    found = nearest_decay_products(momenta, flat.offsets, *decays) if decays else np.full(momenta.shape[1], -1)
+    flat.values[ORIGIN] = found
+
+
+def _table(values: Mapping[str, Array], names: Sequence[str]) -> Float[np.ndarray, "4 total"]:
     with np.errstate(over="ignore"):
-        return np.stack([flat[name].astype(np.float32, copy=False) for name in P4_COLUMNS])
+        return np.stack([values[name].astype(np.float32, copy=False) for name in names])
+
+
+def _array(column: Values, name: str, shape: tuple[int, ...] | None, reasons: Array, shard: ShardReader) -> Array:
+    """A list column of fixed length as an array with this shape of a row."""
+    counts = column.counts if isinstance(column, Ragged) else np.ones(len(column), np.int64)
+    size = int(np.prod(shape)) if shape else int(counts[0]) if len(counts) else 0
+    if (counts != size).any():
+        raise JetkitError(f"{shard.path}: lists of {name} should all have {size} numbers to be used as an array")
+    values = column.values if isinstance(column, Ragged) else column
+    with np.errstate(over="ignore"):
+        table: Array = np.ascontiguousarray(values, np.float32).reshape(len(counts), size)
+    finite = np.isfinite(table).all(axis=1)
+    reasons[(reasons == 0) & ~finite] = REASONS.index("a feature with NaN or infinity")
+    return table.reshape(len(table), *shape) if shape else table
 
 
 def _judge_features(x: Array, offsets: Array, reasons: Array) -> None:
     """Mark rows with a feature that is not finite."""
     if not all_finite(x):
         broken = np.flatnonzero(~np.isfinite(x).all(axis=0))
-        jets = np.searchsorted(offsets, broken, side="right") - 1
-        reasons[jets[reasons[jets] == 0]] = REASONS.index("a feature with NaN or infinity")
+        rows = np.searchsorted(offsets, broken, side="right") - 1
+        reasons[rows[reasons[rows] == 0]] = REASONS.index("a feature with NaN or infinity")
+
+
+def _judge_classes(values: Array, target: TargetSpec, reasons: Array, offsets: Array | None = None) -> None:
+    """Mark rows with a value, of the row or of an object, that is none of the classes (negative: unknown)."""
+    if target.kind != "class":
+        return
+    wrong = np.flatnonzero((values >= len(target.classes)) | ((values != np.round(values)) & np.isfinite(values)))
+    if len(wrong):
+        rows = wrong if offsets is None else np.searchsorted(offsets, wrong, side="right") - 1
+        reasons[rows[reasons[rows] == 0]] = REASONS.index("a label that is not a class")
+
+
+def _judged_links(link: Array, offsets: Array, to_offsets: Array, reasons: Array) -> Int[np.ndarray, " total"]:
+    """Links as whole numbers; rows with one that leads to no object are marked, and theirs lead nowhere."""
+    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    with np.errstate(invalid="ignore"):
+        whole = link.astype(np.int64)
+    wrong = (whole != link) | (whole < -1) | (whole >= np.diff(to_offsets)[owner])
+    if wrong.any():
+        rows = owner[wrong]
+        reasons[rows[reasons[rows] == 0]] = REASONS.index("a link to an object that is not there")
+        whole[wrong] = -1
+    return whole
 
 
 @kernel
 def _leading(px: Array, py: Array, offsets: Array, length: int) -> Array:
-    """True for the ``length`` particles of largest pT of each jet (the earlier of two equal ones)."""
+    """True for the ``length`` objects of largest pT of each row (the earlier of two equal ones)."""
     keep = np.ones(len(px), np.bool_)
     for i in range(len(offsets) - 1):
         start, stop = offsets[i], offsets[i + 1]
@@ -234,3 +354,18 @@ def _leading(px: Array, py: Array, offsets: Array, length: int) -> Array:
             for j in order[length:]:
                 keep[start + j] = False
     return keep
+
+
+@kernel
+def _moved(link: Array, offsets: Array, keep: Array, to_offsets: Array) -> Array:
+    """Links to objects of which some are gone: −1 to those, the new place of the others."""
+    out = link.copy()
+    places = np.cumsum(keep)
+    for i in range(len(offsets) - 1):
+        start = to_offsets[i]
+        before = places[start - 1] if start > 0 else 0
+        for j in range(offsets[i], offsets[i + 1]):
+            if link[j] >= 0:
+                k = start + link[j]
+                out[j] = places[k] - before - 1 if keep[k] else -1
+    return out

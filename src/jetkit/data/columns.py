@@ -102,6 +102,7 @@ COLUMNS: dict[str, Column] = {
     "jet_mass": Column("float32", "GeV", "invariant mass of the jet"),
     "jet_rank": Column("int32", "1", "place of the jet in its event by transverse momentum, from 0"),
     "event_mjj": Column("float32", "GeV", "invariant mass of the two hardest jets"),
+    "event_weight": Column("float32", "1", "weight of the event by its generator; may be negative"),
 }
 """Every column that jetkit writes, the 54 of JetClass-II first. A dataset may hold a part of them, and more."""
 

@@ -26,7 +26,7 @@ from jetkit.data.readers.complete import complete
 from jetkit.data.readers.reader import Reader, Rows
 from jetkit.data.shards import Memory, shard_in_memory, write_shard
 from jetkit.errors import JetkitError
-from jetkit.registry import create, entry, hyperparameters
+from jetkit.registry import adopt, create, entries, entry, hyperparameters
 
 Progress = Callable[[int, int], None]
 LARGEST_IN_MEMORY = 2**31
@@ -74,7 +74,7 @@ def convert(
     Every jet of the files is in a shard or counted under a reason in the card; unknown branches are listed there.
 
     Args:
-        format: name of a reader; see ``jetkit convert --help``
+        format: name of a reader, see ``jetkit convert --help``; or ``file.py:Class`` of one of yours
         files: files, folders or patterns
         options: where to and how
         values: options of the reader
@@ -87,7 +87,7 @@ def convert(
         JetkitError: an unknown format, no files, a file that is damaged or of another format, a folder that holds
             something else, a full disk.
     """
-    options = options or ConvertOptions()
+    options, format = options or ConvertOptions(), entry(format, "reader").name
     pieces, card = plan(format, files, options, values or {})
     folder = Path(options.out or f"data/{format}")
     claim(folder, card)
@@ -131,6 +131,8 @@ def plan(
     if not pieces:
         raise JetkitError(f"the files have no entries: {', '.join(str(path) for path in paths[:3])}")
     recipe = {"format": format, "options": chosen, "files": sources, "beside": beside, "shard": options.shard}
+    own = entry(format, "reader").plugin
+    recipe |= {"plugin": {"source": own.source, "sha256": own.sha256}} if own else {}
     versions = {"jetkit": version("jetkit"), cls.program: version(cls.program)}
     card = Card(
         format,
@@ -186,13 +188,25 @@ def _run(pieces: Sequence[Piece], folder: Path, workers: int) -> Iterator[tuple[
         finally:
             _close()
         return
-    with ProcessPoolExecutor(min(workers, len(pieces)), mp_context=get_context("spawn")) as pool:
+    context, count = get_context("spawn"), min(workers, len(pieces))
+    with ProcessPoolExecutor(count, context, _import, (_sources(pieces[0].reader),)) as pool:
         futures = {pool.submit(_make, piece, folder): piece for piece in pieces}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _sources(reader: type[Reader]) -> list[str]:
+    """The user's file or module that a process needs before it can have a reader of theirs."""
+    own = next((one.plugin for one in entries("reader") if one.cls is reader), None)
+    return [own.source.partition(":")[0]] if own else []
+
+
+def _import(sources: Sequence[str]) -> None:
+    for one in sources:
+        adopt(one)
 
 
 def _make(piece: Piece, folder: Path) -> Shard:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,15 +19,19 @@ from jaxtyping import Bool, Float, Int
 from jetkit.data.batching import Batching
 from jetkit.data.blocks import BlockReader
 from jetkit.data.card import CARD_NAME, Card, read_card
-from jetkit.data.cloud import CloudSpec
 from jetkit.data.columns import COLUMNS, Column
-from jetkit.data.features import JET_FEATURES, Features, feature_columns, feature_names, feature_units
+from jetkit.data.features import JET_FEATURES
+from jetkit.data.in_memory import awkward_of, first_row, momenta_of, of_numbers
 from jetkit.data.labels import JETCLASS_II
+from jetkit.data.layout import MOMENTUM, Columns, layout_of, momenta_columns
 from jetkit.data.loader import Loader
+from jetkit.data.origins import origin_columns
 from jetkit.data.ragged import Array, Ragged, Values, concatenate, take_rows
 from jetkit.data.shards import ShardReader
-from jetkit.data.source import Source, groups_of, open_source, read_source, shared_columns
+from jetkit.data.source import Source, groups_of, open_source, places, read_source, shared_columns
+from jetkit.data.spec import Spec
 from jetkit.data.split import event_ids, hash_share, take_ids
+from jetkit.data.stream import BatchStream
 from jetkit.errors import JetkitError
 
 Criterion = Callable[[Mapping[str, Any]], Array]
@@ -56,6 +62,39 @@ class Dataset:
     def __len__(self) -> int:
         return sum(len(source) for source in self.sources)
 
+    def __repr__(self) -> str:
+        shown = ", ".join(self.classes[:4]) + f" … ({len(self.classes)})" * (len(self.classes) > 4)
+        classes = f"; classes {shown if len(shown) < 120 else len(self.classes)}" if self.classes else ""
+        return f"Dataset({self.card.name[:80]}: {len(self)} rows{classes}; {len(self.columns)} columns)"
+
+    @overload
+    def __getitem__(self, rows: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, rows: slice | Sequence[int] | Array) -> Dataset: ...
+
+    def __getitem__(self, rows: int | slice | Sequence[int] | Array) -> dict[str, Any] | Dataset:
+        """One row as a dictionary of numbers and arrays, or a dataset of the rows of a slice, of indices or of a mask.
+
+        The rows of a dataset stay in stored order: indices should rise. To read many rows use ``read``, not one by one.
+
+        Raises:
+            IndexError: there is no such row.
+            JetkitError: the indices do not rise, or are no numbers.
+        """
+        chosen = places(rows, len(self))
+        if isinstance(chosen, int):
+            return first_row(self.read(of_numbers(self._types), np.array([chosen])))
+        if len(chosen) == len(self) and np.array_equal(chosen, np.arange(len(self))):
+            return self
+        edges = np.cumsum([0, *(len(source) for source in self.sources)])
+        cuts = np.searchsorted(chosen, edges)
+        picked = [
+            source.index[chosen[low:high] - edge]
+            for source, low, high, edge in zip(self.sources, cuts, cuts[1:], edges, strict=False)
+        ]
+        return self._narrowed(picked, f"{len(chosen)} rows {hashlib.sha256(chosen.tobytes()).hexdigest()[:12]}")
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes; the index is the label."""
@@ -69,15 +108,14 @@ class Dataset:
     @cached_property
     def skipped(self) -> dict[str, int]:
         """Rows that no loader will yield, by reason; reads the particles of every row, once."""
-        total: dict[str, int] = {}
+        total: Counter[str] = Counter()
+        columns = self._columns()
+        reader = BlockReader(layout_of(Batching(features=None), columns), columns)
         for source in self.sources:
             with ShardReader(source.path) as shard:
                 for group, rows in groups_of(source, source.index):
-                    for reason, count in (
-                        BlockReader(self.columns, self.classes).read(shard, group, rows).skipped.items()
-                    ):
-                        total[reason] = total.get(reason, 0) + count
-        return total
+                    total.update(reader.read(shard, group, rows).skipped)
+        return dict(total)
 
     def where(self, criterion: Criterion, columns: Sequence[str]) -> Dataset:
         """Rows for which a named function is true.
@@ -182,35 +220,88 @@ class Dataset:
         whole = {name: concatenate([part[name] for part in parts]) for name in columns}
         return {name: take_rows(column, inverse) for name, column in whole.items()}
 
-    def spec(
-        self, features: Features = "full", jet_features: Sequence[str] | None = None, targets: Sequence[str] = ()
-    ) -> CloudSpec:
-        """Names and units of what ``batches`` yields for the same arguments.
+    def awkward(self, columns: Sequence[str] | None = None) -> Any:
+        """Columns (default: all that hold numbers) of all rows as an awkward array, a field each.
+
+        Nothing is checked or left out, and all is read into memory: ``jets[:1000].awkward()`` reads less.
 
         Raises:
-            JetkitError: the feature set is unknown or needs columns that the dataset lacks.
+            JetkitError: as `read`, or the package awkward is absent.
         """
-        feature_columns(features, self.columns)
-        jets = self.jet_features if jet_features is None else tuple(jet_features)
-        known = {name: column.unit for name, column in COLUMNS.items()}
-        known |= {name: column["unit"] for name, column in self.card.columns.items() if "unit" in column}
-        units = feature_units(features, known) | {name: known[name] for name in (*jets, *targets) if name in known}
-        return CloudSpec(feature_names(features), jets, self.classes, tuple(targets), units)
+        return awkward_of(self.read(of_numbers(self._types) if columns is None else columns))
+
+    def p4(self, collection: str = "part") -> Ragged:
+        """Momenta (E, px, py, pz) of the objects of a collection in GeV: values (total, 4) in float64, and offsets.
+
+        They are what the formulas of `jetkit.physics` take: ``angularity(*jets.p4(), kappa=1, beta=1)``. Nothing is
+        checked or left out, and all is read into memory: ``jets[:1000].p4()`` reads less.
+
+        Raises:
+            JetkitError: the collection has no momenta, or rows whose lists have unequal lengths.
+        """
+        names = momenta_columns(collection, self._columns())
+        if not names:
+            wanted = ", ".join(f"{collection}_{name}" for name in MOMENTUM)
+            raise JetkitError(f"{self.card.name} has no momenta of {collection}, which are the lists {wanted}")
+        found = self.read(names)
+        return momenta_of([found[name] for name in names], collection)
+
+    def spec(self, features: Any = "full", **options: Any) -> Spec:
+        """Return names, units and kinds of what ``batches`` yields for the same options.
+
+        Raises:
+            JetkitError: an unknown option or feature set, or columns that the dataset lacks.
+        """
+        columns = self._columns()
+        return layout_of(self._batching({"features": features, **options}), columns).spec(columns)
 
     @property
     def jet_features(self) -> tuple[str, ...]:
-        """Columns of the jet that a Cloud carries by default."""
+        """Columns of the jet that are features of the row unless others are asked for."""
         return tuple(name for name in JET_FEATURES if name in self.columns)
 
     def batches(self, **options: Any) -> Loader:
-        """Stream the rows as Clouds; the options are the fields of ``Batching``.
+        """Stream the rows as batches; the options are the fields of `Batching`.
 
         Raises:
             JetkitError: an unknown option, or columns that the dataset lacks.
         """
-        batching = Batching.from_options(options)
-        spec = self.spec(batching.features, batching.jet_features, batching.targets)
-        return Loader(self.sources, spec, batching, self.history)
+        return self._loader(self._batching(options))
+
+    def torch(self, **options: Any) -> BatchStream:
+        """Return batches for ``torch.utils.data.DataLoader(…, batch_size=None)``; the options are those of ``batches``.
+
+        Each of its workers reads rows of its own. Each iteration is the next epoch.
+
+        Raises:
+            JetkitError: as ``batches``.
+        """
+        return BatchStream(self._loader, self._batching(options))
+
+    def _loader(self, options: Batching) -> Loader:
+        return Loader(self.sources, self._columns(), options, self.history)
+
+    def _batching(self, options: Mapping[str, Any]) -> Batching:
+        """Options with the shape of arrays, which the first row tells where it is not given."""
+        found = Batching.from_options(options)
+        arrays = dict(found.arrays) if isinstance(found.arrays, Mapping) else dict.fromkeys(found.arrays)
+        for name in [name for name, shape in arrays.items() if shape is None and name in self.columns]:
+            first = self.read([name], slice(1))[name]
+            size = len(first.values) if isinstance(first, Ragged) else 1
+            arrays[name] = (size,) if size and len(self) else None
+        return replace(found, arrays=arrays)
+
+    @property
+    def _types(self) -> dict[str, str]:
+        """Column → type as the first file has it."""
+        return {name: self.sources[0].columns[name] for name in self.columns}
+
+    def _columns(self) -> Columns:
+        """Types, units and classes of the columns."""
+        units = {name: column.unit for name, column in COLUMNS.items()}
+        units |= {name: column["unit"] for name, column in self.card.columns.items() if "unit" in column}
+        types = self._types | dict.fromkeys(origin_columns([source.columns for source in self.sources]), "list<float>")
+        return Columns(types, units, self.classes)
 
     def _narrowed(self, rows: Sequence[Array], step: str) -> Dataset:
         sources = tuple(replace(source, rows=chosen) for source, chosen in zip(self.sources, rows, strict=True))

@@ -1,14 +1,15 @@
-"""Features of particles: the three sets of the JetClass taggers, computed on flat arrays before padding.
+"""Features: quantities of objects and rows as a model sees them, computed on flat arrays before padding.
 
-In place of a set, columns may be named, which are taken as they are: those of hits, of cells or of particles.
+There are the sets of the JetClass taggers, columns taken as they are, and tables that say column, transform, shift,
+scale and bounds of each feature, of every collection and of the row.
 
-Source: H. Qu, C. Li, S. Qian, "Particle Transformer for Jet Tagging" (2022), arXiv:2202.03772, table 2.
+Source of the sets: H. Qu, C. Li, S. Qian, "Particle Transformer for Jet Tagging" (2022), arXiv:2202.03772, table 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Num
@@ -17,6 +18,18 @@ from jetkit.data.columns import P4_COLUMNS
 from jetkit.data.ragged import Array
 from jetkit.errors import JetkitError
 from jetkit.kernels import kernel
+
+TRANSFORMS: dict[str, Callable[[Array], Array]] = {
+    "log": np.log,
+    "log1p": np.log1p,
+    "sqrt": np.sqrt,
+    "tanh": np.tanh,
+    "arcsinh": np.arcsinh,
+    "abs": np.abs,
+    "sin": np.sin,
+    "cos": np.cos,
+}
+"""Name → function of a column, before it is shifted and scaled."""
 
 
 class Feature(NamedTuple):
@@ -28,13 +41,28 @@ class Feature(NamedTuple):
     scale: float = 1.0
     low: float = -5.0
     high: float = 5.0
+    column: str = ""
+    """Column that it is a transform of; empty for the quantities that jetkit computes."""
+    transform: str = ""
 
     @property
     def unit(self) -> str:
         """The formula, with the standardisation."""
         if self.center is None:
             return self.quantity
+        if not np.isfinite(self.low):
+            return f"({self.quantity} − {self.center:g})·{self.scale:g}"
         return f"clip(({self.quantity} − {self.center:g})·{self.scale:g}, {self.low:g}, {self.high:g})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry of a feature table that `feature_of` turns into this."""
+        found: dict[str, Any] = {"column": self.column or self.name}
+        found |= {"name": self.name} if self.name != found["column"] else {}
+        found |= {"transform": self.transform} if self.transform else {}
+        if self.column and self.center is not None:
+            found |= {"shift": self.center, "scale": self.scale}
+            found |= {"clip": [self.low, self.high]} if np.isfinite(self.low) else {}
+        return found
 
 
 _KINEMATICS = (
@@ -77,36 +105,85 @@ _NEEDS = {
     "part_d0": ("part_d0val",),
     "part_dz": ("part_dzval",),
 }
-_USED_IF_PRESENT = ("part_deta", "part_dphi", "jet_pt", "jet_eta", "jet_phi", "jet_energy")
+USED_IF_PRESENT = ("part_deta", "part_dphi", "jet_pt", "jet_eta", "jet_phi", "jet_energy")
 
 JET_FEATURES = ("jet_pt", "jet_eta", "jet_phi", "jet_energy", "jet_mass", "jet_sdmass")
 """Features of the jet that a Cloud carries when the dataset has them."""
 
 
-Features = str | Sequence[str]
-"""Name of a feature set, or columns of the objects of one kind."""
+Features = str | Sequence[Any] | Mapping[str, Any]
+"""Name of a set, columns, or a table: collection (or ``row``) → columns and entries (`feature_of`)."""
 
 
-def objects_of(features: Features | None) -> str:
-    """How the columns of the objects begin that the features are of: ``part`` for all feature sets.
+KNOWN = {feature.name: feature for feature in FEATURE_SETS["full"]}
+"""Features of particles that jetkit computes, by name."""
+
+
+def feature_of(entry: Any, units: Mapping[str, str], known: Mapping[str, Feature], columns: Iterable[str]) -> Feature:
+    """Return the feature that an entry of a table describes.
+
+    An entry is a column, or a feature of the set ``full``; or a mapping with ``column`` and, as wanted, ``name``,
+    ``transform`` (of `TRANSFORMS`), ``shift``, ``scale`` and ``clip`` = [low, high]: it then enters as
+    clip((transform(column) − shift)·scale, low, high).
 
     Raises:
-        JetkitError: columns of objects of several kinds, or none.
+        JetkitError: an unknown key, transform or column.
 
     Example:
-        >>> objects_of("kin"), objects_of(["cell_x", "cell_energy"])
-        ('part', 'cell')
+        >>> feature_of({"column": "hit_x", "scale": 0.01, "clip": [-5, 5]}, {"hit_x": "mm"}, {}, ["hit_x"]).unit
+        'clip((mm − 0)·0.01, -5, 5)'
     """
-    if features is None or isinstance(features, str):
-        return "part"
-    kinds = sorted({name.split("_")[0] for name in features})
-    if len(kinds) != 1:
-        raise JetkitError(f"features should be columns of objects of one kind, got {', '.join(kinds) or 'none'}")
-    return kinds[0]
+    values = {"column": entry} if isinstance(entry, str) else entry
+    if not isinstance(values, Mapping) or not isinstance(values.get("column"), str):
+        raise JetkitError(f"a feature is a column, or a mapping with column: …, got {str(entry)[:80]!r}")
+    unknown = sorted(set(values) - {"column", "name", "transform", "shift", "scale", "clip"})
+    if unknown:
+        raise JetkitError(
+            f"unknown key {unknown[0]!r} of the feature {values['column']}: use transform, shift, scale, clip or name"
+        )
+    column, transform = values["column"], values.get("transform") or ""
+    if column not in columns and set(values) == {"column"} and column in known:
+        return known[column]
+    if transform and transform not in TRANSFORMS:
+        raise JetkitError(f"unknown transform {transform!r} of {column}: choose one of {', '.join(TRANSFORMS)}")
+    unit = units.get(column, "")
+    per = f"({unit})" if any(mark in unit for mark in "·/ ") else unit
+    argument = column if unit in ("", "1", "unknown") else f"{column}/{per}"
+    quantity = f"{transform}({argument})" if transform else unit or column
+    changed = set(values) & {"shift", "scale", "clip"}
+    low, high = _bounds(column, values.get("clip")) if changed else (-5.0, 5.0)
+    return Feature(
+        str(values.get("name") or column),
+        quantity,
+        _number(column, "shift", values.get("shift", 0.0)) if changed else None,
+        _number(column, "scale", values.get("scale", 1.0)),
+        low,
+        high,
+        column,
+        transform,
+    )
 
 
-def feature_columns(features: Features, available: Iterable[str], where: str = "the dataset") -> list[str]:
-    """Columns to read for a feature set, of those available.
+def _number(column: str, key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise JetkitError(f"{key} of the feature {column} should be a number, got {value!r}")
+    return float(value)
+
+
+def _bounds(column: str, clip: Any) -> tuple[float, float]:
+    """Limits of a feature; those that change nothing where there are none."""
+    if clip is None:
+        return -np.inf, np.inf
+    if not isinstance(clip, list | tuple) or len(clip) != 2:
+        raise JetkitError(f"clip of the feature {column} should be [low, high], got {clip!r}")
+    low, high = (_number(column, "clip", bound) for bound in clip)
+    if not low < high:
+        raise JetkitError(f"clip of the feature {column} should rise, got {clip!r}")
+    return low, high
+
+
+def feature_columns(features: str, available: Iterable[str], where: str = "the dataset") -> list[str]:
+    """Return the columns to read for a feature set, of those available.
 
     Raises:
         JetkitError: the set is unknown, or columns for it are missing.
@@ -116,41 +193,41 @@ def feature_columns(features: Features, available: Iterable[str], where: str = "
         ['part_energy', 'part_px', 'part_py', 'part_pz', 'jet_pt']
     """
     have = set(available)
-    if not isinstance(features, str):
-        absent = [name for name in features if name not in have]
-        if absent:
-            raise JetkitError(f"{where} has no column {', '.join(absent)}: it has {', '.join(sorted(have))}")
-        return list(features)
     if features not in FEATURE_SETS:
-        raise JetkitError(f"unknown feature set {features!r}: choose one of {', '.join(FEATURE_SETS)}")
-    missing = [name for name in _required(features) if name not in have]
+        raise JetkitError(
+            f"unknown feature set {features!r}: choose one of {', '.join(FEATURE_SETS)}, "
+            "list columns, or name a .yaml file"
+        )
+    missing = [name for name in needed_columns(FEATURE_SETS[features]) if name not in have]
     if missing:
-        able = [name for name in FEATURE_SETS if have.issuperset(_required(name))]
+        able = [name for name, found in FEATURE_SETS.items() if have.issuperset(needed_columns(found))]
         mend = f"features={able[-1]!r} would work" if able else "no feature set would work; name columns in a list"
         raise JetkitError(f"{where} lacks {', '.join(missing)} for the feature set {features!r}: {mend}")
-    return [*_required(features), *(name for name in _USED_IF_PRESENT if name in have)]
+    return [*needed_columns(FEATURE_SETS[features]), *(name for name in USED_IF_PRESENT if name in have)]
 
 
-def feature_names(features: Features) -> tuple[str, ...]:
-    """Names of the features in order."""
-    return tuple(feature.name for feature in FEATURE_SETS[features]) if isinstance(features, str) else tuple(features)
+def needed_columns(features: Iterable[Feature]) -> list[str]:
+    """Return the columns without which these features cannot be computed."""
+    found: list[str] = []
+    for feature in features:
+        found += [feature.column] if feature.column else [*P4_COLUMNS, *_NEEDS.get(feature.name, ())]
+    return list(dict.fromkeys(found))
 
 
-def feature_units(features: Features, units: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Unit, or formula and standardisation, of each feature; ``units`` are those of the columns."""
-    if isinstance(features, str):
-        return {feature.name: feature.unit for feature in FEATURE_SETS[features]}
-    return {name: units[name] for name in features if units and name in units}
+def feature_names(features: str) -> tuple[str, ...]:
+    """Return the names of the features of a set in order."""
+    return tuple(feature.name for feature in FEATURE_SETS[features])
+
+
+def feature_units(features: str) -> dict[str, str]:
+    """Return the formula and standardisation of each feature of a set."""
+    return {feature.name: feature.unit for feature in FEATURE_SETS[features]}
 
 
 def particle_features(
-    columns: Mapping[str, Array], counts: Int[np.ndarray, " jets"], features: Features = "full"
+    columns: Mapping[str, Array], counts: Int[np.ndarray, " jets"], features: str = "full"
 ) -> Float[np.ndarray, "F total"]:
-    """Features of all particles of many jets, one after the other; NaN where a quantity is not finite.
-
-    ``columns`` holds a value per particle for ``part_…`` and a value per jet for ``jet_…``; ``counts`` is the number of
-    particles of each jet. Stored ``part_deta``, ``part_dphi`` are used where present, since the stored axis may differ
-    from the sum of the particles (by 0.014 in JetClass-II); otherwise deta = ±(η − η_jet) with + for η_jet > 0.
+    """Return a set of features of all particles of many jets, one after the other; see `compute_features`.
 
     Example:
         >>> one = {name: np.array([1.0], np.float32) for name in ("part_energy", "part_px", "jet_pt", "jet_energy")}
@@ -158,27 +235,28 @@ def particle_features(
         >>> particle_features(one | zero, np.array([1]), "kin")[:, 0].astype(float).round(2).tolist()
         [-1.19, -1.4, 3.29, 3.29, -0.8, 0.0, 0.0]
     """
-    chosen, quantities = _chosen(columns, counts, features)
-    table = np.empty((len(chosen), counts.sum()), np.float32)
-    for row, feature in zip(table, chosen, strict=True):
-        _standardise(quantities[feature.name], *_constants(feature), row)
-    return table
+    return compute_features(columns, counts, FEATURE_SETS[features])
 
 
-def _chosen(
-    columns: Mapping[str, Array], counts: Array, features: Features
-) -> tuple[Sequence[Feature], Mapping[str, Array]]:
-    """The features, and the quantity of each before standardisation."""
-    if not isinstance(features, str):
-        return [Feature(name, name) for name in features], columns
-    chosen = FEATURE_SETS[features]
+def compute_features(
+    columns: Mapping[str, Array], counts: Int[np.ndarray, " rows"], features: Sequence[Feature]
+) -> Float[np.ndarray, "F total"]:
+    """Return features of all objects of many rows, one after the other; NaN where a quantity is not finite.
+
+    ``columns`` holds a value per object for ``part_…`` and a value per row for ``jet_…``; ``counts`` is the number of
+    objects of each row. Stored ``part_deta``, ``part_dphi`` are used where present, since the stored axis may differ
+    from the sum of the particles (by 0.014 in JetClass-II); otherwise deta = ±(η − η_jet) with + for η_jet > 0.
+    """
+    wanted = {feature.name for feature in features if not feature.column}
     with np.errstate(all="ignore"):
-        return chosen, _quantities(columns, counts, {feature.name for feature in chosen})
-
-
-def _required(features: str) -> list[str]:
-    names = [name for feature in FEATURE_SETS[features] for name in _NEEDS.get(feature.name, ())]
-    return [*P4_COLUMNS, *names]
+        quantities = _quantities(columns, counts, wanted) if wanted else {}
+        table = np.empty((len(features), counts.sum()), np.float32)
+        for row, feature in zip(table, features, strict=True):
+            quantity = columns[feature.column] if feature.column else quantities[feature.name]
+            if feature.transform:
+                quantity = TRANSFORMS[feature.transform](_real(quantity))
+            _standardise(quantity, *_constants(feature), row)
+    return table
 
 
 def _quantities(columns: Mapping[str, Array], counts: Array, wanted: set[str]) -> dict[str, Array]:

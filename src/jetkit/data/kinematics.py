@@ -6,29 +6,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
 from jetkit.data.features import FEATURE_SETS
+from jetkit.data.spec import Spec
 from jetkit.physics import four_vectors as fv
 
 _FEATURES = {feature.name: feature for feature in FEATURE_SETS["full"]}
 
 
-def with_features(cloud: Cloud, spec: CloudSpec, axis: Float[Tensor, "B 4"] | None = None) -> Cloud:
-    """Copy whose kinematic features, of particles and jets, are computed from ``p4`` in its own precision.
+def with_features(batch: Batch, spec: Spec, axis: Float[Tensor, "B 4"] | None = None) -> Batch:
+    """Return a copy whose kinematic features, of particles and jets, are computed from ``p4`` in its own precision.
 
     They are those of ``jetkit.data.features`` for a jet of momentum ``axis`` (default: the sum of its particles).
     Other features stay.
     """
-    assert cloud.p4 is not None
-    jet = fv.total(cloud.p4, cloud.mask) if axis is None else axis
+    p4, mask = four_momenta(batch), batch.mask
+    jet = fv.total(p4, mask) if axis is None else axis
     of_jet = {f"jet_{name}": getattr(fv, name)(jet) for name in ("pt", "eta", "phi", "energy", "mass")}
-    real = _kinematics(torch.where(cloud.mask[..., None], cloud.p4, jet[:, None]), jet[:, None])
-    x = [real.get(name, cloud.x[..., place]) for place, name in enumerate(spec.features)]
-    table = [of_jet.get(name, cloud.jet[:, place]) for place, name in enumerate(spec.jet_features)]
-    return cloud.replace(
-        x=torch.stack(x, -1) * cloud.mask[..., None],
-        jet=torch.stack(table, -1) if table else cloud.jet,
-    )
+    real = _kinematics(torch.where(mask[..., None], p4, jet[:, None]), jet[:, None])
+    x = [real.get(name, batch.x[..., place]) for place, name in enumerate(spec.features)]
+    table = [of_jet.get(name, batch.row[:, place]) for place, name in enumerate(spec.row)]
+    changed = batch.with_cloud(x=torch.stack(x, -1) * mask[..., None] if x else batch.x)
+    return changed.replace(row=torch.stack(table, -1)) if table else changed
 
 
 def about_axis(

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from jetkit.data.batch import Batch, Index
 from jetkit.data.batching import Batching, Piece, rows_in, share_of, windows_of
-from jetkit.data.blocks import Block, BlockReader, merge
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.data.origins import origin_columns
+from jetkit.data.blocks import Block, BlockReader, Objects, merge
+from jetkit.data.cloud import Cloud
+from jetkit.data.layout import Columns, layout_of
 from jetkit.data.ragged import Array
 from jetkit.data.shards import Memory, ShardReader
-from jetkit.data.source import Source, shared_columns
-from jetkit.data.twins import PAIR, require_twins, twins_of
+from jetkit.data.source import Source
+from jetkit.data.twins import require_twins, twins_of
 from jetkit.errors import JetkitError
 from jetkit.kernels import kernel
 
@@ -32,7 +33,7 @@ LONELY = "a jet whose twin is not there"
 
 
 class Loader:
-    """Iterates over one epoch of Clouds, then stands at the start of the next.
+    """Iterates over one epoch of batches, then stands at the start of the next.
 
     Row groups are visited in a random order that takes from every class at an even pace where shards hold one class
     each, else from every shard, so that no window lacks a class. The rows of a window are shuffled, cut into batches
@@ -44,24 +45,16 @@ class Loader:
     """
 
     def __init__(
-        self, sources: Sequence[Source], spec: CloudSpec, options: Batching, history: Sequence[str] = ()
+        self, sources: Sequence[Source], columns: Columns, options: Batching, history: Sequence[str] = ()
     ) -> None:
-        self.spec = spec
-        """Names and units of what the clouds hold."""
+        if options.twins:
+            require_twins(columns.types)
+        layout = layout_of(options, columns)
+        self.spec = layout.spec(columns)
+        """Names, units and kinds of what the batches hold."""
         self.options = options
         self._sources, self._history = tuple(sources), tuple(history)
-        self._targets = tuple(dict.fromkeys([*options.targets, *([PAIR] if options.twins else [])]))
-        if options.twins:
-            require_twins(shared_columns(sources))
-        self._reader = BlockReader(
-            [*shared_columns(sources), *origin_columns([source.columns for source in sources])],
-            spec.classes,
-            features=options.features,
-            length=options.length,
-            jet_features=spec.jet_features,
-            targets=tuple(name for name in self._targets if name != "row"),
-            weight=options.weight,
-        )
+        self._reader = BlockReader(layout, columns, length=options.length)
         self.skipped: Counter[str] = Counter()
         """Reason → rows left out so far in this epoch, or in the one just finished."""
         self._epoch, self._window, self._batch = options.epoch, 0, 0
@@ -78,7 +71,7 @@ class Loader:
         windows = windows_of(self._sources, self.options, self._epoch)
         return sum(self._steps(rows_in(window) // self.options.together) for window in windows)
 
-    def __iter__(self) -> Iterator[Cloud]:
+    def __iter__(self) -> Iterator[Batch]:
         windows = windows_of(self._sources, self.options, self._epoch)
         if self._window == self._batch == 0:
             self.skipped.clear()
@@ -86,10 +79,10 @@ class Loader:
             units = self._units(block)
             if self._batch == 0:
                 self.skipped.update(block.skipped)
-                self.skipped += Counter({LONELY: len(block.counts) - units.size})
-            for jets in self._cut(block, units, whole)[self._batch :]:
+                self.skipped += Counter({LONELY: len(block) - units.size})
+            for rows in self._cut(block, units, whole)[self._batch :]:
                 self._batch += 1
-                yield self._cloud(block, jets)
+                yield self._made(block, rows)
             self._window, self._batch = self._window + 1, 0
         self._epoch, self._window = self._epoch + 1, 0
         self._close()
@@ -138,7 +131,7 @@ class Loader:
         """Hash of all that decides the order of the rows; the same in each of the processes that share them."""
         options = asdict(self.options) | {"epoch": 0, "rank": 0}
         sources = [[source.path.name, list(source.group_rows), len(source)] for source in self._sources]
-        text = json.dumps([options, sources, self._history], sort_keys=True)
+        text = json.dumps([options, sources, self._history])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _random(self, *place: int) -> np.random.Generator:
@@ -167,7 +160,7 @@ class Loader:
 
     def _units(self, block: Block) -> Array:
         """(U, 1) jets of a window, or (U, 2) pairs of twins."""
-        return twins_of(block.targets[PAIR]) if self.options.twins else np.arange(len(block.counts))[:, None]
+        return np.arange(len(block))[:, None] if block.pair is None else twins_of(block.pair)
 
     def _cut(self, block: Block, units: Array, whole: int) -> list[Array]:
         """Jets of each batch of a window."""
@@ -186,33 +179,41 @@ class Loader:
         if self.options.drop_last:
             units = units[: steps * batch]
         if self.options.shuffle and self.options.bucket:
-            units = units[np.argsort(block.counts[units].max(axis=1), kind="stable")]
+            units = units[np.argsort(block.work[units].max(axis=1), kind="stable")]
         if self.options.shuffle and self.options.world_size > 1 and not self.options.bucket:
-            batches = dealt(units, block.counts[units].sum(axis=1), steps, random)
+            batches = dealt(units, block.work[units].sum(axis=1), steps, random)
         else:
             batches = np.array_split(units, steps)
         order = random.permutation(steps) if self.options.shuffle else range(steps)
         return [batches[i].ravel() for i in order]
 
-    def _cloud(self, block: Block, jets: Array) -> Cloud:
-        starts, counts = block.starts[jets], block.counts[jets]
-        longest = int(counts.max())
-        targets: dict[str, torch.Tensor] = {}
-        for name in self._targets:
-            if name == "row":
-                targets[name] = torch.from_numpy(block.rows[jets])
-            elif self._reader.is_list(name):
-                targets[name] = _padded(block.targets[name][:, None], starts, counts, longest)[..., 0]
-            else:
-                targets[name] = torch.from_numpy(block.targets[name][jets])
+    def _made(self, block: Block, rows: Array) -> Batch:
+        """A batch of some rows of a window."""
+        sets = {name: self._cloud(one, rows) for name, one in block.sets.items()}
+        links = {
+            (name, to): _padded_links(link, one.starts[rows], one.counts[rows])
+            for name, one in block.sets.items()
+            for to, link in one.links.items()
+        }
+        event, pair = (None if ids is None else torch.from_numpy(ids[rows]) for ids in (block.event, block.pair))
+        return Batch(
+            sets,
+            torch.from_numpy(block.row[rows]),
+            {name: torch.from_numpy(values[rows]) for name, values in block.arrays.items()},
+            {name: torch.from_numpy(values[rows]) for name, values in block.targets.items()},
+            links,
+            torch.from_numpy(block.weight[rows]),
+            Index(torch.from_numpy(block.rows[rows]), event, pair),
+        )
+
+    def _cloud(self, one: Objects, rows: Array) -> Cloud:
+        starts, counts = one.starts[rows], one.counts[rows]
+        longest = max(int(counts.max(initial=0)), 1)
         return Cloud(
-            x=_padded(block.x, starts, counts, longest),
-            mask=torch.from_numpy(np.arange(longest) < counts[:, None]),
-            p4=_padded(block.p4, starts, counts, longest) if self.options.p4 and self._reader.momenta else None,
-            jet=torch.from_numpy(block.jet[jets]),
-            label=torch.from_numpy(block.label[jets]),
-            weight=torch.from_numpy(block.weight[jets]),
-            targets=targets,
+            _padded(one.x, starts, counts, longest),
+            torch.from_numpy(np.arange(longest) < counts[:, None]),
+            _padded(one.p4, starts, counts, longest) if self.options.p4 and one.p4.shape[1] else None,
+            {name: _padded(v[:, None], starts, counts, longest)[..., 0] for name, v in one.targets.items()},
         )
 
     def _shard(self, path: Path | Memory) -> ShardReader:
@@ -234,6 +235,13 @@ def _padded(table: Array, starts: Array, counts: Array, longest: int) -> torch.T
     out = np.empty((len(starts), longest * width), table.dtype)
     _scatter(table.reshape(-1), starts * width, counts * width, out)
     return torch.from_numpy(out).view(len(starts), longest, width)
+
+
+def _padded_links(link: Array, starts: Array, counts: Array) -> torch.Tensor:
+    """Links per row, padded with −1: (B, N)."""
+    longest = max(int(counts.max(initial=0)), 1)
+    found = _padded(link[:, None].astype(np.int64) + 1, starts, counts, longest)[..., 0]
+    return found - 1
 
 
 def dealt(units: Array, work: Array, batches: int, random: np.random.Generator) -> list[Array]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from jetkit.data.ragged import Array, Values, take_rows
 from jetkit.data.shards import Memory, ShardReader
+from jetkit.errors import JetkitError
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,36 @@ def shared_columns(sources: Sequence[Source]) -> tuple[str, ...]:
     """Names of the columns that every file has, in the order of the first."""
     first, *others = sources
     return tuple(name for name in first.columns if all(name in other.columns for other in others))
+
+
+def places(rows: Any, size: int) -> int | Int[np.ndarray, " rows"]:
+    """Places that an index, a slice, rising indices or a mask mean among ``size`` rows; negative ones from the end.
+
+    Raises:
+        IndexError: there is no such row.
+        JetkitError: the indices do not rise, or are no whole numbers.
+
+    Example:
+        >>> places(-1, 5), places(slice(1, 3), 5), places([True, False, True], 3), places([0, -1], 5)
+        (4, array([1, 2]), array([0, 2]), array([0, 4]))
+    """
+    found: Array = np.arange(size)[rows] if isinstance(rows, slice) else np.asarray(rows)
+    if found.dtype == bool and found.shape == (size,):
+        found = np.flatnonzero(found)
+    found = found.astype(np.int64) if found.size == 0 else found
+    if found.dtype.kind not in "iu" or found.ndim > 1:
+        raise JetkitError(
+            f"rows are named by an index, a slice, indices or a mask of {size} rows; read() takes columns"
+        )
+    absent = found[(found < -size) | (found >= size)]
+    if absent.size:
+        raise IndexError(f"there is no row {absent.flat[0]}: the dataset has {size} rows")
+    found = np.where(found < 0, found + size, found).astype(np.int64)
+    if found.ndim == 0:
+        return int(found)
+    if (np.diff(found) < 0).any():
+        raise JetkitError("a dataset keeps its rows in stored order: let the indices rise, or use read(columns, rows)")
+    return found
 
 
 def groups_of(source: Source, rows: Array) -> list[tuple[int, Array]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import numpy as np
 from jaxtyping import Int
@@ -13,7 +13,7 @@ PAIR = "pair"
 """Column with the number that two twins share; they are rows one after the other."""
 
 
-def require_twins(columns: Sequence[str]) -> None:
+def require_twins(columns: Collection[str]) -> None:
     """Raise unless these columns of a dataset say which jets are twins.
 
     Raises:

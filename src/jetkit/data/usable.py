@@ -16,18 +16,21 @@ REASONS = (
     "a particle with pT = 0",
     "a label that is not a class",
     "a jet column with NaN or infinity",
+    "a link to an object that is not there",
     "a feature with NaN or infinity",
 )
 """Why a row is left out; the index is the code of `judge_particles`, 0 for rows that are kept."""
 
 
 @kernel
-def judge_particles(energy: Array, px: Array, py: Array, pz: Array, offsets: Array, reasons: Array) -> None:
-    """Mark rows without particles, and those with a particle that no feature is defined for."""
+def judge_particles(
+    energy: Array, px: Array, py: Array, pz: Array, offsets: Array, reasons: Array, needed: bool = True
+) -> None:
+    """Mark rows with a particle that no feature is defined for and, where some are needed, those without any."""
     for i in range(len(reasons)):
         if reasons[i] != 0:
             continue
-        if offsets[i] == offsets[i + 1]:
+        if needed and offsets[i] == offsets[i + 1]:
             reasons[i] = 2
         for j in range(offsets[i], offsets[i + 1]):
             if not (np.isfinite(energy[j]) and np.isfinite(px[j]) and np.isfinite(py[j]) and np.isfinite(pz[j])):

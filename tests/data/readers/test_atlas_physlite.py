@@ -88,6 +88,19 @@ def test_data_are_numbered_by_their_run(tmp_path: Path) -> None:
     assert np.asarray(dataset.read(["event_id"])["event_id"]).tolist() == [300000 * 2**40 + 11, 300000 * 2**40 + 13]
 
 
+def test_the_weight_is_the_first_of_the_generators(tmp_path: Path) -> None:
+    weights = Ragged(np.array([-1.5, 9, 9, 7, 9, 2.5, 9], np.float32), np.array([0, 3, 5, 7]))
+    physlite_file(tmp_path / "a.root", **{"EventInfoAuxDyn.mcEventWeights": weights})
+    dataset = converted("atlas-physlite", tmp_path / "out", tmp_path / "a.root", shard=2)
+    assert np.asarray(dataset.read(["event_weight"])["event_weight"]).tolist() == [-1.5, 2.5]
+
+
+def test_data_have_no_weight(tmp_path: Path) -> None:
+    none = Ragged(np.array([], np.float32), np.zeros(4, np.int64))
+    physlite_file(tmp_path / "a.root", **{"EventInfoAuxDyn.mcEventWeights": none})
+    assert "event_weight" not in converted("atlas-physlite", tmp_path / "out", tmp_path / "a.root").columns
+
+
 def test_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
     jets = objects(COUNTS["Jets"], 0)["pt"]
     physlite_file(tmp_path / "a.root", **{"AnalysisJetsAuxDyn.btaggingLink.m_persIndex": like(jets, 3, np.uint32)})
@@ -116,6 +129,8 @@ def test_public_events_have_the_objects_and_flavours_of_the_tree(tmp_path: Path)
         chosen = values(dataset, f"part_is{flag}")
         found = np.hypot(*(values(dataset, f"part_p{axis}")[chosen] for axis in "xy"))
         np.testing.assert_allclose(found, flat(pt) / 1000, rtol=1e-5)
+    weight = tree["EventInfoAuxDyn.mcEventWeights"].array()[:, 0]
+    np.testing.assert_array_equal(dataset.read(["event_weight"])["event_weight"], np.asarray(weight))
     jets = values(dataset, "part_isJet")
     truth = flat(tree["AnalysisJetsAuxDyn.HadronConeExclTruthLabelID"].array())
     np.testing.assert_array_equal(values(dataset, "part_hadron_flavour")[jets], truth)

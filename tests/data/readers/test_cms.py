@@ -128,6 +128,14 @@ def test_damaged_pfnano_files_are_refused(tmp_path: Path) -> None:
     refuses_what_is_damaged("cms-pfnano", tmp_path / "a.root")
 
 
+def test_each_jet_has_the_weight_of_its_event(tmp_path: Path) -> None:
+    pfnano_file(tmp_path / "a.root", genWeight=np.array([-2, 1, 0.5, 3], np.float32))
+    dataset = converted("cms-pfnano", tmp_path / "out", tmp_path / "a.root", shard=2)
+    assert np.asarray(dataset.read(["event_weight"])["event_weight"]).tolist() == [-2, -2, 0.5]
+    pfnano_file(tmp_path / "b.root")
+    assert "event_weight" not in converted("cms-pfnano", tmp_path / "none", tmp_path / "b.root").columns
+
+
 @pytest.mark.parametrize(("collection", "jets"), [("FatJet", 24), ("Jet", 64)])
 def test_public_jets_have_the_candidates_and_codes_of_the_tree(tmp_path: Path, collection: str, jets: int) -> None:
     tree = tree_of(real(PFNANO), "Events")
@@ -198,6 +206,13 @@ def test_objects_of_all_kinds_stand_side_by_side(tmp_path: Path) -> None:
     assert lists(dataset, "part_d0val") == [[-5.0 * charge for charge in event] for event in light]
     assert np.asarray(dataset.read(["event_met_pt"])["event_met_pt"]).tolist() == [50, 70]
     assert np.asarray(dataset.read(["event_id"])["event_id"]).tolist() == [3 * 2**40 + 1, 3 * 2**40 + 3]
+
+
+def test_the_weight_of_the_event_is_kept(tmp_path: Path) -> None:
+    nanoaod_file(tmp_path / "a.root", genWeight=np.array([-3, 1, 2], np.float32))
+    dataset = converted("cms-nanoaod", tmp_path / "out", tmp_path / "a.root")
+    assert np.asarray(dataset.read(["event_weight"])["event_weight"]).tolist() == [-3, 2]
+    assert dataset.card.columns["event_weight"]["type"] == "float32"
 
 
 def test_momenta_of_objects_are_those_of_the_tree(tmp_path: Path) -> None:

@@ -120,6 +120,26 @@ def test_events_of_two_files_have_numbers_of_their_own(tmp_path: Path) -> None:
     assert len(set(numbers)) == len(numbers) == 6
 
 
+def test_each_jet_has_the_weight_of_its_event(tmp_path: Path) -> None:
+    weight = Ragged(np.array([2, -1, -0.5, 3], np.float32), np.arange(5))
+    flow_file(tmp_path / "a.root", **{"Event.Weight": weight})
+    dataset = converted("delphes", tmp_path / "out", tmp_path / "a.root", shard=2, radius=0.4)
+    rows = {name: np.asarray(values) for name, values in dataset.read(["event_id", "event_weight"]).items()}
+    assert rows["event_weight"].dtype == np.float32
+    np.testing.assert_array_equal(rows["event_weight"], weight.values[rows["event_id"] % 2**32])
+    assert (rows["event_weight"] < 0).any()
+    assert dataset.card.columns["event_weight"]["description"].endswith("may be negative")
+
+
+def test_a_file_without_weights_gives_none(tmp_path: Path) -> None:
+    flow_file(tmp_path / "a.root")
+    empty = Ragged(np.array([], np.float32), np.zeros(5, np.int64))
+    flow_file(tmp_path / "b.root", **{"Event.Weight": empty})
+    for name in "ab":
+        dataset = converted("delphes", tmp_path / name, tmp_path / f"{name}.root")
+        assert "event_weight" not in dataset.columns
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -160,6 +180,15 @@ def test_clustered_jets_have_the_momenta_of_those_stored(tmp_path: Path, name: s
     np.testing.assert_allclose(rows["jet_pt"], stored[0], rtol=1e-5)
     np.testing.assert_allclose(rows["jet_phi"], stored[2], atol=1e-5)
     np.testing.assert_allclose(rows["jet_eta"], stored[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_jets_have_the_weights_of_the_tree_stored_or_clustered(tmp_path: Path, name: str) -> None:
+    weight = flat(tree_of(real(name), "Delphes")["Event/Event.Weight"].array())
+    for jets in ("", "JetPUPPIAK8"):
+        dataset = converted("delphes", tmp_path / f"out{jets}", real(name), shard=6, jets=jets, pt_min=200.0)
+        rows = dataset.read(["event_id", "event_weight"])
+        np.testing.assert_array_equal(rows["event_weight"], weight[np.asarray(rows["event_id"]) % 2**32])
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -72,6 +72,15 @@ def test_a_file_without_truth_has_no_codes(tmp_path: Path) -> None:
     assert "part_d0val" not in dataset.columns
 
 
+def test_the_weight_is_that_of_the_header(tmp_path: Path) -> None:
+    weight = Ragged(np.array([-0.25, 1, 2.5], np.float32), np.arange(4))
+    edm4hep_file(tmp_path / "a.root", **{"EventHeader.weight": weight})
+    dataset = converted("edm4hep", tmp_path / "out", tmp_path / "a.root", shard=2)
+    assert np.asarray(dataset.read(["event_weight"])["event_weight"]).tolist() == [-0.25, 2.5]
+    edm4hep_file(tmp_path / "b.root")
+    assert "event_weight" not in converted("edm4hep", tmp_path / "none", tmp_path / "b.root").columns
+
+
 @pytest.mark.parametrize(("name", "value"), [("MCRecoAssociations#0.index", 3), ("MCRecoAssociations#1.index", -2)])
 def test_a_link_to_nowhere_is_refused(tmp_path: Path, name: str, value: int) -> None:
     link = Ragged(np.array([0, value, 1, 0, 1], np.int32), np.array([0, 3, 3, 5]))

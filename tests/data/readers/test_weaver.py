@@ -82,6 +82,21 @@ def test_an_energy_beside_polar_momenta_is_kept_to_the_bit(tmp_path: Path) -> No
     assert "jet_label" not in dataset.columns
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.int32])
+def test_a_branch_of_weights_is_kept(tmp_path: Path, kind: type) -> None:
+    weight = np.array([1, -2, 3, 4, -5, 6], kind)
+    write_tree(tmp_path / "a.root", "tree", flat_file(tmp_path / "a.root") | {"w": weight})
+    mapping = write_mapping(tmp_path, columns=CARTESIAN | {"event_weight": "w"})
+    dataset = converted("weaver", tmp_path / "out", tmp_path / "a.root", mapping=mapping)
+    found = np.asarray(dataset.read(["event_weight"])["event_weight"])
+    assert found.dtype == np.float32
+    assert found.tolist() == [1, -2, 4, -5, 6]
+    drawn = np.concatenate(
+        [batch.weight.numpy() for batch in dataset.batches(batch=2, features="kin", weight="event_weight")]
+    )
+    assert sorted(drawn) == sorted(found)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -33,6 +33,8 @@ OTHERS = {
 }
 TAGGING = "BTagging_AntiKt4EMPFlowAuxDyn"
 LINK = "AnalysisJetsAuxDyn.btaggingLink.m_persIndex"
+WEIGHTS = "EventInfoAuxDyn.mcEventWeights"
+"""Of the generator and its variations, the nominal one first."""
 NUMBERS = ("EventInfoAuxDyn.runNumber", "EventInfoAuxDyn.mcChannelNumber", "EventInfoAuxDyn.eventNumber")
 
 
@@ -47,7 +49,7 @@ class ATLASPhyslite(Reader):
     The particles are small-radius jets, electrons, muons, taus and photons, without cuts and overlapping; ``jet_pt`` …
     ``jet_mass`` belong to the sum of all of them. Jets have no constituents in this format: their links point to tracks
     of which most were removed. Missing transverse momentum is left out, since the file has only its soft term.
-    MeV in the file, GeV here.
+    The weight of a simulated event is the first of its generator's, the nominal one. MeV in the file, GeV here.
 
     Args:
         btag: whose probabilities of b, c and light jets are kept, as GN2v00 or DL1dv01; -1 for other objects
@@ -75,12 +77,14 @@ class ATLASPhyslite(Reader):
     def unknown(self) -> list[str]:
         """Branches that are not read; collections of which nothing is read, and trigger matches, as one."""
         objects = [f"Analysis{kind}AuxDyn.{name}" for kind in KINDS for name in (*POLAR, *OTHERS)]
-        left = unread(self.names, {*objects, *self._scores, *NUMBERS, LINK}, ".")
+        left = unread(self.names, {*objects, *self._scores, *NUMBERS, LINK, WEIGHTS}, ".")
         return unread(left, (), "_HLT_")
 
     def read(self, start: int, stop: int) -> Rows:
         """Events."""
         rows = event_rows({flag: self._objects(kind, start, stop) for kind, flag in KINDS.items()})
+        weight = self._tree.firsts(WEIGHTS, start, stop)
+        rows |= {} if weight is None else {"event_weight": weight}
         return rows | {"event_id": self._numbers(start, stop)}
 
     def close(self) -> None:

@@ -48,7 +48,6 @@ class CMSNanoAOD(Reader):
         "part_btag": Column("list[float32]", "1", "score of the b-tagging of a jet; -1 for other objects"),
         "event_met_pt": Column("float32", "GeV", "missing transverse momentum"),
         "event_met_phi": Column("float32", "rad", "azimuth of the missing transverse momentum"),
-        "event_weight": Column("float32", "1", "weight of the event by its generator"),
     }
 
     def __init__(self, path: Path, *, btag: str = "btagDeepFlavB") -> None:

@@ -44,6 +44,7 @@ SCORES = (
 """Outputs of taggers that are kept as ``jet_NAME``."""
 NAMES = JET | {name: f"jet_{name}" for name in SCORES}
 """Branch of the jets → column."""
+WEIGHT = "genWeight"
 OPTIONAL = (*TRACK, "puppiWeight")
 """Branches of the candidates that may be absent."""
 
@@ -55,7 +56,7 @@ class CMSPFNano(Reader):
     Lengths are cm in the file and mm here; 0 for candidates without a track. Momenta of candidates are those of the
     file: multiply them by ``part_puppi_weight`` for the constituents of a jet that was made with PUPPI, as AK8 jets
     are. The momentum of the jet is the calibrated one; ``jet_raw_factor`` is 1 − raw/calibrated. Candidates of the
-    forward calorimeter (codes 1 and 2) are neutral hadrons and photons.
+    forward calorimeter (codes 1 and 2) are neutral hadrons and photons. Each jet carries the weight of its event.
 
     Args:
         collection: FatJet (AK8) or Jet (AK4)
@@ -84,7 +85,7 @@ class CMSPFNano(Reader):
     def unknown(self) -> list[str]:
         """Branches that are not read; collections of which nothing is read as one."""
         used = [f"{self._jets}_{name}" for name in NAMES] + [f"PFCands_{name}" for name in (*CANDIDATE, *OPTIONAL)]
-        return unread(self.names, {*used, *self._links, "run", "event"}, "_")
+        return unread(self.names, {*used, *self._links, "run", "event", WEIGHT}, "_")
 
     def read(self, start: int, stop: int) -> Rows:
         """Jets, any number an entry, in their stored order."""
@@ -98,6 +99,8 @@ class CMSPFNano(Reader):
         rows |= _particles(
             {name: column.values[members.values] for name, column in candidates.items()}, members.offsets
         )
+        weight = self._tree.firsts(WEIGHT, start, stop)
+        rows |= {} if weight is None else {"event_weight": weight[event]}
         return rows | {"event_id": event_numbers(self._tree, start, stop)[event]}
 
     def close(self) -> None:

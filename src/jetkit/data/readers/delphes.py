@@ -25,6 +25,7 @@ TRACK = {"D0": "part_d0val", "ErrorD0": "part_d0err", "DZ": "part_dzval", "Error
 OPTIONAL = ("E", "Mass", "CtgTheta", "Charge", "PID", *TRACK)
 """Branches of the energy flow that may be absent."""
 JET = {"PT": "jet_pt", "Eta": "jet_eta", "Phi": "jet_phi", "Flavor": "jet_parton_flavour", "BTag": "jet_btag"}
+WEIGHT = "Event.Weight"
 UNIQUE = 0xFFFFFF
 """Bits of ROOT's unique number of an object that are its number; the others name the process."""
 
@@ -36,7 +37,7 @@ class Delphes(Reader):
     The particles are ParticleFlowCandidate where that exists, else EFlowTrack, EFlowPhoton and EFlowNeutralHadron;
     those without transverse momentum (weight 0 in PUPPI) are left out, also of stored jets, whose mass is therefore
     that of the particles kept. A track's direction is its CtgTheta: in ParticleFlowCandidate its Eta is that of the
-    place where it leaves the tracker. The files hold no classes.
+    place where it leaves the tracker. Each jet carries the weight of its event. The files hold no classes.
 
     Args:
         jets: stored jets to take with their constituents, such as JetPUPPIAK8; none: cluster with anti-kT
@@ -79,26 +80,26 @@ class Delphes(Reader):
         """Branches that are not read; collections of which nothing is read as one."""
         used = {f"{name}.{key}" for name in self._flow for key in ("PT", "ET", "Eta", "Phi", *OPTIONAL, "fUniqueID")}
         used |= {f"{self._jets}.{key}" for key in (*JET, "Constituents")} if self._jets else set()
-        return [name for name in unread(self.names, used, ".") if not name.endswith("_size")]
+        return [name for name in unread(self.names, used | {WEIGHT}, ".") if not name.endswith("_size")]
 
     def read(self, start: int, stop: int) -> Rows:
         """Jets, any number an entry, by falling transverse momentum."""
         parts = [self._particles(name, start, stop) for name in self._flow]
         shared = [name for name in parts[0] if all(name in part for part in parts)]
         flow = {name: beside([part[name] for part in parts]) for name in shared}
-        event_id = self._tree.events(start, stop)
-        if self._jets:
-            return self._stored(flow, event_id, start)
-        return self._clustered(flow, event_id)
+        event: dict[str, Array] = {"event_id": self._tree.events(start, stop)}
+        weight = self._tree.firsts(WEIGHT, start, stop)
+        event |= {} if weight is None else {"event_weight": weight}
+        return self._stored(flow, event, start, stop) if self._jets else self._clustered(flow, event)
 
     def close(self) -> None:
         """Let the file go."""
         self._tree.close()
 
-    def _clustered(self, flow: dict[str, Ragged], event_id: Int[np.ndarray, " entries"]) -> Rows:
+    def _clustered(self, flow: dict[str, Ragged], event: dict[str, Array]) -> Rows:
         offsets = flow["part_px"].offsets
         p4 = np.stack([flow[name].values for name in P4_COLUMNS], axis=1).astype(np.float64)
-        broken = np.bincount(jet_of(offsets), weights=~np.isfinite(p4).all(axis=1), minlength=len(event_id)) > 0
+        broken = np.bincount(jet_of(offsets), weights=~np.isfinite(p4).all(axis=1), minlength=len(offsets) - 1) > 0
         self.skipped["event with NaN or infinity"] += int(broken.sum())
         chosen = np.flatnonzero(_moving(flow) & ~broken[jet_of(offsets)])
         bounds = np.searchsorted(chosen, offsets)
@@ -107,10 +108,11 @@ class Delphes(Reader):
         kept, rank = self._chosen(pt(trees.p4[nodes]), eta(trees.p4[nodes]), limits, np.flatnonzero(~broken))
         leaves, jets = constituents(trees, nodes[kept])
         members = chosen[_particles_of(leaves, trees.offsets, bounds)]
-        return _jet_rows(flow, members, jets) | {"jet_rank": rank[kept], "event_id": event_id[jet_of(limits)[kept]]}
+        owner = jet_of(limits)[kept]
+        rows: Rows = {"jet_rank": rank[kept], **{name: values[owner] for name, values in event.items()}}
+        return _jet_rows(flow, members, jets) | rows
 
-    def _stored(self, flow: dict[str, Ragged], event_id: Int[np.ndarray, " entries"], start: int) -> Rows:
-        stop = start + len(event_id)
+    def _stored(self, flow: dict[str, Ragged], event: dict[str, Array], start: int, stop: int) -> Rows:
         here = {name: column for name, column in JET.items() if f"{self._jets}.{name}" in self.names}
         read = self._tree.ragged([f"{self._jets}.{name}" for name in here], start, stop)
         links, limits = self._tree.lists(f"{self._jets}.Constituents", start, stop, "refs")
@@ -118,9 +120,9 @@ class Delphes(Reader):
         whole = np.bincount(jet_of(links.offsets), weights=place < 0, minlength=limits[-1]) == 0
         self.skipped["stored jet with constituents that are not in the energy flow"] += int((~whole).sum())
         columns = {here[name]: read[f"{self._jets}.{name}"].values for name in here}
-        kept, rank = self._chosen(columns["jet_pt"], columns["jet_eta"], limits, np.arange(len(event_id)))
+        kept, rank = self._chosen(columns["jet_pt"], columns["jet_eta"], limits, np.arange(stop - start))
         kept = kept[whole[kept]]
-        rows: Rows = {**columns, "jet_rank": rank, "event_id": event_id[jet_of(limits)]}
+        rows: Rows = {**columns, "jet_rank": rank} | {name: values[jet_of(limits)] for name, values in event.items()}
         rows |= {name: columns[name].astype(np.int32) for name in self.columns if name in columns}
         moving = place >= 0
         moving[moving] = _moving(flow)[place[moving]]

@@ -31,6 +31,7 @@ D0, Z0 = 0, 9
 """Places of the variances of d0 and z0 among the 21 of a track state (d0, φ, ω, z0, tan λ, t)."""
 ELECTRON, MUON, NEUTRAL_HADRON = 0.000511, 0.10566, 0.4976
 """Masses in GeV that tell what a particle was identified as."""
+WEIGHT = "EventHeader.weight"
 TRUTH = ("MCRecoAssociations#0.index", "MCRecoAssociations#1.index", "Particle.PDG")
 """Numbers of the reconstructed and of the true particle of each association, and codes of the true particles."""
 
@@ -41,7 +42,8 @@ class EDM4hep(Reader):
 
     The flags follow the mass that the reconstruction gave to each particle: e, μ or π for tracks, K0 for neutral
     hadrons, (nearly) 0 for photons. ``part_pid`` is the PDG code of the true particle that is linked first, 0 where
-    there is none. Impact parameters are those of the first state of the particle's first track, in mm.
+    there is none. Impact parameters are those of the first state of the particle's first track, in mm. The event's
+    weight is that of its header.
     """
 
     suffixes = (".root",)
@@ -57,7 +59,7 @@ class EDM4hep(Reader):
     def unknown(self) -> list[str]:
         """Branches that are not read; collections of which nothing is read as one."""
         used = {f"{PARTICLES}.{name}" for name in (*MOMENTUM, "charge", "mass")}
-        return unread(self.names, used | {*TRUTH, *IMPACT, COVARIANCE}, ".")
+        return unread(self.names, used | {*TRUTH, *IMPACT, COVARIANCE, WEIGHT}, ".")
 
     def read(self, start: int, stop: int) -> Rows:
         """Events."""
@@ -73,7 +75,8 @@ class EDM4hep(Reader):
             rows["part_pid"] = Ragged(self._truth(offsets, start, stop), offsets)
         if {*IMPACT, COVARIANCE} <= set(self.names):
             rows |= {name: Ragged(array, offsets) for name, array in self._impact(offsets, start, stop).items()}
-        return rows
+        weight = self._tree.firsts(WEIGHT, start, stop)
+        return rows if weight is None else rows | {"event_weight": weight}
 
     def close(self) -> None:
         """Let the file go."""

@@ -41,7 +41,7 @@ class Reader(ABC):
     """What a row is a list of: particles, or ``hit``, ``cell``; how the columns of lists begin."""
     columns: ClassVar[Mapping[str, Column]] = {}
     """Columns that only this format has."""
-    program: ClassVar[str]
+    program: ClassVar[str] = "numpy"
     """Package that reads the files."""
 
     def __init__(self, path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from jetkit.data.ragged import Array, Ragged, Values
 from jetkit.data.readers.files import check_file, reading
@@ -116,6 +116,22 @@ class Tree:
             inner = _values(awkward.flatten(found, axis=1), branch)
         assert isinstance(inner, Ragged)
         return inner, np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+    def firsts(self, branch: str, start: int, stop: int) -> Float[np.ndarray, " entries"] | None:
+        """First value of each entry of a branch, NaN where it is empty; None where all are empty, or there is no such.
+
+        Raises:
+            JetkitError: the file is damaged, or the branch holds no numbers.
+        """
+        if branch not in self.names:
+            return None
+        found = self._read(branch, start, stop)
+        if not isinstance(found, Ragged):
+            return found.astype(np.float64)
+        filled = found.counts > 0
+        first = np.full(len(filled), np.nan)
+        first[filled] = found.values[found.offsets[:-1][filled]]
+        return first if filled.any() else None
 
     def events(self, start: int, stop: int) -> Int[np.ndarray, " entries"]:
         """Numbers of entries that no other file has: 31 bits of the file's own identity · 2³² + entry."""
