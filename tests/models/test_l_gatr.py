@@ -8,17 +8,19 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.l_gatr import LGATr, Tokens
 from jetkit.physics.four_vectors import boost
 from jetkit.registry import hyperparameters
-from jetkit.testing import assert_invariant, random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.testing import assert_invariant, random_batch
 from jetkit.train.model_file import ModelCard, load_model, save_model
 
 lgatr = pytest.importorskip("lgatr", reason="lgatr is not installed")
 
-SPEC = CloudSpec(("part_isPhoton", "part_isMuon", "part_deta", "part_dphi"), classes=("QCD", "W", "top"))
+SPEC = Spec.of(("part_isPhoton", "part_isMuon", "part_deta", "part_dphi"), classes=("QCD", "W", "top"))
 TINY = {"multivectors": 4, "width": 8, "depth": 2, "heads": 2}
 NAMES = ("part_isMuon", "part_deta")
 
@@ -28,9 +30,14 @@ def built(**hyperparameters) -> LGATr:
     return LGATr(SPEC, **(TINY | hyperparameters)).double().eval()
 
 
+def tagger(**hyperparameters) -> Classify:
+    """The network with a head."""
+    return Classify(built(**hyperparameters), SPEC).double().eval()
+
+
 @pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return random_cloud(SPEC, jets=6, particles=(1, 20), seed=8)
+def batch() -> Batch:
+    return random_batch(SPEC, jets=6, particles=(1, 20), seed=8)
 
 
 def package(multivectors: int, width: int, depth: int, heads: int, scalars: int = 1, outputs: int = 1):
@@ -49,14 +56,16 @@ def package(multivectors: int, width: int, depth: int, heads: int, scalars: int 
 
 def test_parameters_are_those_of_the_paper_but_for_the_first_and_last_layer() -> None:
     with torch.device("meta"):
-        counts = [sum(p.numel() for p in net.parameters()) for net in (package(16, 32, 12, 8), LGATr(SPEC))]
+        networks = package(16, 32, 12, 8), Classify(LGATr(SPEC), SPEC)
+        counts = [sum(p.numel() for p in network.parameters()) for network in networks]
     assert counts == [1_077_026, 1_077_026 - 64 - 226 + 3 * 65]
 
 
 @pytest.mark.parametrize("options", [{}, {"scalars": NAMES}, {"spurions": False}, {"heads": 4, "multivectors": 6}])
-def test_logits_are_the_scalars_of_the_packages_global_token(cloud, options) -> None:
+def test_logits_are_the_scalars_of_the_packages_global_token(batch, options) -> None:
     """The whole network of the package on each jet by itself; our head is what its last layer does to scalars."""
-    model, classes = built(**options), len(SPEC.classes)
+    task, classes = tagger(**options), len(SPEC.classes)
+    model = task.model
     sizes = {name: value for name, value in (TINY | options).items() if name in TINY}
     net = package(**sizes, scalars=1 + len(options.get("scalars", ())), outputs=classes).double()
     own = {"linear_in": model.embed, "blocks": model.blocks}
@@ -64,12 +73,12 @@ def test_logits_are_the_scalars_of_the_packages_global_token(cloud, options) -> 
     kept |= {"linear_in.s2s.weight": model.embed_scalars.weight, "linear_in.mvs2s.bias": model.embed_scalars.bias}
     missing = net.load_state_dict(kept, strict=False).missing_keys
     assert {name for name in missing if not name.startswith("linear_out")} == {"linear_in.mvs2s.weight"}
-    scalar, pseudoscalar, s = model.head.weight.split([sizes["multivectors"]] * 2 + [sizes["width"]], 1)
+    scalar, pseudoscalar, s = task.head.weight.split([sizes["multivectors"]] * 2 + [sizes["width"]], 1)
     with torch.no_grad():
         net.linear_out.weight[..., 0], net.linear_out.weight[..., 9] = scalar, -pseudoscalar  # of (e0123)² = −1
-        net.linear_out.s2mvs.weight[::2], net.linear_out.s2mvs.bias[::2] = s, model.head.bias
-        for row, logits in enumerate(model(cloud)):
-            p4, x = cloud.p4[row][cloud.mask[row]], cloud.x[row][cloud.mask[row]]
+        net.linear_out.s2mvs.weight[::2], net.linear_out.s2mvs.bias[::2] = s, task.head.bias
+        for row, logits in enumerate(task(batch)):
+            p4, x = batch.p4[row][batch.mask[row]], batch.x[row][batch.mask[row]]
             spurions = lgatr.get_spurions(dtype=torch.float64)[: 2 * options.get("spurions", True)]
             tokens = torch.cat([torch.zeros(1, 16), spurions, lgatr.embed_vector(p4 / 20)])[:, None]
             marks = torch.zeros(len(tokens), 1 + len(options.get("scalars", ())), dtype=torch.float64)
@@ -98,29 +107,29 @@ def transformed(tokens: Tokens, seed: int) -> Tokens:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_lorentz_transformations_of_particles_and_spurions_are_not_noticed(cloud, seed) -> None:
+def test_lorentz_transformations_of_particles_and_spurions_are_not_noticed(batch, seed) -> None:
     model = built()
-    tokens = model.tokens(cloud)
+    tokens = model.tokens(batch)
     moved = transformed(tokens, seed)
     assert all((moved.multivectors - tokens.multivectors)[:, place].abs().max() > 0.1 for place in (1, 2, 3))
     with torch.no_grad():
-        expected = model(cloud)
-        model.tokens = lambda cloud: moved
-        torch.testing.assert_close(model(cloud), expected, rtol=0, atol=1e-9)
+        expected = model(batch)
+        model.tokens = lambda batch: moved
+        torch.testing.assert_close(model(batch), expected, rtol=0, atol=1e-9)
 
 
-def test_without_spurions_the_network_is_lorentz_invariant(cloud) -> None:
-    assert_invariant(built(spurions=False), cloud, "lorentz", 1e-9)
+def test_without_spurions_the_network_is_lorentz_invariant(batch) -> None:
+    assert_invariant(built(spurions=False), batch, "lorentz", 1e-9)
 
 
-def test_what_stands_in_padded_places_is_never_read(cloud) -> None:
+def test_what_stands_in_padded_places_is_never_read(batch) -> None:
     model = built(scalars=NAMES)
-    noise = cloud.replace(
-        x=cloud.x.masked_fill(~cloud.mask[..., None], torch.nan),
-        p4=cloud.p4.masked_fill(~cloud.mask[..., None], torch.nan),
+    noise = batch.with_cloud(
+        x=batch.x.masked_fill(~batch.mask[..., None], torch.nan),
+        p4=batch.p4.masked_fill(~batch.mask[..., None], torch.nan),
     )
     with torch.no_grad():
-        assert torch.equal(model(noise), model(cloud))
+        assert torch.equal(model(noise), model(batch))
 
 
 def test_a_feature_that_the_data_lack_is_refused() -> None:
@@ -128,9 +137,9 @@ def test_a_feature_that_the_data_lack_is_refused() -> None:
         LGATr(SPEC, scalars=("part_isTau",))
 
 
-def test_models_of_different_settings_do_not_disturb_each_other(cloud) -> None:
+def test_models_of_different_settings_do_not_disturb_each_other(batch) -> None:
     def logits(models: list[LGATr]) -> list[torch.Tensor]:
-        return [model(cloud.to(dtype=next(model.parameters()).dtype)).detach() for model in models]
+        return [model(batch.to(dtype=next(model.parameters()).dtype)).detach() for model in models]
 
     models = [built(), built(spurions=False, multivectors=6), built().float()]
     alone = [logits([model])[0] for model in models]
@@ -138,29 +147,29 @@ def test_models_of_different_settings_do_not_disturb_each_other(cloud) -> None:
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
-def test_a_training_can_follow_an_inference(cloud) -> None:
+def test_a_training_can_follow_an_inference(batch) -> None:
     """The package keeps the tables of its first use; those made within an inference could not be trained with."""
     from lgatr.primitives import bilinear, invariants, linear
 
     for module in (bilinear, invariants, linear):
         for function in vars(module).values():
             getattr(function, "cache_clear", lambda: None)()
-    model = built()
+    task = tagger()
     with torch.inference_mode():
-        model(cloud)
-    F.cross_entropy(model(cloud), cloud.label).backward()
-    assert model.head.weight.grad.any()
+        task(batch)
+    F.cross_entropy(task(batch), batch.label).backward()
+    assert task.head.weight.grad.any()
 
 
-def test_a_model_file_is_read_where_the_package_was_never_imported(tmp_path, cloud, monkeypatch) -> None:
+def test_a_model_file_is_read_where_the_package_was_never_imported(tmp_path, batch, monkeypatch) -> None:
     torch.manual_seed(3)
-    model, single = LGATr(SPEC, **TINY), cloud.to(dtype=torch.float32)
-    card = ModelCard("l-gatr", SPEC.to_dict(), hyperparameters("l-gatr", TINY))
-    save_model(tmp_path / "model.safetensors", model, card)
+    task, single = Classify(LGATr(SPEC, **TINY), SPEC), batch.to(dtype=torch.float32)
+    card = ModelCard("l-gatr", SPEC.to_dict(), hyperparameters("l-gatr", TINY), task="classify")
+    save_model(tmp_path / "model.safetensors", task, card)
     for name in [name for name in sys.modules if name.split(".")[0] == "lgatr"]:
         monkeypatch.delitem(sys.modules, name)
     with torch.no_grad():
-        assert torch.equal(load_model(tmp_path / "model.safetensors")(single), model.eval()(single))
+        assert torch.equal(load_model(tmp_path / "model.safetensors")(single), task.eval()(single))
 
 
 def test_an_absent_package_is_named(monkeypatch) -> None:
@@ -169,8 +178,8 @@ def test_an_absent_package_is_named(monkeypatch) -> None:
         LGATr(SPEC)
 
 
-def test_half_precision_gives_nearly_the_same_logits(cloud) -> None:
-    model, single = built().float(), cloud.to(dtype=torch.float32)
+def test_half_precision_gives_nearly_the_same_logits(batch) -> None:
+    task, single = tagger().float(), batch.to(dtype=torch.float32)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        half = model(single).float()
-    torch.testing.assert_close(half, model(single).detach(), rtol=0, atol=0.05)
+        half = task(single).float()
+    torch.testing.assert_close(half, task(single).detach(), rtol=0, atol=0.05)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jetkit.data.cloud import CloudSpec
+from jetkit.data.spec import Spec
 from jetkit.models.lbn import LBN, boosted_features, in_rest_frame
 from jetkit.physics import four_vectors as fv
-from jetkit.testing import random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.testing import random_batch
 
-SPEC = CloudSpec(("part_deta",), classes=("QCD", "top"))
+SPEC = Spec.of(("part_deta",), classes=("QCD", "top"))
 
 
 @pytest.fixture(scope="module")
-def cloud():
-    return random_cloud(SPEC, jets=6, particles=(4, 12), seed=4)
+def batch():
+    return random_batch(SPEC, jets=6, particles=(4, 12), seed=4)
 
 
 def momenta(seed: int, *shape: int) -> torch.Tensor:
@@ -61,25 +62,25 @@ def test_features_are_five_of_each_vector_and_a_cosine_of_each_pair() -> None:
         torch.testing.assert_close(features[:, column], cosine)
 
 
-def test_logits_are_those_of_the_steps_written_out(cloud) -> None:
+def test_encodings_are_those_of_the_steps_written_out(batch) -> None:
     torch.manual_seed(1)
     model = LBN(SPEC, constituents=12, combinations=3, f=(8,)).double().eval()
     jets = []
-    for jet in cloud.p4:
+    for jet in batch.p4:
         particles = [sum(w * p4 for w, p4 in zip(row, jet, strict=False)) for row in model.particles]
         frames = [sum(w * p4 for w, p4 in zip(row, jet, strict=False)) for row in model.frames]
         boosted = [fv.boost(p, -q[1:] / q[0]) for p, q in zip(particles, frames, strict=True)]
         jets.append(boosted_features(torch.stack(boosted)[None])[0])
     with torch.no_grad():
-        torch.testing.assert_close(model(cloud), model.head(model.f(torch.stack(jets))), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(model(batch), model.f(torch.stack(jets)), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("clip", [False, True])
-def test_combinations_are_slower_than_light_whatever_the_weights(cloud, clip) -> None:
+def test_combinations_are_slower_than_light_whatever_the_weights(batch, clip) -> None:
     model = LBN(SPEC, constituents=12, combinations=50, f=(8,), clip=clip)
     with torch.no_grad():
         model.frames.normal_()
-        k = cloud.p4.float()
+        k = batch.p4.float()
         frames = model._combined(model.frames, k)
         assert ((model.frames @ k)[..., 0] < 0).any()
     assert (frames[..., 0] > frames[..., 1:].norm(dim=-1)).all()
@@ -97,4 +98,4 @@ def test_cosines_and_their_gradient_are_finite_for_vectors_at_rest() -> None:
 def test_parameters_are_weights_of_combinations_and_a_perceptron() -> None:
     features = 5 * 20 + 190
     perceptron = features * 256 + 256 + 2 * (256 * 256 + 256) + 256 * 2 + 2
-    assert sum(p.numel() for p in LBN(SPEC).parameters()) == 2 * 20 * 60 + 2 * features + perceptron == 209_574
+    assert Classify(LBN(SPEC), SPEC).size == 2 * 20 * 60 + 2 * features + perceptron == 209_574

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.lda import LDA
-from jetkit.testing import random_cloud
+from jetkit.testing import random_batch
 
-SPEC = CloudSpec(features=(), classes=("QCD", "top"))
+SPEC = Spec.of(features=(), classes=("QCD", "top"))
 
 
 def cloud_of(*jets):
@@ -22,7 +23,7 @@ def cloud_of(*jets):
     for row, jet in enumerate(jets):
         for place, (pt, y, phi) in enumerate(jet):
             p4[row, place] = pt * torch.tensor([math.cosh(y), math.cos(phi), math.sin(phi), math.sinh(y)]).double()
-    return Cloud(x=torch.zeros(len(jets), most, 0, dtype=torch.float64), mask=mask, p4=p4)
+    return Batch.of(x=torch.zeros(len(jets), most, 0, dtype=torch.float64), mask=mask, p4=p4)
 
 
 def test_words_of_a_jet_by_hand():
@@ -48,12 +49,12 @@ def test_masses_above_the_last_bin_share_one(mass, place):
 
 def test_jets_without_words_have_equal_shares():
     model = LDA(SPEC).double()
-    assert model.encode(cloud_of([(400.0, 0.0, 0.0)], [(9.0, 0.0, 0.0), (9.0, 0.1, 0.0)])).tolist() == [[0, 0], [0, 0]]
+    assert model.shares(cloud_of([(400.0, 0.0, 0.0)], [(9.0, 0.0, 0.0), (9.0, 0.1, 0.0)])).tolist() == [[0, 0], [0, 0]]
 
 
 def test_new_model_gives_equal_probabilities():
-    cloud = random_cloud(CloudSpec(("part_deta",), classes=("QCD", "top"))).to(dtype=torch.float32)
-    assert (LDA(SPEC)(cloud) == 0).all()
+    batch = random_batch(Spec.of(("part_deta",), classes=("QCD", "top"))).to(dtype=torch.float32)
+    assert (LDA(SPEC)(batch) == 0).all()
 
 
 def test_size_is_that_of_the_words_that_are_known():

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.lgn import LGN, VECTOR, CovariantLayer
 from jetkit.models.lorentz_net import Nodes
@@ -14,9 +15,10 @@ from jetkit.nn.lorentz_irreps import Covariants, Irrep, dimension, products, vec
 from jetkit.nn.minkowski import minkowski_square
 from jetkit.nn.pair_tables import PairTables
 from jetkit.physics.four_vectors import boost
-from jetkit.testing import assert_invariant, change_of_output, random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.testing import assert_invariant, change_of_output, random_batch
 
-SPEC = CloudSpec(("part_deta", "part_dphi"), classes=("QCD", "top"))
+SPEC = Spec.of(("part_deta", "part_dphi"), classes=("QCD", "top"))
 IRREPS = [(0, 0), (0, 2), (1, 1), (2, 0), (2, 2)]
 MASK = torch.arange(4) < torch.tensor([[4], [1], [3]])
 
@@ -28,8 +30,8 @@ def built(**hyperparameters) -> LGN:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return random_cloud(SPEC, jets=6, particles=(2, 20), seed=8)
+def batch() -> Batch:
+    return random_batch(SPEC, jets=6, particles=(2, 20), seed=8)
 
 
 def lorentz_matrix(velocity: Tensor) -> Tensor:
@@ -104,31 +106,31 @@ def test_a_layer_collects_what_the_equation_says() -> None:
 
 @pytest.mark.parametrize(("channels", "count"), [((2, 3, 4, 3), 4_646), ((2, 4, 4, 2), 4_518)])
 def test_parameters_are_as_many_as_the_authors(channels: tuple[int, ...], count: int) -> None:
-    assert sum(parameter.numel() for parameter in LGN(SPEC, channels=channels).parameters()) == count
+    assert Classify(LGN(SPEC, channels=channels), SPEC).size == count
 
 
 @pytest.mark.parametrize(("change", "seed"), [("lorentz", 0), ("lorentz", 1), ("boost-along-beam", 2)])
-def test_without_beams_scores_are_the_same_in_every_frame(cloud: Cloud, change: str, seed: int) -> None:
-    assert_invariant(built(beams=False), cloud, change, 1e-9, seed)
+def test_without_beams_scores_are_the_same_in_every_frame(batch: Batch, change: str, seed: int) -> None:
+    assert_invariant(built(beams=False), batch, change, 1e-9, seed)
 
 
-def test_beams_fix_a_frame(cloud: Cloud) -> None:
-    assert change_of_output(built(), cloud, "lorentz") > 1e-4
+def test_beams_fix_a_frame(batch: Batch) -> None:
+    assert change_of_output(built(), batch, "lorentz") > 1e-4
 
 
-def test_lorentz_transformations_of_particles_and_beams_are_not_noticed(cloud: Cloud) -> None:
+def test_lorentz_transformations_of_particles_and_beams_are_not_noticed(batch: Batch) -> None:
     model = built()
-    p4, scalars, mask = model.nodes(cloud)
+    p4, scalars, mask = model.nodes(batch)
     moved = Nodes(p4 @ lorentz_matrix(VELOCITY).T, scalars, mask)
     with torch.no_grad():
-        expected = model(cloud)
-        model.nodes = lambda cloud: moved
-        torch.testing.assert_close(model(cloud), expected, rtol=0, atol=1e-9)
+        expected = model(batch)
+        model.nodes = lambda batch: moved
+        torch.testing.assert_close(model(batch), expected, rtol=0, atol=1e-9)
 
 
 def test_nodes_are_beams_of_mass_one_and_particles() -> None:
     p4 = torch.tensor([[[5.0, 0.0, 3.0, 0.0]]])
-    one = Cloud(x=torch.zeros(1, 1, 2), mask=torch.ones(1, 1, dtype=torch.bool), p4=p4)
+    one = Batch.of(x=torch.zeros(1, 1, 2), mask=torch.ones(1, 1, dtype=torch.bool), p4=p4)
     nodes = LGN(SPEC, scale=0.1).nodes(one)
     expected = torch.tensor([[[2**0.5, 0, 0, 1], [2**0.5, 0, 0, -1], [5, 0, 3, 0]]]) * 0.1
     torch.testing.assert_close(nodes.p4, expected)
@@ -136,16 +138,16 @@ def test_nodes_are_beams_of_mass_one_and_particles() -> None:
     assert nodes.mask.all()
 
 
-def test_momenta_have_gradients(cloud: Cloud) -> None:
+def test_momenta_have_gradients(batch: Batch) -> None:
     """That along a direction is the change of the output, so no part of the pairs is left out."""
-    model = built()
-    p4 = cloud.p4.clone().requires_grad_()
+    model = Classify(built(), SPEC).double().eval()
+    p4 = batch.p4.clone().requires_grad_()
     weight = torch.tensor([1.0, -1.0], dtype=torch.float64)
-    model(cloud.replace(p4=p4)).matmul(weight).sum().backward()
+    model(batch.with_cloud(p4=p4)).matmul(weight).sum().backward()
     step = 1e-8 * torch.randn(p4.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with torch.no_grad():
-        up, down = (model(cloud.replace(p4=p4 + sign * step)).matmul(weight).sum() for sign in (1, -1))
-    torch.testing.assert_close((p4.grad * step * cloud.mask[..., None]).sum(), (up - down) / 2, rtol=1e-5, atol=1e-12)
+        up, down = (model(batch.with_cloud(p4=p4 + sign * step)).matmul(weight).sum() for sign in (1, -1))
+    torch.testing.assert_close((p4.grad * step * batch.mask[..., None]).sum(), (up - down) / 2, rtol=1e-5, atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{"channels": (2,)}, {"maxdim": 1}])

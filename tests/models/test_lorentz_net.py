@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.lorentz_net import LorentzNet, LorentzNetPublished, Nodes
 from jetkit.physics.four_vectors import boost
-from jetkit.testing import random_cloud
+from jetkit.testing import random_batch
 
-SPEC = CloudSpec(("part_isPhoton", "part_isMuon", "part_deta", "part_dphi"), classes=("QCD", "top"))
+SPEC = Spec.of(("part_isPhoton", "part_isMuon", "part_deta", "part_dphi"), classes=("QCD", "top"))
 METRIC = torch.tensor([1.0, -1.0, -1.0, -1.0], dtype=torch.float64)
 
 
@@ -35,8 +36,8 @@ def built(cls: type[LorentzNet], **hyperparameters) -> LorentzNet:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return random_cloud(SPEC, jets=6, particles=(2, 20), seed=8)
+def batch() -> Batch:
+    return random_batch(SPEC, jets=6, particles=(2, 20), seed=8)
 
 
 def psi(x):
@@ -66,34 +67,34 @@ def written_out(model: LorentzNet, nodes: Nodes, limit: float, training: bool = 
         h = h.clone()
         h[mask] += block.node_out(F.relu(block.node_norm(update)))
         x = new_x
-    return model.head(model.f((h * mask[..., None]).mean(1)))
+    return model.f((h * mask[..., None]).mean(1))
 
 
 @pytest.mark.parametrize("options", [{}, {"beams": False, "scalars": ("part_isPhoton", "part_isMuon")}])
-def test_the_published_network_is_the_written_out_one(cloud, options) -> None:
+def test_the_published_network_is_the_written_out_one(batch, options) -> None:
     model = built(LorentzNetPublished, **options)
     with torch.no_grad():
-        expected, without_limit = (written_out(model, model.nodes(cloud), limit) for limit in (100, torch.inf))
-        torch.testing.assert_close(model(cloud), expected, rtol=1e-9, atol=1e-9)
+        expected, without_limit = (written_out(model, model.nodes(batch), limit) for limit in (100, torch.inf))
+        torch.testing.assert_close(model(batch), expected, rtol=1e-9, atol=1e-9)
     assert (expected - without_limit).abs().max() > 1e-4
 
 
-def test_the_network_has_no_limit_and_divides_by_the_true_number_of_nodes(cloud) -> None:
+def test_the_network_has_no_limit_and_divides_by_the_true_number_of_nodes(batch) -> None:
     model = built(LorentzNet)
     with torch.no_grad():
-        for row in range(len(cloud)):
-            jet = cloud.select(slice(row, row + 1))
-            jet = jet.replace(x=jet.x[jet.mask][None], p4=jet.p4[jet.mask][None], mask=jet.mask[jet.mask][None])
+        for row in range(len(batch)):
+            jet = batch.select(slice(row, row + 1))
+            jet = jet.with_cloud(x=jet.x[jet.mask][None], p4=jet.p4[jet.mask][None], mask=jet.mask[jet.mask][None])
             expected = written_out(model, model.nodes(jet), torch.inf)
-            torch.testing.assert_close(model(cloud)[row : row + 1], expected, rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(model(batch)[row : row + 1], expected, rtol=1e-9, atol=1e-9)
 
 
-def logits_of(model: LorentzNet, nodes: Nodes) -> torch.Tensor:
-    """Logits from nodes whose beams are what the caller says."""
+def encoded(model: LorentzNet, nodes: Nodes) -> torch.Tensor:
+    """Vectors of jets, from nodes whose beams are what the caller says."""
     moved = built(type(model))
-    moved.nodes = lambda cloud: nodes
+    moved.nodes = lambda batch: nodes
     with torch.no_grad():
-        return moved.head(moved.encode(None))
+        return moved.encode(None)
 
 
 def transformed(nodes: Nodes, seed: int) -> Nodes:
@@ -107,28 +108,28 @@ def transformed(nodes: Nodes, seed: int) -> Nodes:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_lorentz_transformations_of_particles_and_beams_are_not_noticed(cloud, seed) -> None:
+def test_lorentz_transformations_of_particles_and_beams_are_not_noticed(batch, seed) -> None:
     model = built(LorentzNet)
-    nodes = model.nodes(cloud)
+    nodes = model.nodes(batch)
     moved = transformed(nodes, seed)
     assert (moved.p4 - nodes.p4).abs().max() > 1
-    torch.testing.assert_close(logits_of(model, moved), logits_of(model, nodes), rtol=0, atol=1e-10)
+    torch.testing.assert_close(encoded(model, moved), encoded(model, nodes), rtol=0, atol=1e-10)
 
 
-def test_the_published_network_notices_lorentz_transformations(cloud) -> None:
+def test_the_published_network_notices_lorentz_transformations(batch) -> None:
     model = built(LorentzNetPublished)
-    nodes = model.nodes(cloud)
-    assert (logits_of(model, transformed(nodes, 1)) - logits_of(model, nodes)).abs().max() > 1e-4
+    nodes = model.nodes(batch)
+    assert (encoded(model, transformed(nodes, 1)) - encoded(model, nodes)).abs().max() > 1e-4
 
 
-def test_beams_fix_a_frame(cloud) -> None:
+def test_beams_fix_a_frame(batch) -> None:
     """A boost of the particles alone is noticed with beams, and is not without."""
     velocity = torch.tensor([0.0, 0.0, 0.5], dtype=torch.float64)
-    moved = cloud.replace(p4=boost(cloud.p4, velocity))
+    moved = batch.with_cloud(p4=boost(batch.p4, velocity))
     with torch.no_grad():
         for options, noticed in (({}, True), ({"beams": False}, False)):
             model = built(LorentzNet, **options)
-            assert ((model(moved) - model(cloud)).abs().max() > 1e-4) == noticed
+            assert ((model(moved) - model(batch)).abs().max() > 1e-4) == noticed
 
 
 def test_scalars_that_the_data_lack_are_refused() -> None:
@@ -136,14 +137,14 @@ def test_scalars_that_the_data_lack_are_refused() -> None:
         LorentzNet(SPEC, beams=False, scalars=("part_isTau",))
 
 
-def test_training_normalises_over_real_nodes_and_edges(cloud) -> None:
+def test_training_normalises_over_real_nodes_and_edges(batch) -> None:
     model, twin = (built(LorentzNet, dropout=0.0).train() for _ in range(2))
-    nodes = twin.nodes(cloud)
+    nodes = twin.nodes(batch)
     to_true_mean = nodes.mask.shape[1] / nodes.mask.sum(1, keepdim=True)
     twin.f.register_forward_pre_hook(lambda module, args: (args[0] * to_true_mean,))
     expected = written_out(twin, nodes, torch.inf, training=True)
     # Each normalisation can enlarge rounding errors by 1/√ε ≈ 300.
-    torch.testing.assert_close(model(cloud), expected, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(model(batch), expected, rtol=1e-6, atol=1e-7)
     for name, value in twin.state_dict().items():
         if "running" in name:
             torch.testing.assert_close(model.state_dict()[name], value, rtol=1e-6, atol=1e-7)

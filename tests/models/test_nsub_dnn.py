@@ -5,31 +5,32 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jetkit.data.cloud import CloudSpec
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.nsub_dnn import NsubDNN
 from jetkit.physics.four_vectors import mass, pt
 from jetkit.physics.subjettiness import n_subjettiness
-from jetkit.testing import assert_broken, assert_invariant, random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.testing import assert_broken, assert_invariant, random_batch
 
-SPEC = CloudSpec(("part_deta",), classes=("QCD", "top"))
+SPEC = Spec.of(("part_deta",), classes=("QCD", "top"))
 
 
 @pytest.fixture(scope="module")
-def cloud():
-    return random_cloud(SPEC, jets=6, particles=(1, 25), seed=4)
+def batch():
+    return random_batch(SPEC, jets=6, particles=(1, 25), seed=4)
 
 
 @pytest.mark.parametrize(("bodies", "inputs", "count"), [(8, 22, 57_502), (6, 16, 56_302)])
 def test_sizes_are_those_of_the_paper(bodies, inputs, count) -> None:
     model = NsubDNN(SPEC, bodies=bodies)
     assert model.f[0].in_features == inputs
-    assert sum(parameter.numel() for parameter in model.parameters()) == count
+    assert Classify(model, SPEC).size == count
 
 
-def test_observables_are_the_basis_then_mass_and_pt(cloud) -> None:
-    table = NsubDNN(SPEC, bodies=4).observables(cloud)
-    for row, mask, p4 in zip(table, cloud.mask, cloud.p4, strict=True):
+def test_observables_are_the_basis_then_mass_and_pt(batch) -> None:
+    table = NsubDNN(SPEC, bodies=4).observables(batch)
+    for row, mask, p4 in zip(table, batch.mask, batch.p4, strict=True):
         jet = p4[mask]
         tau = {
             beta: n_subjettiness(jet.numpy(), [0, len(jet)], largest=3, beta=beta, R0=1.0, axes="kt")[0]
@@ -41,15 +42,15 @@ def test_observables_are_the_basis_then_mass_and_pt(cloud) -> None:
 
 
 @pytest.mark.parametrize("change", ["soft", "collinear"])
-def test_the_observables_are_safe(cloud, change) -> None:
+def test_the_observables_are_safe(batch, change) -> None:
     """Up to ΔR^½, which has half of the digits of ΔR; the number of particles of a jet is noticed by none of them."""
-    assert_invariant(NsubDNN(SPEC, dropout=0.0), cloud, change, 1e-4)
-    assert_broken(NsubDNN(SPEC, dropout=0.0), cloud, "lorentz", 1e-3)
+    assert_invariant(NsubDNN(SPEC, dropout=0.0), batch, change, 1e-4)
+    assert_broken(NsubDNN(SPEC, dropout=0.0), batch, "lorentz", 1e-3)
 
 
-def test_observables_are_standardised_over_all_batches_of_the_training(cloud) -> None:
+def test_observables_are_standardised_over_all_batches_of_the_training(batch) -> None:
     model = NsubDNN(SPEC, bodies=3).double()
-    halves = [cloud.select(slice(0, 3)), cloud.select(slice(3, 6))]
+    halves = [batch.select(slice(0, 3)), batch.select(slice(3, 6))]
     for _ in range(20):
         for half in halves:
             model(half)

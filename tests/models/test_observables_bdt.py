@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.jet_observables import jet_observables
 from jetkit.models.observables_bdt import ObservablesBDT
 
 SPECS = {
-    name: CloudSpec(features=tuple(feature.name for feature in features), classes=("QCD", "top"))
+    name: Spec.of(features=tuple(feature.name for feature in features), classes=("QCD", "top"))
     for name, features in FEATURE_SETS.items()
 }
 
@@ -28,10 +29,10 @@ def single(p4, **features):
     names = tuple(feature.name for feature in FEATURE_SETS["full"] if feature.name in features)
     values = [np.asarray(features[name], np.float64) for name in names]
     x = np.stack(values, axis=-1) if values else np.zeros((len(p4), 0))
-    cloud = Cloud(
+    batch = Batch.of(
         x=torch.from_numpy(x)[None], mask=torch.ones(1, len(p4), dtype=torch.bool), p4=torch.from_numpy(p4)[None]
     )
-    return cloud, CloudSpec(features=names)
+    return batch, Spec.of(features=names)
 
 
 def of_one_jet(p4, **features):
@@ -39,7 +40,7 @@ def of_one_jet(p4, **features):
 
 
 @pytest.fixture
-def cloud():
+def batch():
     """Jets of 0 to 30 particles with random features."""
     random = np.random.default_rng(0)
     shape = (12, 30)
@@ -49,7 +50,7 @@ def cloud():
     x = random.uniform(-1, 1, (*shape, 17))
     x[..., 13], x[..., 15] = np.abs(x[..., 13]), np.abs(x[..., 15])
     keep = torch.from_numpy(mask)
-    return Cloud(x=torch.from_numpy(x * mask[..., None]), mask=keep, p4=torch.from_numpy(p4 * mask[..., None]))
+    return Batch.of(x=torch.from_numpy(x * mask[..., None]), mask=keep, p4=torch.from_numpy(p4 * mask[..., None]))
 
 
 def test_two_prongs_have_the_known_observables():
@@ -92,36 +93,36 @@ def test_saturated_impact_parameter_is_large_and_finite():
 
 
 @pytest.mark.parametrize(("features", "count"), [("kin", 16), ("kinpid", 30), ("full", 37)])
-def test_feature_set_decides_the_observables(cloud, features, count):
+def test_feature_set_decides_the_observables(batch, features, count):
     places = [SPECS["full"].features.index(name) for name in SPECS[features].features]
-    encoded = ObservablesBDT(SPECS[features]).encode(cloud.replace(x=cloud.x[..., places]))
-    assert encoded.shape == (12, count)
+    table = ObservablesBDT(SPECS[features]).observables(batch.with_cloud(x=batch.x[..., places]))
+    assert table.shape == (12, count)
 
 
-def test_observables_are_finite_for_jets_of_few_particles(cloud):
-    assert ObservablesBDT(SPECS["full"]).encode(cloud).isfinite().all()
-    still = cloud.replace(p4=torch.zeros_like(cloud.p4), x=torch.zeros_like(cloud.x))
-    assert ObservablesBDT(SPECS["full"]).encode(still).isfinite().all()
+def test_observables_are_finite_for_jets_of_few_particles(batch):
+    assert ObservablesBDT(SPECS["full"]).observables(batch).isfinite().all()
+    still = batch.with_cloud(p4=torch.zeros_like(batch.p4), x=torch.zeros_like(batch.x))
+    assert ObservablesBDT(SPECS["full"]).observables(still).isfinite().all()
 
 
-def test_padding_and_batch_mates_change_nothing(cloud):
+def test_padding_and_batch_mates_change_nothing(batch):
     model = ObservablesBDT(SPECS["full"])
-    together = model.encode(cloud)
-    for row, count in list(enumerate(cloud.mask.sum(1).tolist()))[1:]:
-        own = cloud.select(slice(row, row + 1))
-        alone = Cloud(x=own.x[:, :count], mask=own.mask[:, :count], p4=own.p4[:, :count])
-        torch.testing.assert_close(model.encode(alone)[0], together[row], rtol=0, atol=0)
+    together = model.observables(batch)
+    for row, count in list(enumerate(batch.mask.sum(1).tolist()))[1:]:
+        own = batch.select(slice(row, row + 1))
+        alone = Batch.of(x=own.x[:, :count], mask=own.mask[:, :count], p4=own.p4[:, :count])
+        torch.testing.assert_close(model.observables(alone)[0], together[row], rtol=0, atol=0)
 
 
-def test_order_of_particles_and_azimuth_of_the_jet_change_nothing(cloud):
+def test_order_of_particles_and_azimuth_of_the_jet_change_nothing(batch):
     model = ObservablesBDT(SPECS["full"])
-    before = model.encode(cloud)
+    before = model.observables(batch)
     order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
-    mixed = Cloud(x=cloud.x[:, order], mask=cloud.mask[:, order], p4=cloud.p4[:, order])
-    torch.testing.assert_close(model.encode(mixed), before, rtol=1e-6, atol=1e-6)
+    mixed = Batch.of(x=batch.x[:, order], mask=batch.mask[:, order], p4=batch.p4[:, order])
+    torch.testing.assert_close(model.observables(mixed), before, rtol=1e-6, atol=1e-6)
     c, s = math.cos(2.0), math.sin(2.0)
     turn = torch.tensor([[1, 0, 0, 0], [0, c, -s, 0], [0, s, c, 0], [0, 0, 0, 1]], dtype=torch.float64)
-    torch.testing.assert_close(model.encode(cloud.replace(p4=cloud.p4 @ turn.T)), before, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(model.observables(batch.with_cloud(p4=batch.p4 @ turn.T)), before, rtol=1e-6, atol=1e-6)
 
 
 def test_collinear_splitting_moves_the_multiplicity_and_not_the_safe_observables():
@@ -132,10 +133,10 @@ def test_collinear_splitting_moves_the_multiplicity_and_not_the_safe_observables
     assert (whole["multiplicity"], split["multiplicity"]) == (3, 4)
 
 
-def test_numbers_have_the_precision_of_the_cloud(cloud):
+def test_numbers_have_the_precision_of_the_cloud(batch):
     model = ObservablesBDT(SPECS["full"])
-    assert model.encode(cloud).dtype == torch.float64
-    assert model(cloud.to(dtype=torch.float32)).dtype == torch.float32
+    assert model.observables(batch).dtype == torch.float64
+    assert model(batch.to(dtype=torch.float32)).dtype == torch.float32
 
 
 @pytest.mark.parametrize("values", [{"trees": 0}, {"leaves": 1}, {"rate": 0.0}, {"least": 0}, {"l2": -1.0}])
@@ -145,6 +146,6 @@ def test_hyperparameters_out_of_range_are_refused(values):
 
 
 def test_jets_without_momenta_are_refused():
-    cloud = Cloud(x=torch.zeros(1, 2, 7), mask=torch.ones(1, 2, dtype=torch.bool))
+    batch = Batch.of(x=torch.zeros(1, 2, 7), mask=torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(JetkitError, match="four-momenta"):
-        ObservablesBDT(SPECS["kin"])(cloud)
+        ObservablesBDT(SPECS["kin"])(batch)

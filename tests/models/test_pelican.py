@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.pelican import Pelican, PelicanIRC, PelicanSO2
 from jetkit.registry import create
-from jetkit.testing import assert_broken, assert_invariant, random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.testing import assert_broken, assert_invariant, random_batch
 
-SPEC = CloudSpec(("part_deta", "part_dphi"), classes=("QCD", "top"))
+SPEC = Spec.of(("part_deta", "part_dphi"), classes=("QCD", "top"))
 SIZES = [
     ("pelican", {}, 208_652),
     ("pelican-so2", {}, 208_797),
@@ -26,52 +28,52 @@ SIZES = [
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return random_cloud(SPEC, jets=8, particles=(10, 25), seed=11)
+def batch() -> Batch:
+    return random_batch(SPEC, jets=8, particles=(10, 25), seed=11)
 
 
-def built(cls: type[Pelican], cloud: Cloud, **hyperparameters: Any) -> Pelican:
-    """A network whose normalisations have seen jets, so that its logits are of order 1."""
+def built(cls: type[Pelican], batch: Batch, **hyperparameters: Any) -> Classify:
+    """A tagger whose normalisations have seen jets, so that its logits are of order 1."""
     torch.manual_seed(3)
-    model = cls(SPEC, width=24, channels=12, depth=3, **hyperparameters).double()
+    model = Classify(cls(SPEC, width=24, channels=12, depth=3, **hyperparameters), SPEC).double()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.momentum = 1.0
     with torch.no_grad():
-        model(cloud)
+        model(batch)
     return model.eval()
 
 
 @pytest.mark.parametrize(("name", "values", "count"), SIZES)
 def test_parameters_are_as_many_as_the_authors(name: str, values: dict[str, Any], count: int) -> None:
-    assert sum(parameter.numel() for parameter in create(name, SPEC, values).parameters()) == count
+    assert Classify(create(name, SPEC, values), SPEC).size == count
 
 
 @pytest.mark.parametrize("change", ["soft", "collinear"])
-def test_only_the_safe_construction_is_safe(cloud: Cloud, change: str) -> None:
-    assert_invariant(built(PelicanIRC, cloud), cloud, change, 1e-10)
-    assert_broken(built(Pelican, cloud), cloud, change, 1e-3)
+def test_only_the_safe_construction_is_safe(batch: Batch, change: str) -> None:
+    assert_invariant(built(PelicanIRC, batch), batch, change, 1e-10)
+    assert_broken(built(Pelican, batch), batch, change, 1e-3)
 
 
 @pytest.mark.parametrize("cls", [Pelican, PelicanIRC])
-def test_scores_are_the_same_in_every_frame(cloud: Cloud, cls: type[Pelican]) -> None:
-    model = built(cls, cloud)
-    assert_invariant(model, cloud, "lorentz", 1e-9)
+def test_scores_are_the_same_in_every_frame(batch: Batch, cls: type[Pelican]) -> None:
+    model = built(cls, batch)
+    assert_invariant(model, batch, "lorentz", 1e-9)
     with torch.no_grad():
-        assert model(cloud).std(0).min() > 1e-2
+        assert model(batch).std(0).min() > 1e-2
 
 
-def test_spurions_leave_rotations_about_the_beam(cloud: Cloud) -> None:
-    model = built(PelicanSO2, cloud)
-    assert_invariant(model, cloud, "rotation-about-beam", 1e-9)
-    assert_broken(model, cloud, "boost-along-beam", 1e-3)
+def test_spurions_leave_rotations_about_the_beam(batch: Batch) -> None:
+    model = built(PelicanSO2, batch)
+    assert_invariant(model, batch, "rotation-about-beam", 1e-9)
+    assert_broken(model, batch, "boost-along-beam", 1e-3)
 
 
 def test_a_safe_table_holds_angles_in_the_rest_frame() -> None:
     """Two massless particles back to back: 2(1 − cos θ) is 0 with itself and 4 with the other, each has half."""
     p4 = torch.tensor([[[3.0, 3.0, 0.0, 0.0], [3.0, -3.0, 0.0, 0.0]]], dtype=torch.float64)
     model = PelicanIRC(SPEC, width=1, channels=2, depth=1).double()
-    _, x, share = model.inputs(Cloud(torch.zeros(1, 2, 2), torch.ones(1, 2, dtype=torch.bool), p4))
+    _, x, share = model.inputs(Batch.of(torch.zeros(1, 2, 2), torch.ones(1, 2, dtype=torch.bool), p4))
     expected = model.encoding(torch.tensor([[0.0], [4.0], [4.0], [0.0]], dtype=torch.float64))
     torch.testing.assert_close(x, expected)
     assert share.flatten().tolist() == [0.5, 0.5]
@@ -80,12 +82,12 @@ def test_a_safe_table_holds_angles_in_the_rest_frame() -> None:
 @pytest.mark.parametrize("cls", [Pelican, PelicanSO2, PelicanIRC])
 def test_a_jet_of_one_massless_particle_or_none_has_a_score(cls: type[Pelican]) -> None:
     p4 = torch.tensor([[[5.0, 3.0, 4.0, 0.0]], [[0.0, 0.0, 0.0, 0.0]]])
-    jets = Cloud(torch.zeros(2, 1, 2), torch.tensor([[True], [False]]), p4)
-    assert cls(SPEC).eval()(jets).isfinite().all()
+    jets = Batch.of(torch.zeros(2, 1, 2), torch.tensor([[True], [False]]), p4)
+    assert Classify(cls(SPEC), SPEC).eval()(jets).isfinite().all()
 
 
-def test_half_precision_agrees(cloud: Cloud) -> None:
-    model, single = built(Pelican, cloud).float(), cloud.to(dtype=torch.float32)
+def test_half_precision_agrees(batch: Batch) -> None:
+    model, single = built(Pelican, batch).float(), batch.to(dtype=torch.float32)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         half = model(single)
     with torch.no_grad():

@@ -9,19 +9,21 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.models.jet_trees import kt_trees
 from jetkit.models.rec_nn import RecNN
 from jetkit.physics.clustering import KT, cluster
 from jetkit.physics.four_vectors import pt
-from jetkit.testing import random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.testing import random_batch
 
-SPEC = CloudSpec(("part_deta",), classes=("QCD", "W"))
+SPEC = Spec.of(("part_deta",), classes=("QCD", "W"))
 
 
-def jet(*momenta: list[float]) -> Cloud:
+def jet(*momenta: list[float]) -> Batch:
     p4 = torch.tensor([momenta], dtype=torch.float64)
-    return Cloud(x=torch.zeros(*p4.shape[:2], 1).double(), mask=torch.ones(p4.shape[:2], dtype=torch.bool), p4=p4)
+    return Batch.of(x=torch.zeros(*p4.shape[:2], 1).double(), mask=torch.ones(p4.shape[:2], dtype=torch.bool), p4=p4)
 
 
 PAIR = jet([3.0, 0.0, 3.0, 0.0], [5.0, 4.0, 0.0, 0.0])
@@ -30,8 +32,7 @@ PAIR = jet([3.0, 0.0, 3.0, 0.0], [5.0, 4.0, 0.0, 0.0])
 
 @pytest.mark.parametrize(("gated", "count"), [(False, 8_481), (True, 48_761)])
 def test_parameters_are_those_of_the_authors_code_and_a_second_output(gated, count) -> None:
-    model = RecNN(SPEC, gated=gated)
-    assert sum(parameter.numel() for parameter in model.parameters()) == count + 41
+    assert Classify(RecNN(SPEC, gated=gated), SPEC).size == count + 41
 
 
 def test_features_of_a_pair_are_those_of_its_momenta() -> None:
@@ -55,12 +56,12 @@ def test_features_know_the_direction_along_the_beam() -> None:
 
 
 def test_every_particle_is_a_leaf_and_the_root_is_the_jet() -> None:
-    cloud = random_cloud(SPEC, jets=6, particles=(1, 20))
-    trees = kt_trees(cloud)
-    assert trees.leaf.sum() == cloud.mask.sum()
-    assert len(trees.x) == 2 * cloud.mask.sum() - 6
+    batch = random_batch(SPEC, jets=6, particles=(1, 20))
+    trees = kt_trees(batch)
+    assert trees.leaf.sum() == batch.mask.sum()
+    assert len(trees.x) == 2 * batch.mask.sum() - 6
     root = trees.x[:6]
-    torch.testing.assert_close(root[:, 5], pt((cloud.p4 * cloud.mask[..., None]).sum(1)))
+    torch.testing.assert_close(root[:, 5], pt((batch.p4 * batch.mask[..., None]).sum(1)))
     assert root[:, 2].abs().max() < 1e-12
     torch.testing.assert_close(root[:, 4], torch.ones(6, dtype=torch.float64))
 
@@ -69,20 +70,20 @@ def test_every_particle_is_a_leaf_and_the_root_is_the_jet() -> None:
 def test_embeddings_are_made_from_the_leaves_to_the_root(gated) -> None:
     torch.manual_seed(0)
     model = RecNN(SPEC, width=6, gated=gated).double()
-    model.train()(random_cloud(SPEC, jets=8))  # so that features are normalised
+    model.train()(random_batch(SPEC, jets=8))  # so that features are normalised
     model.eval()
-    cloud = random_cloud(SPEC, jets=5, particles=(1, 9), seed=2)
+    batch = random_batch(SPEC, jets=5, particles=(1, 9), seed=2)
     with torch.no_grad():
-        for row, logits in enumerate(model(cloud)):
-            h = embedding(model, cloud.select(slice(row, row + 1)))
-            torch.testing.assert_close(logits, model.head(model.f(h)), rtol=1e-11, atol=1e-11)
+        for row, encoded in enumerate(model(batch)):
+            h = embedding(model, batch.select(slice(row, row + 1)))
+            torch.testing.assert_close(encoded, model.f(h), rtol=1e-11, atol=1e-11)
 
 
-def embedding(model: RecNN, cloud: Cloud) -> torch.Tensor:
+def embedding(model: RecNN, batch: Batch) -> torch.Tensor:
     """Of one jet, node by node; nodes are told by their transverse momentum."""
-    momenta = cloud.p4[cloud.mask].numpy()
+    momenta = batch.p4[batch.mask].numpy()
     tree = cluster(momenta, np.array([0, len(momenta)]), power=KT)
-    x = kt_trees(cloud).x
+    x = kt_trees(batch).x
     made = []
     for p4, children in zip(tree.p4, tree.children, strict=True):
         o = x[(x[:, 5] - float(pt(p4))).abs().argmin()]
@@ -106,15 +107,16 @@ def merged(model: RecNN, left: torch.Tensor, right: torch.Tensor, u: torch.Tenso
 
 
 def test_a_pair_by_hand() -> None:
-    model = RecNN(SPEC, width=1).double().eval()
-    for parameter in model.parameters():
+    task = Classify(RecNN(SPEC, width=1), SPEC).double().eval()
+    model = task.model
+    for parameter in task.parameters():
         torch.nn.init.zeros_(parameter)
     with torch.no_grad():
         model.u[0].weight[0, 5] = 1.0  # u = pT
         model.merge.h.weight[:] = torch.tensor([[1.0, -10.0, 100.0]])
         model.f[0].weight[:] = model.f[2].weight[:] = 1.0
-        model.head.weight[1] = 0.5
+        task.head.weight[1] = 0.5
         assert model.norm.running_var.tolist() == [1.0] * 7
         pt_of = 1 / math.sqrt(1 + model.norm.eps)
         expected = 0.5 * (1 * 4 - 10 * 3 + 100 * 5) * pt_of
-        torch.testing.assert_close(model(PAIR), torch.tensor([[0, expected]], dtype=torch.float64))
+        torch.testing.assert_close(task(PAIR), torch.tensor([[0, expected]], dtype=torch.float64))

@@ -9,48 +9,49 @@ import pytest
 import torch
 from torch import nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.efn import EFN
 from jetkit.models.so2_efn import SO2EFN
 from jetkit.physics.four_vectors import pt
-from jetkit.testing import assert_invariant, random_cloud
+from jetkit.testing import assert_invariant, random_batch
 
-SPEC = CloudSpec(("part_pt_log", "part_dphi", "part_deta"), classes=("QCD", "W", "top"))
+SPEC = Spec.of(("part_pt_log", "part_dphi", "part_deta"), classes=("QCD", "W", "top"))
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return random_cloud(SPEC, jets=6, particles=(1, 25), seed=4)
+def batch() -> Batch:
+    return random_batch(SPEC, jets=6, particles=(1, 25), seed=4)
 
 
-def seen(model: nn.Module, cloud: Cloud) -> nn.Module:
+def seen(model: nn.Module, batch: Batch) -> nn.Module:
     """After a step of training, so that the invariants are of order 1."""
     for module in model.double().modules():
         if isinstance(module, nn.BatchNorm1d):
             module.momentum = 1.0
     with torch.no_grad():
-        model.train()(cloud)
+        model.train()(batch)
     return model.eval()
 
 
-def turned(cloud: Cloud, angle: float, reflected: bool = False) -> Cloud:
+def turned(batch: Batch, angle: float, reflected: bool = False) -> Batch:
     """Every jet turned about its axis, after a reflection Δη → −Δη."""
-    dphi, deta = cloud.x[..., 1], cloud.x[..., 2] * (-1 if reflected else 1)
+    dphi, deta = batch.x[..., 1], batch.x[..., 2] * (-1 if reflected else 1)
     cos, sin = math.cos(angle), math.sin(angle)
-    return cloud.replace(x=torch.stack([cloud.x[..., 0], cos * dphi + sin * deta, cos * deta - sin * dphi], -1))
+    return batch.with_cloud(x=torch.stack([batch.x[..., 0], cos * dphi + sin * deta, cos * deta - sin * dphi], -1))
 
 
-def change(model: nn.Module, cloud: Cloud, other: Cloud) -> float:
+def change(model: nn.Module, batch: Batch, other: Batch) -> float:
     with torch.no_grad():
-        return float((model(other) - model(cloud)).abs().max())
+        return float((model(other) - model(batch)).abs().max())
 
 
-def test_moments_are_sums_over_particles(cloud: Cloud) -> None:
+def test_moments_are_sums_over_particles(batch: Batch) -> None:
     model = SO2EFN(SPEC, orders=3, channels=2).double()
     with torch.no_grad():
-        moments = model.moments(cloud)
-        for jet, (x, p4, mask) in enumerate(zip(cloud.x, cloud.p4, cloud.mask, strict=True)):
+        moments = model.moments(batch)
+        for jet, (x, p4, mask) in enumerate(zip(batch.x, batch.p4, batch.mask, strict=True)):
             z = pt(p4[mask]) / pt(p4[mask]).sum()
             for m in range(4):
                 total = torch.zeros(2, dtype=torch.complex128)
@@ -64,34 +65,34 @@ def test_moments_are_sums_over_particles(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("reflections", [False, True])
 @pytest.mark.parametrize("angle", [0.3, math.pi / 2, 2.0])
-def test_a_turn_about_the_jet_axis_is_not_noticed(cloud: Cloud, reflections: bool, angle: float) -> None:
+def test_a_turn_about_the_jet_axis_is_not_noticed(batch: Batch, reflections: bool, angle: float) -> None:
     torch.manual_seed(2)
-    model = seen(SO2EFN(SPEC, reflections=reflections), cloud)
-    assert change(model, cloud, turned(cloud, angle)) < 1e-10
-    assert change(seen(EFN(SPEC), cloud), cloud, turned(cloud, angle)) > 1e-6
+    model = seen(SO2EFN(SPEC, reflections=reflections), batch)
+    assert change(model, batch, turned(batch, angle)) < 1e-10
+    assert change(seen(EFN(SPEC), batch), batch, turned(batch, angle)) > 1e-6
 
 
-def test_a_reflection_is_a_symmetry_where_asked(cloud: Cloud) -> None:
+def test_a_reflection_is_a_symmetry_where_asked(batch: Batch) -> None:
     torch.manual_seed(2)
-    mirrored = turned(cloud, 0.7, reflected=True)
-    assert change(seen(SO2EFN(SPEC, reflections=True), cloud), cloud, mirrored) < 1e-10
-    assert change(seen(SO2EFN(SPEC), cloud), cloud, mirrored) > 1e-4
+    mirrored = turned(batch, 0.7, reflected=True)
+    assert change(seen(SO2EFN(SPEC, reflections=True), batch), batch, mirrored) < 1e-10
+    assert change(seen(SO2EFN(SPEC), batch), batch, mirrored) > 1e-4
 
 
 @pytest.mark.parametrize("symmetry", ["soft", "collinear", "permutation"])
-def test_invariants_of_order_1_are_safe(cloud: Cloud, symmetry: str) -> None:
+def test_invariants_of_order_1_are_safe(batch: Batch, symmetry: str) -> None:
     torch.manual_seed(2)
-    model = seen(SO2EFN(SPEC), cloud)
+    model = seen(SO2EFN(SPEC), batch)
     with torch.no_grad():
-        assert model.norm(model.invariants(model.moments(cloud))).std() > 0.5
-    assert_invariant(model, cloud, symmetry, 1e-9)
+        assert model.norm(model.invariants(model.moments(batch))).std() > 0.5
+    assert_invariant(model, batch, symmetry, 1e-9)
 
 
 @pytest.mark.parametrize(("order", "others"), [(1, (0, 2, 3)), (2, (0, 1, 3))])
-def test_orders_turned_against_each_other_are_told_apart(cloud: Cloud, order: int, others: tuple[int, ...]) -> None:
+def test_orders_turned_against_each_other_are_told_apart(batch: Batch, order: int, others: tuple[int, ...]) -> None:
     model = SO2EFN(SPEC, orders=3, channels=2).double()
     with torch.no_grad():
-        moments = model.moments(cloud)
+        moments = model.moments(batch)
         against = moments.clone()
         against[:, order] *= cmath.rect(1, 1.0)
         together = moments * torch.polar(torch.ones(4), torch.arange(4.0))[:, None]
@@ -101,10 +102,10 @@ def test_orders_turned_against_each_other_are_told_apart(cloud: Cloud, order: in
 
 def test_all_particles_on_the_axis_leave_but_order_0() -> None:
     model = SO2EFN(SPEC)
-    cloud = Cloud(
+    batch = Batch.of(
         torch.zeros(1, 3, 3), torch.ones(1, 3, dtype=torch.bool), torch.tensor([5.0, 3, 4, 0]).expand(1, 3, 4)
     )
-    moments = model.moments(cloud)
+    moments = model.moments(batch)
     assert moments[:, 0].abs().min() > 0
     assert not moments[:, 1:].any()
 

@@ -7,19 +7,19 @@ import math
 import pytest
 import torch
 
-from jetkit.data.cloud import CloudSpec
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.topo_dnn import TopoDNN, upright
 from jetkit.nn.hardest import hardest
 from jetkit.physics import four_vectors as fv
-from jetkit.testing import assert_broken, assert_invariant, random_cloud
+from jetkit.testing import assert_broken, assert_invariant, random_batch
 
-SPEC = CloudSpec(("part_deta",), classes=("QCD", "top"))
+SPEC = Spec.of(("part_deta",), classes=("QCD", "top"))
 
 
 @pytest.fixture(scope="module")
-def cloud():
-    return random_cloud(SPEC, jets=20, particles=(1, 45), seed=4)
+def batch():
+    return random_batch(SPEC, jets=20, particles=(1, 45), seed=4)
 
 
 def massless(pt, eta, phi):
@@ -46,18 +46,18 @@ def test_hidden_layers_and_one_output_have_the_published_parameters() -> None:
     assert hidden + 6 + 1 == 59_323
 
 
-def test_upright_equals_the_rotation_by_an_angle(cloud) -> None:
-    for p4, mask in zip(cloud.p4, cloud.mask, strict=True):
+def test_upright_equals_the_rotation_by_an_angle(batch) -> None:
+    for p4, mask in zip(batch.p4, batch.mask, strict=True):
         if mask.sum() > 1:
             torch.testing.assert_close(upright(p4[mask][None])[0], turned_by_angles(p4[mask]), rtol=1e-9, atol=1e-9)
 
 
-def test_first_lies_at_the_origin_second_below_and_most_momentum_at_positive_eta(cloud) -> None:
-    pt, eta, phi = upright(hardest(cloud.p4, cloud.mask, 30)).unbind(-1)
-    zero = torch.zeros(len(cloud), 2, dtype=torch.float64)
+def test_first_lies_at_the_origin_second_below_and_most_momentum_at_positive_eta(batch) -> None:
+    pt, eta, phi = upright(hardest(batch.p4, batch.mask, 30)).unbind(-1)
+    zero = torch.zeros(len(batch), 2, dtype=torch.float64)
     torch.testing.assert_close(eta[:, :2], zero, rtol=0, atol=1e-12)
     torch.testing.assert_close(phi[:, 0], zero[:, 0], rtol=0, atol=1e-12)
-    assert (phi[cloud.mask.sum(1) > 1, 1] < 0).all()
+    assert (phi[batch.mask.sum(1) > 1, 1] < 0).all()
     assert ((pt * eta).sum(1) >= 0).all()
 
 
@@ -71,14 +71,14 @@ def test_first_lies_at_the_origin_second_below_and_most_momentum_at_positive_eta
     ],
     ids=["azimuth", "pseudorapidity", "mirrored-in-eta", "mirrored-in-phi"],
 )
-def test_a_shifted_or_mirrored_jet_is_the_same_upright(cloud, change) -> None:
-    jets = hardest(cloud.p4, cloud.mask, 30)
+def test_a_shifted_or_mirrored_jet_is_the_same_upright(batch, change) -> None:
+    jets = hardest(batch.p4, batch.mask, 30)
     changed = massless(*change(*coordinates(jets)))
     torch.testing.assert_close(upright(changed), upright(jets), rtol=0, atol=1e-11)
 
 
-def test_a_rotated_jet_is_another_one(cloud) -> None:
-    jets = hardest(cloud.p4, cloud.mask, 30)
+def test_a_rotated_jet_is_another_one(batch) -> None:
+    jets = hardest(batch.p4, batch.mask, 30)
     pt, eta, phi = coordinates(jets)
     swapped = massless(pt, fv.delta_phi(phi, phi[:, :1]), eta)
     assert not torch.allclose(upright(swapped), upright(massless(pt, eta, phi)), atol=1e-3)
@@ -95,19 +95,19 @@ def upright_below(pt, eta):
     return [pt * math.cosh(eta), 0.0, -math.atan(math.sinh(eta))]
 
 
-def test_rows_of_zero_momentum_stay_zero(cloud) -> None:
-    assert (~cloud.mask).any()
-    assert not upright(cloud.p4)[~cloud.mask].any()
+def test_rows_of_zero_momentum_stay_zero(batch) -> None:
+    assert (~batch.mask).any()
+    assert not upright(batch.p4)[~batch.mask].any()
 
 
-def test_network_sees_pt_in_units_of_the_scale(cloud) -> None:
+def test_network_sees_pt_in_units_of_the_scale(batch) -> None:
     model = TopoDNN(SPEC, scale=200.0).double()
-    x = upright(hardest(cloud.p4, cloud.mask, 30)) * torch.tensor([1 / 200.0, 1.0, 1.0], dtype=torch.float64)
-    torch.testing.assert_close(model(cloud), model.head(model.f(x.flatten(1))), rtol=0, atol=1e-12)
+    x = upright(hardest(batch.p4, batch.mask, 30)) * torch.tensor([1 / 200.0, 1.0, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(model(batch), model.f(x.flatten(1)), rtol=0, atol=1e-12)
 
 
 def test_full_size_has_its_symmetries_and_no_safety() -> None:
-    jets = random_cloud(SPEC, jets=6, particles=(10, 20), seed=5)
+    jets = random_batch(SPEC, jets=6, particles=(10, 20), seed=5)
     for change in ("permutation", "rotation-about-beam", "padding"):
         assert_invariant(TopoDNN(SPEC), jets, change, 1e-10)
     for change in ("soft", "collinear"):

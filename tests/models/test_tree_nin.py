@@ -6,25 +6,27 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.models.jet_trees import kt_trees
 from jetkit.models.tree_nin import TreeNiN
 from jetkit.physics.clustering import KT, cluster
 from jetkit.physics.four_vectors import pt
-from jetkit.testing import random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.testing import random_batch
 
-SPEC = CloudSpec(("part_deta",), classes=("QCD", "top"))
+SPEC = Spec.of(("part_deta",), classes=("QCD", "top"))
 
 
 def test_parameters_are_as_many_as_published_and_a_second_output() -> None:
-    assert sum(parameter.numel() for parameter in TreeNiN(SPEC).parameters()) == 33_901 + 51
+    assert Classify(TreeNiN(SPEC), SPEC).size == 33_901 + 51
 
 
-def embedding(model: TreeNiN, cloud: Cloud) -> torch.Tensor:
+def embedding(model: TreeNiN, batch: Batch) -> torch.Tensor:
     """Of one jet, from the root down; nodes are told by their transverse momentum."""
-    momenta = cloud.p4[cloud.mask].numpy()
+    momenta = batch.p4[batch.mask].numpy()
     tree = cluster(momenta, np.array([0, len(momenta)]), power=KT)
-    x = kt_trees(cloud).x
+    x = kt_trees(batch).x
 
     def at(node: int, depth: int, is_left: bool = True) -> torch.Tensor:
         o = model.norm(x[(x[:, 5] - float(pt(tree.p4[node]))).abs().argmin()][None])
@@ -43,13 +45,13 @@ def embedding(model: TreeNiN, cloud: Cloud) -> torch.Tensor:
 def test_embeddings_are_made_from_the_leaves_to_the_root() -> None:
     torch.manual_seed(0)
     model = TreeNiN(SPEC, width=6).double()
-    model.train()(random_cloud(SPEC, jets=8))  # so that features are normalised
+    model.train()(random_batch(SPEC, jets=8))  # so that features are normalised
     model.eval()
-    cloud = random_cloud(SPEC, jets=8, particles=(1, 12), seed=2)
+    batch = random_batch(SPEC, jets=8, particles=(1, 12), seed=2)
     with torch.no_grad():
-        for row, logits in enumerate(model(cloud)):
-            h = embedding(model, cloud.select(slice(row, row + 1)))
-            torch.testing.assert_close(logits, model.head(model.f(h)), rtol=1e-11, atol=1e-11)
+        for row, encoded in enumerate(model(batch)):
+            h = embedding(model, batch.select(slice(row, row + 1)))
+            torch.testing.assert_close(encoded, model.f(h), rtol=1e-11, atol=1e-11)
 
 
 def test_the_recursion_starts_from_orthogonal_weights() -> None:

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
-from jetkit.testing import random_cloud
+from jetkit.data.spec import Spec
+from jetkit.testing import random_batch
 from jetkit.train.foreign import import_model
 
 CLASSES = ("QCD", "W", "top")
@@ -50,9 +51,9 @@ def weaver_model(name: str, inputs: int, classes: int) -> nn.Module:
     return ParticleNet(inputs, classes, blocks, [(256, 0.1)], use_fusion=False, trim=False)
 
 
-def weaver_logits(name: str, model: nn.Module, cloud: Cloud) -> torch.Tensor:
-    x, mask = cloud.x.mT, cloud.mask[:, None]
-    E, *momentum = cloud.p4.unbind(-1)
+def weaver_logits(name: str, model: nn.Module, batch: Batch) -> torch.Tensor:
+    x, mask = batch.x.mT, batch.mask[:, None]
+    E, *momentum = batch.p4.unbind(-1)
     inputs = {"part": (x, torch.stack([*momentum, E], 1), mask), "particle-net": (x[:, -2:], x, mask), "pfn": (x, mask)}
     with torch.no_grad():
         return model.eval()(*inputs[name])
@@ -79,15 +80,15 @@ def test_logits_equal_weavers(tmp_path, name: str, inputs: int, particles: tuple
     torch.save({f"mod.{key}": value for key, value in weaver.state_dict().items()}, path)
     model, card = import_model(path, "weaver", classes=CLASSES)
     assert card.model == name
-    cloud = random_cloud(CloudSpec(SETS[inputs], classes=CLASSES), jets=12, particles=particles, seed=1)
-    padded = cloud.replace(
-        **{field: nn.functional.pad(getattr(cloud, field), (0, 0, 0, 10)) for field in ("x", "p4")},
-        mask=nn.functional.pad(cloud.mask, (0, 10)),
+    batch = random_batch(Spec.of(SETS[inputs], classes=CLASSES), jets=12, particles=particles, seed=1)
+    padded = batch.with_cloud(
+        **{field: nn.functional.pad(getattr(batch, field), (0, 0, 0, 10)) for field in ("x", "p4")},
+        mask=nn.functional.pad(batch.mask, (0, 10)),
     )
     for precision, tolerance in TOLERANCE.items():
         weaver, model = weaver.to(precision), model.to(precision)
         expected = weaver_logits(name, weaver, padded.to(dtype=precision))
         with torch.no_grad():
-            logits = model(cloud.to(dtype=precision))
+            logits = model(batch.to(dtype=precision))
         assert expected.std(0).min() > 10 * tolerance
         torch.testing.assert_close(logits, expected, rtol=tolerance, atol=tolerance)

@@ -16,7 +16,9 @@ from jetkit.models.lola import LoLa
 from jetkit.models.lorentz_net import LorentzNet, LorentzNetPublished
 from jetkit.models.lund_lstm import LundLSTM
 from jetkit.models.lund_net import LundNet
+from jetkit.models.mlp import MLP
 from jetkit.models.morphology import Morphology
+from jetkit.models.nsf import NSF
 from jetkit.models.nsub_dnn import NsubDNN
 from jetkit.models.observables_bdt import ObservablesBDT
 from jetkit.models.omnijet import OmniJet
@@ -36,3 +38,4 @@ from jetkit.models.so2_efn import SO2EFN
 from jetkit.models.topo_dnn import TopoDNN
 from jetkit.models.tree_nin import TreeNiN
 from jetkit.models.vq_vae import VQVAE
+from jetkit.models.wrapped import Wrapped

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from jetkit.data.cloud import CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Needs, Spec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger
+from jetkit.models.boosting import boost
+from jetkit.models.model import Estimator, Fit, FitOptions
 from jetkit.nn.trees import Trees
 
 
-class BoostedTrees(Tagger):
-    """Gradient-boosted trees on the numbers that ``encode`` makes of a jet.
+class BoostedTrees(Estimator):
+    """Gradient-boosted trees on ``observables`` of each row.
 
     Trees grow leaf by leaf on histograms of the numbers (LightGBM: A Highly Efficient Gradient Boosting Decision Tree,
-    2017), as scikit-learn implements it; see `jetkit.train.boosting`. A model that was not trained gives all classes
+    2017), as scikit-learn implements it; see `jetkit.models.boosting`. A model that was not fitted gives all classes
     the same probability. No gradient reaches the trees or the particles.
 
     Args:
@@ -29,11 +33,11 @@ class BoostedTrees(Tagger):
         l2: penalty on the squared values of the leaves
     """
 
-    learns_by: ClassVar[str] = "boosting"
+    needs: ClassVar[Needs] = Needs(p4=True, targets=("label",))
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         trees: int = 200,
         leaves: int = 31,
@@ -46,23 +50,31 @@ class BoostedTrees(Tagger):
             raise JetkitError("boosted trees need trees >= 1, leaves >= 2, rate > 0, least >= 1 and l2 >= 0")
         self.rate, self.least, self.l2 = rate, least, l2
         classes = len(spec.classes)
-        trained = Trees(rounds=trees, leaves=leaves, outputs=classes if classes > 2 else 1)
-        self.head = nn.Sequential(trained, Halves() if classes == 2 else nn.Identity())
+        if classes < 2:
+            raise JetkitError(f"boosted trees need two classes or more, the data have {classes}")
+        self.encoded = classes
+        self.trees = Trees(rounds=trees, leaves=leaves, outputs=classes if classes > 2 else 1)
 
     @property
     def size(self) -> int:
         """Thresholds and values of the trees."""
         return self.trees.size
 
-    @property
-    def trees(self) -> Trees:
-        """The ensemble."""
-        return cast(Trees, cast(nn.Sequential, self.head)[0])
+    @abstractmethod
+    def observables(self, batch: Batch) -> Float[Tensor, "B D"]:
+        """Return the numbers of each row that the trees see."""
 
+    def encode(self, batch: Batch) -> Float[Tensor, "B C"]:
+        """Return a logit for each class: of two, (−s/2, s/2), whose ratio of probabilities is exp(s)."""
+        score: Tensor = self.trees(self.observables(batch))
+        return torch.cat([-score, score], 1) / 2 if self.encoded == 2 else score
 
-class Halves(nn.Module):
-    """Logits (−s/2, s/2) of two classes whose ratio of probabilities is exp(s)."""
-
-    def forward(self, score: Float[Tensor, "B 1"]) -> Float[Tensor, "B 2"]:
-        """Two logits from one score."""
-        return torch.cat([-score, score], 1) / 2
+    def fit(
+        self,
+        train: Iterable[Batch],
+        validation: Iterable[Batch],
+        options: FitOptions,
+        report: Callable[[int, int, str], None] = lambda done, total, what: None,
+    ) -> Fit:
+        """Boost; see `jetkit.models.boosting.boost`."""
+        return boost(self, train, validation, options, report)

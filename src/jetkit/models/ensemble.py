@@ -14,10 +14,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from jetkit.config import build
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Needs, Spec, columns
 from jetkit.errors import JetkitError
-from jetkit.models.high_level import HighLevelTagger
-from jetkit.models.tagger import Tagger, columns
+from jetkit.models.model import MODELS, Encoder
+from jetkit.models.observable_network import ObservableNetwork
+from jetkit.nn.heads import head_for
 from jetkit.nn.mlp import mlp
 from jetkit.registry import create, register
 
@@ -44,6 +46,30 @@ class Member:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
 
 
+class Decider(nn.Module):
+    """A trained encoder with the head that decides between the classes.
+
+    Args:
+        model: the encoder
+        spec: that names the classes
+    """
+
+    def __init__(self, model: Encoder, spec: Spec) -> None:
+        super().__init__()
+        self.model = model
+        self.head = head_for(model.encoded, len(spec.classes), decides=model.decides)
+
+    @property
+    def size(self) -> int:
+        """How many numbers its training set."""
+        return self.model.size + sum(weight.numel() for weight in self.head.parameters())
+
+    def forward(self, batch: Batch) -> Float[Tensor, "B C"]:
+        """Return a logit for each class."""
+        logits: Tensor = self.head(self.model.encode(batch))
+        return logits
+
+
 class Members(nn.Module):
     """Taggers side by side, each with the features and the number of particles that it was trained on.
 
@@ -51,16 +77,17 @@ class Members(nn.Module):
         JetkitError: there is none, one is unknown, or the spec lacks its features.
     """
 
-    def __init__(self, spec: CloudSpec, members: tuple[Mapping[str, Any], ...]) -> None:
+    def __init__(self, spec: Spec, members: tuple[Mapping[str, Any], ...]) -> None:
         super().__init__()
         if not members:
             raise JetkitError("an ensemble is made of trained models: jetkit ensemble RUN RUN …")
         cards = [build(Member, dict(member), "a member of an ensemble") for member in members]
         self.lengths = [card.length for card in cards]
         self.places = [columns(spec, *card.features) for card in cards]
-        specs = [CloudSpec(card.features, spec.jet_features, spec.classes) for card in cards]
+        specs = [Spec.of(card.features, spec.row, spec.classes) for card in cards]
         self.taggers = nn.ModuleList(
-            create(card.model, own, card.hyperparameters) for card, own in zip(cards, specs, strict=True)
+            Decider(create(card.model, own, card.hyperparameters, MODELS), spec)
+            for card, own in zip(cards, specs, strict=True)
         )
 
     @property
@@ -68,31 +95,33 @@ class Members(nn.Module):
         """How many numbers the training of all members sets."""
         return sum(tagger.size for tagger in self._each())
 
-    def _each(self) -> Iterator[Tagger]:
-        return (cast(Tagger, tagger) for tagger in self.taggers)
+    def _each(self) -> Iterator[Decider]:
+        return (cast(Decider, tagger) for tagger in self.taggers)
 
-    def forward(self, cloud: Cloud) -> Float[Tensor, "B M C"]:
+    def forward(self, batch: Batch) -> Float[Tensor, "B M C"]:
         """Logits of each member."""
         each = [
-            tagger(_seen(cloud, places, length))
+            tagger(_seen(batch, places, length))
             for tagger, places, length in zip(self.taggers, self.places, self.lengths, strict=True)
         ]
         return torch.stack(each, 1)
 
 
-def _seen(cloud: Cloud, places: list[int], length: int) -> Cloud:
-    """Part of a cloud: some features of the first particles."""
-    p4 = None if cloud.p4 is None else cloud.p4[:, :length]
-    return Cloud(cloud.x[:, :length, places], cloud.mask[:, :length], p4, cloud.jet, cloud.label, cloud.weight)
+def _seen(batch: Batch, places: list[int], length: int) -> Batch:
+    """Part of a batch: some features of the first particles."""
+    p4 = None if batch.p4 is None else batch.p4[:, :length]
+    seen = {"x": batch.x[:, :length, places], "mask": batch.mask[:, :length], "p4": p4}
+    return batch.replace(links={}).with_cloud(**seen, targets={})
 
 
 @register(
     "ensemble",
+    kind="ensemble",
     paper=PAPER,
     symmetries=("permutation",),
     tiny={"members": TWO},
 )
-class Ensemble(Tagger):
+class Ensemble(Encoder):
     """Mean or median of the probabilities that several taggers give to each class.
 
     p_c = mean_m p_{mc}, or the median, divided by its sum over the classes. The logits are ln p_c. Errors that members
@@ -103,18 +132,20 @@ class Ensemble(Tagger):
         combine: mean or median
     """
 
-    learns_by: ClassVar[str] = "members"
+    needs: ClassVar[Needs] = Needs(p4=True, targets=("label",))
+    decides: ClassVar[bool] = True
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         members: tuple[dict[str, Any], ...] = (),
         combine: Literal["mean", "median"] = "mean",
     ) -> None:
         super().__init__(spec)
         self.members = Members(spec, members)
-        self.head = Combination(combine)
+        self.encoded = len(spec.classes)
+        self.combination = Combination(combine)
 
     @property
     def size(self) -> int:
@@ -123,13 +154,12 @@ class Ensemble(Tagger):
 
     def combined(self, logits: Float[Tensor, "B M C"]) -> Float[Tensor, "B C"]:
         """Logits from those of the members."""
-        found: Tensor = self.head(logits)
+        found: Tensor = self.combination(logits)
         return found
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B M C"]:
-        """Logits of each member."""
-        logits: Tensor = self.members(cloud)
-        return logits
+    def encode(self, batch: Batch) -> Float[Tensor, "B C"]:
+        """Return logits from those of the members."""
+        return self.combined(self.members(batch))
 
 
 class Combination(nn.Module):
@@ -155,11 +185,12 @@ class Combination(nn.Module):
 
 @register(
     "stack",
+    kind="ensemble",
     paper=PAPER,
     symmetries=("permutation",),
     tiny={"members": TWO},
 )
-class Stack(HighLevelTagger):
+class Stack(ObservableNetwork):
     """A perceptron on the logits of several taggers (the paper's GoaT), trained on jets that none of them has seen.
 
     Its observables are ℓ_{mc} − mean_c ℓ_{mc}, between −15 and 15. Made by `jetkit ensemble` from trained models; its
@@ -170,30 +201,36 @@ class Stack(HighLevelTagger):
         f: widths of the perceptron before the last layer; none: a linear stack
     """
 
-    learns_by: ClassVar[str] = "members"
+    needs: ClassVar[Needs] = Needs(p4=True, targets=("label",))
+    decides: ClassVar[bool] = True
 
-    def __init__(
-        self, spec: CloudSpec, *, members: tuple[dict[str, Any], ...] = (), f: tuple[int, ...] = (32, 32)
-    ) -> None:
+    def __init__(self, spec: Spec, *, members: tuple[dict[str, Any], ...] = (), f: tuple[int, ...] = (32, 32)) -> None:
         numbers = len(members) * len(spec.classes)
         widths = [numbers, *f]
         super().__init__(spec, observables=numbers, f=mlp(widths), width=widths[-1], eps=1e-6)
+        self.encoded = len(spec.classes)
+        self.last = nn.Linear(widths[-1], self.encoded)
         self.members = Members(spec, members)
 
     @property
     def size(self) -> int:
         """Numbers of all members and of the perceptron."""
-        own = sum(weight.numel() for part in (self.f, self.head) for weight in part.parameters())
+        own = sum(weight.numel() for part in (self.f, self.last) for weight in part.parameters())
         return self.members.size + own
 
     def combined(self, logits: Float[Tensor, "B M C"]) -> Float[Tensor, "B C"]:
         """Logits from those of the members."""
-        found: Tensor = self.head(self.f(self.standardise(stacked(logits))))
+        found: Tensor = self.last(self.f(self.standardise(stacked(logits))))
         return found
 
-    def observables(self, cloud: Cloud) -> Float[Tensor, "B M*C"]:
-        """Logits of each member, less their mean."""
-        return stacked(self.members(cloud))
+    def observables(self, batch: Batch) -> Float[Tensor, "B M*C"]:
+        """Return the logits of each member, less their mean."""
+        return stacked(self.members(batch))
+
+    def encode(self, batch: Batch) -> Float[Tensor, "B C"]:
+        """Return a logit for each class."""
+        logits: Tensor = self.last(super().encode(batch))
+        return logits
 
 
 def stacked(logits: Float[Tensor, "B M C"]) -> Float[Tensor, "B M*C"]:

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import Backbone, columns, momentum_fractions
+from jetkit.data.batch import Batch, momentum_fractions
+from jetkit.data.spec import Needs, Spec, columns
+from jetkit.models.model import Backbone
 from jetkit.nn.attention import Attention
 from jetkit.nn.dropout import Dropout
 from jetkit.nn.packing import Packing
@@ -50,7 +51,8 @@ class JetCLR(Backbone):
 
     z = pT/Σ pT; of the features it uses ``part_deta`` and ``part_dphi`` alone. A constituent of z → 0 changes nothing;
     a collinear splitting does, and is for the pretraining `jet-clr` to teach. The default sizes are the paper's, with
-    which it has 24,046,002 parameters for 2 classes; the paper divides pT by 600 GeV in place of that of the jet.
+    which it has 24,046,002 parameters with a head for two classes; the paper divides pT by 600 GeV in place of that of
+    the jet.
 
     Args:
         width: channels of a constituent
@@ -60,14 +62,17 @@ class JetCLR(Backbone):
         dropout: probability in the blocks
 
     Example:
-        >>> model = JetCLR(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> Classify(JetCLR(spec), spec).size
         24046002
     """
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         width: int = 1000,
         depth: int = 4,
@@ -80,14 +85,14 @@ class JetCLR(Backbone):
         self.width = width
         self.embed = nn.Linear(3, width)
         self.blocks = nn.ModuleList(PostNormBlock(width, heads, hidden, dropout) for _ in range(depth))
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
 
-    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+    def tokens(self, batch: Batch) -> Float[Tensor, "B N D"]:
         """h of each constituent, 0 where padded."""
-        z = momentum_fractions(cloud).to(cloud.x.dtype)
-        x = self.embed(torch.cat([z.unsqueeze(2), cloud.x[..., self._direction]], 2))
-        return through(self.blocks, x, cloud.mask, 0.5 * z.clamp(min=torch.finfo(z.dtype).tiny).log())
+        z = momentum_fractions(batch).to(batch.x.dtype)
+        x = self.embed(torch.cat([z.unsqueeze(2), batch.x[..., self._direction]], 2))
+        return through(self.blocks, x, batch.mask, 0.5 * z.clamp(min=torch.finfo(z.dtype).tiny).log())
 
-    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
+    def aggregate(self, tokens: Float[Tensor, "B N D"], batch: Batch) -> Float[Tensor, "B D"]:
         """Σ_i z_i h_i."""
-        return torch.einsum("bn,bnd->bd", momentum_fractions(cloud).to(tokens.dtype), tokens)
+        return torch.einsum("bn,bnd->bd", momentum_fractions(batch).to(tokens.dtype), tokens)

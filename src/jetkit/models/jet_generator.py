@@ -1,44 +1,28 @@
-"""What a model that draws jets can do."""
+"""Jets that a model has drawn, as a batch."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import NamedTuple
-
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, zeros_like
 
-from jetkit.data.cloud import CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.physics import four_vectors as fv
 
-
-class Drawn(NamedTuple):
-    """New jets about an axis at η = φ = 0, of massless particles (pT/GeV, Δη, Δφ), 0 where padded."""
-
-    particles: Float[Tensor, "B N 3"]
-    mask: Bool[Tensor, "B N"]
-    label: Int[Tensor, " B"] | None = None
-    """Class of each, of a model that draws it first and knows any."""
+DRAWN = ("part_pt", "part_deta", "part_dphi")
+"""Features of the particles of drawn jets."""
 
 
-class JetGenerator(ABC):
-    """A model of p(jet)."""
+def drawn_jets(
+    particles: Float[Tensor, "B N 3"], mask: Bool[Tensor, "B N"], label: Int[Tensor, " B"] | None = None
+) -> Batch:
+    """Return jets about an axis at η = φ = 0, of massless particles (pT/GeV, Δη, Δφ), 0 where padded.
 
-    spec: CloudSpec
-
-    @abstractmethod
-    def draw(
-        self,
-        jets: int,
-        longest: int = 128,
-        steps: int = 100,
-        report: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Drawn:
-        """New jets; random numbers are those of torch's generator.
-
-        Args:
-            jets: how many
-            longest: most particles of a jet
-            steps: of a model that removes noise step by step
-            report: called with the jets that are done, and all
-        """
+    Example:
+        >>> import torch
+        >>> jets = drawn_jets(torch.tensor([[[2.0, 0.0, 0.0]]]), torch.ones(1, 1, dtype=torch.bool))
+        >>> jets.p4
+        tensor([[[2., 2., 0., 0.]]])
+    """
+    pt, eta, phi = particles.unbind(-1)
+    p4 = fv.from_ptetaphim(pt, eta, phi, zeros_like(pt)) * mask.unsqueeze(-1)
+    return Batch.of(particles, mask, p4, label=label)

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec, columns
 from jetkit.errors import JetkitError
 from jetkit.models.jet_language import LOG_PT, JetLanguage, Sentences, pt_of
-from jetkit.models.tagger import columns
 from jetkit.registry import register
 
 LOWEST = 0.001
@@ -22,6 +22,7 @@ WIDEST = 0.8
 
 @register(
     "jet-gpt",
+    kind="generator",
     paper="Learning the Language of QCD Jets with Transformers, 2023, arXiv:2303.07364",
     symmetries=("permutation",),
     broken=("collinear",),
@@ -46,11 +47,11 @@ class JetGPT(JetLanguage):
         JetkitError: the spec lacks part_pt_log, part_deta or part_dphi, or there are fewer than two edges.
 
     Example:
-        >>> from jetkit.testing import random_cloud
-        >>> spec = CloudSpec(features=("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> from jetkit.testing import random_batch
+        >>> spec = Spec.of(features=("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
         >>> model = JetGPT(spec, width=16, depth=1, heads=2)
-        >>> model.words, model(random_cloud(spec, jets=3).to(dtype=torch.float32)).shape
-        (39401, torch.Size([3, 2]))
+        >>> model.words, model(random_batch(spec, jets=3).to(dtype=torch.float32)).shape
+        (39401, torch.Size([3, 16]))
     """
 
     edges_0: Float[Tensor, " E0"]
@@ -59,7 +60,7 @@ class JetGPT(JetLanguage):
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         bins: tuple[int, int, int] = (40, 30, 30),
         width: int = 256,
@@ -84,17 +85,17 @@ class JetGPT(JetLanguage):
         return self.edges_0, self.edges_1, self.edges_2
 
     @torch.no_grad()
-    def learn_words(self, clouds: Iterable[Cloud]) -> None:
+    def learn_words(self, batches: Iterable[Batch]) -> None:
         """Put the edges of ln pT where the particles are."""
-        values = torch.cat([cloud.x[..., self._places[0]][cloud.mask] for cloud in clouds]).double()
+        values = torch.cat([batch.x[..., self._places[0]][batch.mask] for batch in batches]).double()
         rising = values.sort().values
         low, high = rising[int(LOWEST * (len(rising) - 1))].item(), rising[-1].item()
         self.edges_0.copy_(torch.linspace(low, high, len(self.edges_0)))
 
-    def words_of(self, cloud: Cloud) -> Int[Tensor, "B N"]:
+    def words_of(self, batch: Batch) -> Int[Tensor, "B N"]:
         """The bin of each particle."""
         at = [
-            torch.bucketize(cloud.x[..., place].contiguous(), edges.to(cloud.x.dtype))
+            torch.bucketize(batch.x[..., place].contiguous(), edges.to(batch.x.dtype))
             for place, edges in zip(self._places, self.edges, strict=True)
         ]
         return (at[0] * self.counts[1] + at[1]) * self.counts[2] + at[2]

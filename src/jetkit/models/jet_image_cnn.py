@@ -7,9 +7,10 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Needs, Spec
 from jetkit.models.cloud_images import cloud_images
-from jetkit.models.tagger import Tagger
+from jetkit.models.model import Encoder
 from jetkit.nn.mlp import mlp
 from jetkit.registry import register
 
@@ -20,12 +21,12 @@ from jetkit.registry import register
     symmetries=("permutation", "rotation-about-beam", "soft", "collinear"),
     tiny={"pixels": 16, "widths": (8, 8, 8, 8), "f": (16,)},
 )
-class JetImageCNN(Tagger):
+class JetImageCNN(Encoder):
     """Convolutions of 4×4 pixels on the aligned image of a jet, two by two with pooling, then a perceptron.
 
     An image holds the share of ΣpT in each pixel, with the pT centroid in the middle, the principal axis upright and
     the fullest quadrant at a fixed place (`jetkit.physics.jet_images`). Convolutions keep the size of the image, each
-    pooling halves it. 757,122 parameters with two classes, and 609,666 with 32 pixels.
+    pooling halves it. 757,122 parameters with a head for two classes, and 609,666 with 32 pixels.
 
     Args:
         pixels: of the image along each axis
@@ -34,14 +35,17 @@ class JetImageCNN(Tagger):
         f: widths of the perceptron before the last layer
 
     Example:
-        >>> model = JetImageCNN(CloudSpec(features=(), classes=("QCD", "top")), pixels=32)
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=(), classes=("QCD", "top"))
+        >>> Classify(JetImageCNN(spec, pixels=32), spec).size
         609666
     """
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         pixels: int = 40,
         half_width: float = 0.8,
@@ -58,10 +62,10 @@ class JetImageCNN(Tagger):
         self.convolutions = nn.Sequential(*layers)
         side = pixels >> len(widths) // 2
         self.f = mlp([widths[-1] * side**2, *f])
-        self.head = nn.Linear(f[-1], len(spec.classes))
+        self.encoded = f[-1]
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Last hidden layer of the perceptron."""
-        image = cloud_images(cloud, pixels=self.pixels, half_width=self.half_width, align=True)
+        image = cloud_images(batch, pixels=self.pixels, half_width=self.half_width, align=True)
         encoded: Tensor = self.f(self.convolutions(image).flatten(1))
         return encoded

@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
 from jetkit.data.features import FEATURE_SETS
-from jetkit.models.jet_generator import Drawn, JetGenerator
-from jetkit.models.tagger import Backbone, four_momenta
+from jetkit.data.spec import Needs, Spec
+from jetkit.models.jet_generator import drawn_jets
+from jetkit.models.model import Backbone, Generator
 from jetkit.nn.attention import Block, Memory
 from jetkit.nn.hardest import ranking
 from jetkit.physics.four_vectors import pt
@@ -29,12 +30,12 @@ class Sentences(NamedTuple):
     mask: Bool[Tensor, "B N"]
 
 
-class JetLanguage(Backbone, JetGenerator):
+class JetLanguage(Backbone, Generator):
     """p(jet) = Π_i p(w_i | w_1 … w_{i−1}) · p(stop | w_1 … w_n) for its particles in falling pT, each a word.
 
     A start token and the words go through blocks of attention in which each sees itself and those before it. What comes
-    out at a particle is its token; from it the next word is said, and from the sum over all, after a layer, the class.
-    A subclass says what the words are.
+    out at a particle is its token; from it the next word is said, and the sum over all, after a layer, is the vector of
+    the jet. A subclass says what the words are.
 
     Source: Learning the Language of QCD Jets with Transformers, 2023, arXiv:2303.07364; OmniJet-α: The first
     cross-task foundation model for particle physics, 2024, arXiv:2403.05618.
@@ -46,9 +47,10 @@ class JetLanguage(Backbone, JetGenerator):
         dropout: probability in the blocks
     """
 
-    pretrained_only: ClassVar[tuple[str, ...]] = ("next_word.",)
+    needs: ClassVar[Needs] = Needs(p4=True)
+    idle: ClassVar[bool] = True
 
-    def __init__(self, spec: CloudSpec, words: int, *, width: int, depth: int, heads: int, dropout: float) -> None:
+    def __init__(self, spec: Spec, words: int, *, width: int, depth: int, heads: int, dropout: float) -> None:
         super().__init__(spec)
         self.words, self.width = words, width
         self.start = nn.Parameter(torch.empty(1, 1, width))
@@ -57,18 +59,23 @@ class JetLanguage(Backbone, JetGenerator):
         self.norm = nn.LayerNorm(width)
         self.next_word = nn.Linear(width, words + 1)
         self.gather = nn.Sequential(nn.Linear(width, width), nn.ReLU())
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
+
+    @property
+    def decoders(self) -> tuple[nn.Module, ...]:
+        """What says the next word."""
+        return (self.next_word,)
 
     @property
     def stages(self) -> tuple[tuple[str, ...], ...]:
         """The words, each block, and what gathers the jet."""
-        known = ("blocks", "norm", "gather", "next_word", "head")
+        known = ("blocks", "norm", "gather", "next_word")
         first = ("start", *(name for name, _ in self.named_children() if name not in known))
         blocks = [(f"blocks.{number}",) for number in range(len(self.blocks))]
         return (first, *blocks, ("norm", "gather"))
 
     @abstractmethod
-    def words_of(self, cloud: Cloud) -> Int[Tensor, "B N"]:
+    def words_of(self, batch: Batch) -> Int[Tensor, "B N"]:
         """The word of each particle, 0 ≤ word < ``words`` (what stands in padded places is arbitrary)."""
 
     @abstractmethod
@@ -79,19 +86,19 @@ class JetLanguage(Backbone, JetGenerator):
     def particles(self, sentences: Sentences) -> Float[Tensor, "B N 3"]:
         """(pT/GeV, Δη, Δφ) of particles that these words may mean, drawn at random; 0 where padded."""
 
-    def learn_words(self, clouds: Iterable[Cloud]) -> None:
+    def learn_words(self, batches: Iterable[Batch]) -> None:
         """Look at jets before the training begins."""
 
-    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+    def tokens(self, batch: Batch) -> Float[Tensor, "B N D"]:
         """What comes out at each particle."""
-        order = _order(cloud)
-        found = self.heard(self._sentences(cloud, order))[:, 1:]
+        order = _order(batch)
+        found = self.heard(self._sentences(batch, order))[:, 1:]
         return torch.empty_like(found).scatter_(1, order.unsqueeze(2).expand_as(found), found)
 
-    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
+    def aggregate(self, tokens: Float[Tensor, "B N D"], batch: Batch) -> Float[Tensor, "B D"]:
         """Sum over the particles, after a layer."""
-        gathered: Tensor = self.gather(tokens.masked_fill(~cloud.mask.unsqueeze(2), 0))
-        return (gathered * cloud.mask.unsqueeze(2)).sum(1)
+        gathered: Tensor = self.gather(tokens.masked_fill(~batch.mask.unsqueeze(2), 0))
+        return (gathered * batch.mask.unsqueeze(2)).sum(1)
 
     def heard(self, sentences: Sentences) -> Float[Tensor, "B 1+N D"]:
         """A vector after the start and after each word."""
@@ -104,31 +111,33 @@ class JetLanguage(Backbone, JetGenerator):
         found: Tensor = self.norm(x)
         return found
 
-    def log_probabilities(self, cloud: Cloud) -> Float[Tensor, " W"]:
+    def log_probabilities(self, batch: Batch) -> Float[Tensor, " W"]:
         """ln p of each word, and of each stop, given the words before it."""
-        sentences = self._sentences(cloud, _order(cloud))
+        sentences = self._sentences(batch, _order(batch))
         said = nn.functional.pad(sentences.mask, (1, 0), value=True)
         length = sentences.mask.sum(1)
         wanted = nn.functional.pad(sentences.words, (0, 1)).scatter(1, length.unsqueeze(1), self.words)
         logits = self.next_word(self.heard(sentences)[said]).float()
         return -nn.functional.cross_entropy(logits, wanted[said], reduction="none")
 
-    def log_prob(self, cloud: Cloud) -> Float[Tensor, " B"]:
+    def log_prob(self, batch: Batch) -> Float[Tensor, " B"]:
         """ln p of each jet, as a sentence."""
-        each = self.log_probabilities(cloud)
-        jet = torch.arange(len(cloud), device=each.device).repeat_interleave(cloud.mask.sum(1) + 1)
-        return torch.zeros(len(cloud), dtype=each.dtype, device=each.device).index_add_(0, jet, each)
+        each = self.log_probabilities(batch)
+        jet = torch.arange(len(batch), device=each.device).repeat_interleave(batch.mask.sum(1) + 1)
+        return torch.zeros(len(batch), dtype=each.dtype, device=each.device).index_add_(0, jet, each)
 
-    def draw(
+    def sample(
         self,
-        jets: int,
+        context: Batch | None,
+        rows: int,
+        *,
         longest: int = 128,
         steps: int = 100,
         report: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Drawn:
-        """New jets, word by word (there are no steps)."""
-        sentences = self.sample(jets, longest, report)
-        return Drawn(self.particles(sentences), sentences.mask)
+    ) -> Batch:
+        """Return new jets, drawn word by word (there are no steps, and no context)."""
+        sentences = self.drawn_sentences(rows, longest, report)
+        return drawn_jets(self.particles(sentences), sentences.mask)
 
     def after(
         self, words: Int[Tensor, " B"] | None, memories: Sequence[Memory | None]
@@ -142,7 +151,7 @@ class JetLanguage(Backbone, JetGenerator):
         return self.norm(x)[:, 0], known
 
     @torch.no_grad()
-    def sample(
+    def drawn_sentences(
         self, jets: int, longest: int = 128, report: Callable[[int, int], None] = lambda done, total: None
     ) -> Sentences:
         """New sentences, of one word at least, that are stopped at the longest length.
@@ -174,8 +183,8 @@ class JetLanguage(Backbone, JetGenerator):
         most = int(length.max())
         return Sentences(words[:, :most], mask[:, :most])
 
-    def _sentences(self, cloud: Cloud, order: Int[Tensor, "B N"]) -> Sentences:
-        return Sentences(self.words_of(cloud).gather(1, order), cloud.mask.gather(1, order))
+    def _sentences(self, batch: Batch, order: Int[Tensor, "B N"]) -> Sentences:
+        return Sentences(self.words_of(batch).gather(1, order), batch.mask.gather(1, order))
 
 
 def pt_of(log_pt: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
@@ -188,6 +197,6 @@ def pt_of(log_pt: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     return (log_pt / LOG_PT.scale + (LOG_PT.center or 0.0)).exp()
 
 
-def _order(cloud: Cloud) -> Int[Tensor, "B N"]:
+def _order(batch: Batch) -> Int[Tensor, "B N"]:
     """Places in falling pT, the real particles first."""
-    return ranking(pt(four_momenta(cloud)), cloud.mask)
+    return ranking(pt(four_momenta(batch)), batch.mask)

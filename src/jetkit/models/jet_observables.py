@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, ragged_momenta
 from jetkit.data.features import SPECIES
-from jetkit.models.tagger import ragged_momenta
+from jetkit.data.spec import Spec
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.energy_correlators import three_point_ratios
 from jetkit.physics.grooming import soft_drop
@@ -39,7 +39,7 @@ class Jets(NamedTuple):
         return np.stack([self.sum(component * chosen) for component in self.p4.T], axis=1)
 
 
-def jet_observables(cloud: Cloud, spec: CloudSpec) -> dict[str, Float[np.ndarray, "B"]]:
+def jet_observables(batch: Batch, spec: Spec) -> dict[str, Float[np.ndarray, "B"]]:
     """Name → observable of each jet in double precision, finite for every jet; those that the spec has features for.
 
     From the momenta: ``mass``, ``pt``, ``sdmass`` (GeV; soft drop with β = 0, z_cut = 0.1), ``z_g`` and ``R_g`` (−1
@@ -59,18 +59,18 @@ def jet_observables(cloud: Cloud, spec: CloudSpec) -> dict[str, Float[np.ndarray
     with the CMS detector in pp collisions at 13 TeV, 2017, arXiv:1712.07158.
 
     Raises:
-        JetkitError: the cloud has no four-momenta.
+        JetkitError: the batch has no four-momenta.
 
     Example:
         >>> import torch
         >>> p4 = torch.tensor([[[5.0, 3.0, 4.0, 0.0], [5.0, 3.0, -4.0, 0.0]]])
-        >>> pair = Cloud(x=torch.zeros(1, 2, 0), mask=torch.ones(1, 2, dtype=torch.bool), p4=p4)
-        >>> table = jet_observables(pair, CloudSpec(features=()))
+        >>> pair = Batch.of(x=torch.zeros(1, 2, 0), mask=torch.ones(1, 2, dtype=torch.bool), p4=p4)
+        >>> table = jet_observables(pair, Spec.of(features=()))
         >>> table["mass"].tolist(), table["pt"].tolist(), table["tau21"].tolist()
         ([8.0], [6.0], [0.0])
     """
-    features = cloud.x.detach().double().cpu()[cloud.mask.cpu()].numpy()
-    jets = Jets(*ragged_momenta(cloud), dict(zip(spec.features, features.T, strict=True)))
+    features = batch.x.detach().double().cpu()[batch.mask.cpu()].numpy()
+    jets = Jets(*ragged_momenta(batch), dict(zip(spec.features, features.T, strict=True)))
     return _kinematic(jets) | _identity(jets) | _displacement(jets)
 
 

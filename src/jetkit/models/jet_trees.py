@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from jetkit.data.cloud import Cloud
-from jetkit.models.tagger import four_momenta
+from jetkit.data.batch import Batch, four_momenta
 from jetkit.nn.recursion import TreeLevels
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.clustering import KT, cluster, levels
@@ -17,7 +16,7 @@ FEATURES = 7
 """Of a node: |p|, η, φ, E, E/E_jet, pT, θ."""
 
 
-def kt_trees(cloud: Cloud) -> TreeLevels:
+def kt_trees(batch: Batch) -> TreeLevels:
     """The kT tree of each jet, its child of larger transverse momentum being the left one.
 
     Features are |p|, η, φ, E, E/E_jet, pT and θ of the momentum of a node (GeV, radians), in the frame in which the
@@ -26,23 +25,23 @@ def kt_trees(cloud: Cloud) -> TreeLevels:
     Source: QCD-Aware Recursive Neural Networks for Jet Physics, 2017, arXiv:1702.00748.
 
     Raises:
-        JetkitError: the cloud has no four-momenta.
+        JetkitError: the batch has no four-momenta.
 
     Example:
         >>> p4 = torch.tensor([[[70.0, 70.0, 0.0, 0.0], [30.0, 0.0, 30.0, 0.0]]])
-        >>> trees = kt_trees(Cloud(x=torch.zeros(1, 2, 0), mask=torch.ones(1, 2, dtype=torch.bool), p4=p4))
+        >>> trees = kt_trees(Batch.of(x=torch.zeros(1, 2, 0), mask=torch.ones(1, 2, dtype=torch.bool), p4=p4))
         >>> trees.sizes, trees.leaf.tolist(), trees.x[:, 4].tolist()
         ((1, 2), [False, True, True], [1.0, 0.699999988079071, 0.30000001192092896])
     """
-    mask = cloud.mask.cpu().numpy()
-    p4 = np.where(mask[..., None], four_momenta(cloud).detach().cpu().double().numpy(), 0.0)
+    mask = batch.mask.cpu().numpy()
+    p4 = np.where(mask[..., None], four_momenta(batch).detach().cpu().double().numpy(), 0.0)
     mask = mask | ((np.arange(mask.shape[1]) == 0) & ~mask.any(axis=1, keepdims=True))
     trees = cluster(*ragged_from_padded(p4, mask), power=KT)
     found = levels(trees)
-    order, device = np.concatenate(found), cloud.mask.device
+    order, device = np.concatenate(found), batch.mask.device
     jet = trees.p4[found[0]][jet_of(trees.offsets)]
     return TreeLevels(
-        torch.from_numpy(_features(trees.p4, jet)[order]).to(cloud.x.dtype).to(device),
+        torch.from_numpy(_features(trees.p4, jet)[order]).to(batch.x.dtype).to(device),
         torch.from_numpy(trees.children[order, 0] < 0).to(device),
         tuple(map(len, found)),
     )

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import Tagger
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
+from jetkit.models.model import Encoder
 from jetkit.nn.packing import pad
 from jetkit.registry import register
 
@@ -20,11 +21,11 @@ from jetkit.registry import register
     broken=("collinear",),
     tiny={"clusters": 4, "depth": 1, "dropout": 0.0},
 )
-class JetVLAD(Tagger):
-    """Vectors of locally aggregated descriptors (`VLAD`) of a jet, then residual units and a linear layer.
+class JetVLAD(Encoder):
+    """Vectors of locally aggregated descriptors (`VLAD`) of a jet, then residual units.
 
-    With 33 clusters and 2 classes 40,856 parameters for 3 features, 111,608 for 5 and 283,076 for 8. Padded places,
-    which the published code lets vote, are left out of sums and batch normalisations.
+    With 33 clusters and a head for two classes 40,856 parameters for 3 features, 111,608 for 5 and 283,076 for 8.
+    Padded places, which the published code lets vote, are left out of sums and batch normalisations.
 
     Args:
         clusters: number of clusters
@@ -32,24 +33,29 @@ class JetVLAD(Tagger):
         dropout: after the residual units
 
     Example:
-        >>> model = JetVLAD(CloudSpec(features=("pt", "eta", "phi"), classes=("light", "heavy")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("pt", "eta", "phi"), classes=("light", "heavy"))
+        >>> Classify(JetVLAD(spec), spec).size
         40856
     """
 
-    def __init__(self, spec: CloudSpec, *, clusters: int = 33, depth: int = 2, dropout: float = 0.5) -> None:
+    def __init__(self, spec: Spec, *, clusters: int = 33, depth: int = 2, dropout: float = 0.5) -> None:
         super().__init__(spec)
         width = clusters * len(spec.features)
         self.vlad = VLAD(len(spec.features), clusters)
         self.units = nn.Sequential(*(ResidualUnit(width) for _ in range(depth)), nn.Dropout(dropout))
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.orthogonal_(module.weight)
+                self.start_head(module)
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def start_head(self, head: nn.Linear) -> None:
+        """Orthogonal rows."""
+        nn.init.orthogonal_(head.weight)
+
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Output of the residual units."""
-        encoded: Tensor = self.units(self.vlad(cloud))
+        encoded: Tensor = self.units(self.vlad(batch))
         return encoded
 
 
@@ -67,11 +73,11 @@ class VLAD(nn.Module):
         self.norm = nn.BatchNorm1d(clusters)
         self.centres = nn.Parameter(torch.randn(features, clusters) / features**0.5)
 
-    def forward(self, cloud: Cloud) -> Float[Tensor, "B D*K"]:
+    def forward(self, batch: Batch) -> Float[Tensor, "B D*K"]:
         """Of the real particles of each jet."""
-        x = cloud.x[cloud.mask]
-        share = pad(self.norm(x @ self.assign).softmax(-1), cloud.mask)  # (B, N, K)
-        collected = pad(x, cloud.mask).mT @ share - self.centres * share.sum(1, keepdim=True)
+        x = batch.x[batch.mask]
+        share = pad(self.norm(x @ self.assign).softmax(-1), batch.mask)  # (B, N, K)
+        collected = pad(x, batch.mask).mT @ share - self.centres * share.sum(1, keepdim=True)
         return F.normalize(F.normalize(collected, dim=1).flatten(1))
 
 

@@ -9,9 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec, columns
 from jetkit.errors import require
-from jetkit.models.tagger import Tagger, columns, four_momenta
+from jetkit.models.model import Encoder
 from jetkit.nn.attention import padding_bias
 from jetkit.nn.grouping import length_groups
 from jetkit.registry import register
@@ -39,7 +40,7 @@ class Tokens(NamedTuple):
     broken=("collinear", "boost-along-beam", "lorentz"),
     tiny={"multivectors": 2, "width": 8, "depth": 2, "heads": 2},
 )
-class LGATr(Tagger):
+class LGATr(Encoder):
     """Tokens of 16 multivectors and 32 scalars through blocks of attention and geometric products.
 
     The tokens are a global one, from which the class is read; two spurions, the plane across the beam (the bivector xy)
@@ -47,10 +48,10 @@ class LGATr(Tagger):
     products; the perceptron multiplies multivectors. The output is invariant under every proper Lorentz transformation
     of particles and spurions together. The blocks are those of the package ``lgatr``.
 
-    The global token's scalars, pseudoscalars and scalar channels are linearly combined to a logit per class: 65 C
-    parameters for C classes. The package's last layer has 226 for the paper's single output, of which 161 do not reach
-    its scalar part, and its first has 64 for scalar parts of the tokens' multivectors, which are 0; both are left out.
-    So a tagger of two classes has 1,076,866 parameters, and the paper's network 1,077,026.
+    The global token's scalars, pseudoscalars and scalar channels are what it encodes; a head combines them to a logit
+    per class: 65 C parameters for C classes. The package's last layer has 226 for the paper's single output, of which
+    161 do not reach its scalar part, and its first has 64 for scalar parts of the tokens' multivectors, which are 0;
+    both are left out. So with a head for two classes it has 1,076,866 parameters, and the paper's network 1,077,026.
 
     Source: also Lorentz-Equivariant Geometric Algebra Transformers for High-Energy Physics, 2024, arXiv:2405.14806.
 
@@ -66,14 +67,17 @@ class LGATr(Tagger):
         JetkitError: lgatr is not installed, or a feature is not in the spec.
 
     Example:
-        >>> model = LGATr(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> Classify(LGATr(spec), spec).size
         1076866
     """
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         multivectors: int = 16,
         width: int = 32,
@@ -90,11 +94,11 @@ class LGATr(Tagger):
         self.embed, self.blocks = net.linear_in, net.blocks
         self.embed.mvs2s = self.embed.s2s = None
         self.embed_scalars = nn.Linear(len(scalars) + 1, width)
-        self.head = nn.Linear(2 * multivectors + width, len(spec.classes))
+        self.encoded = 2 * multivectors + width
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Scalars, pseudoscalars and scalar channels of the global token after all blocks."""
-        tokens = self.tokens(cloud)
+        tokens = self.tokens(batch)
         _load_tables(tokens.multivectors)
         bias = padding_bias(tokens.mask, tokens.multivectors.dtype)
         groups, found = [], []
@@ -108,11 +112,11 @@ class LGATr(Tagger):
             found.append(torch.cat([mv[:, 0, :, 0], mv[:, 0, :, -1], s[:, 0]], -1))
         return torch.cat(found)[torch.cat(groups).argsort()]
 
-    def tokens(self, cloud: Cloud) -> Tokens:
+    def tokens(self, batch: Batch) -> Tokens:
         """The global token, the spurions where there are any, and the particles (0 where padded)."""
-        padded = ~cloud.mask.unsqueeze(-1)
-        p4 = four_momenta(cloud).masked_fill(padded, 0) / UNIT
-        features = cloud.x[..., self._scalars].masked_fill(padded, 0)
+        padded = ~batch.mask.unsqueeze(-1)
+        p4 = four_momenta(batch).masked_fill(padded, 0) / UNIT
+        features = batch.x[..., self._scalars].masked_fill(padded, 0)
         ahead = p4.new_zeros(len(p4), 3 if self.spurions else 1, 16)
         if self.spurions:
             ahead[:, 1, 8] = 1  # the plane xy
@@ -121,7 +125,7 @@ class LGATr(Tagger):
         scalars = F.pad(features, (0, 1, count, 0))
         scalars[:, 0, -1] = 1
         vectors = torch.cat([ahead, F.pad(p4, (1, 11))], 1)
-        return Tokens(vectors.unsqueeze(2), scalars, F.pad(cloud.mask, (count, 0), value=True))
+        return Tokens(vectors.unsqueeze(2), scalars, F.pad(batch.mask, (count, 0), value=True))
 
 
 def _network(multivectors: int, scalars: int, width: int, depth: int, heads: int) -> Any:

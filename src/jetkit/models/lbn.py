@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec
+from jetkit.models.model import Encoder
 from jetkit.nn.hardest import hardest
 from jetkit.nn.mlp import mlp
 from jetkit.nn.precision import full_precision
@@ -25,7 +26,7 @@ SLOWEST = 1e-5
     broken=("collinear", "rotation-about-beam"),
     tiny={"constituents": 20, "combinations": 4, "f": (32, 16)},
 )
-class LBN(Tagger):
+class LBN(Encoder):
     """A perceptron on M combinations of the constituents, each boosted into the rest frame of another combination.
 
     Of the boosted vectors it sees E, pT, η, φ, m = √max(E² − p², 0), and the cosines of the angles between each two of
@@ -39,15 +40,17 @@ class LBN(Tagger):
         clip: whether negative weights of the combinations count as 0
 
     Example:
-        >>> model = LBN(CloudSpec(features=(), classes=("QCD", "top")))
+        >>> model = LBN(Spec.of(features=(), classes=("QCD", "top")))
         >>> p4 = torch.tensor([5.0, 3.0, 4.0, 0.0]).expand(6, 70, 4)
-        >>> model(Cloud(x=torch.zeros(6, 70, 0), mask=torch.ones(6, 70, dtype=torch.bool), p4=p4)).shape
-        torch.Size([6, 2])
+        >>> model(Batch.of(x=torch.zeros(6, 70, 0), mask=torch.ones(6, 70, dtype=torch.bool), p4=p4)).shape
+        torch.Size([6, 256])
     """
+
+    needs = Needs(p4=True)
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         constituents: int = 60,
         combinations: int = 20,
@@ -60,12 +63,12 @@ class LBN(Tagger):
         self.frames = nn.Parameter(torch.rand(combinations, constituents))
         features = 5 * combinations + combinations * (combinations - 1) // 2
         self.f = nn.Sequential(nn.BatchNorm1d(features), *mlp([features, *f]))
-        self.head = nn.Linear(f[-1], len(spec.classes))
+        self.encoded = f[-1]
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Last hidden layer of the perceptron."""
-        with full_precision(cloud.x):
-            k = hardest(four_momenta(cloud), cloud.mask, self.constituents)
+        with full_precision(batch.x):
+            k = hardest(four_momenta(batch), batch.mask, self.constituents)
             particles, frames = (self._combined(weight, k) for weight in (self.particles, self.frames))
             features = boosted_features(in_rest_frame(particles, frames))
         encoded: Tensor = self.f(features)

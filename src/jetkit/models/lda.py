@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -10,9 +11,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, ragged_momenta
+from jetkit.data.spec import Needs, Spec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, ragged_momenta
+from jetkit.models.model import Estimator, Fit, FitOptions
+from jetkit.models.topic_counting import find_topics, log_ratios
 from jetkit.nn.topics import Topics
 from jetkit.physics.mass_drops import mass_drops
 from jetkit.registry import register
@@ -20,19 +23,20 @@ from jetkit.registry import register
 
 @register(
     "lda",
+    kind="estimator",
     paper="Uncovering latent jet substructure, 2019, arXiv:1904.04200",
     symmetries=("permutation", "rotation-about-beam", "boost-along-beam"),
     tiny={"bins": (3, 3, 2, 2, 2), "masses": (5.0, 50.0)},
 )
-class LDA(Tagger):
+class LDA(Estimator):
     """The share that each of some topics has in a jet, a topic being a distribution of splittings.
 
     A jet is a bag of words, a word being the bin of a splitting of its Cambridge/Aachen tree in five observables
     (`jetkit.physics.mass_drops`): m0, m1/m0, m2/m1, kT distance and cos θ. Heavier splittings than the last bin of m0
     have one more, lighter ones than the first are no words. The topics are learned from the mixture of all training
-    jets without labels, see `jetkit.train.topics`. Labels only say what the topics are: logits are linear in the
-    logarithms of the topics' shares, ln γ_t − Σ_s ln γ_s/T, fitted as a logistic regression. A splitting that was not
-    met in training does not count; a jet without words has equal shares.
+    jets without labels, see `jetkit.models.topic_counting`. Labels only say what the topics are: logits are linear in
+    the logarithms of the topics' shares, ln γ_t − Σ_s ln γ_s/T, fitted as a logistic regression. A splitting that was
+    not met in training does not count; a jet without words has equal shares.
 
     Masses and bins are those of the configuration in the code of the authors, who have α = (0.9, 0.1) where one jet in
     eleven is signal; the same α for all topics is a choice of jetkit. The vocabulary is the whole grid, 720,000 words,
@@ -49,19 +53,18 @@ class LDA(Tagger):
         rounds: of the solution for a jet's shares
 
     Example:
-        >>> model = LDA(CloudSpec(features=(), classes=("QCD", "top")), masses=(30.0, 60.0), bins=(3, 1, 1, 1, 2))
+        >>> model = LDA(Spec.of(features=(), classes=("QCD", "top")), masses=(30.0, 60.0), bins=(3, 1, 1, 1, 2))
         >>> p4 = torch.tensor([[[50.0, 50.0, 0.0, 0.0], [50.0, 30.0, 40.0, 0.0], [20.0, 20.0, 0.0, 0.0]]])
-        >>> words, mask = model.words(Cloud(x=torch.zeros(1, 3, 0), mask=torch.ones(1, 3, dtype=torch.bool), p4=p4))
+        >>> words, mask = model.words(Batch.of(x=torch.zeros(1, 3, 0), mask=torch.ones(1, 3, dtype=torch.bool), p4=p4))
         >>> words.tolist(), mask.tolist()
         ([[5]], [[True]])
     """
 
-    learns_by: ClassVar[str] = "counting"
-    head: nn.Linear
+    needs: ClassVar[Needs] = Needs(p4=True, targets=("label",))
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         topics: int = 2,
         masses: tuple[float, float] = (30.0, 200.0),
@@ -78,23 +81,39 @@ class LDA(Tagger):
         self.masses, self.bins, self.eta = masses, bins, eta
         self.grid = (bins[0] + 1, *bins[1:])
         self.topics = Topics(topics=topics, vocabulary=math.prod(self.grid), alpha=alpha, rounds=rounds)
-        self.head = nn.Linear(topics, len(spec.classes))
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.encoded = len(spec.classes)
+        self.naming = nn.Linear(topics, self.encoded)
+        nn.init.zeros_(self.naming.weight)
+        nn.init.zeros_(self.naming.bias)
 
     @property
     def size(self) -> int:
         """Probabilities of the words that were met, and the logistic regression."""
         return self.topics.size + super().size
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
-        """Logarithms of the topics' shares, less their mean."""
-        return log_ratios(self.topics(*self.words(cloud)))
+    def encode(self, batch: Batch) -> Float[Tensor, "B C"]:
+        """Return a logit for each class."""
+        logits: Tensor = self.naming(self.shares(batch))
+        return logits
 
-    def words(self, cloud: Cloud) -> tuple[Int[Tensor, "B W"], Bool[Tensor, "B W"]]:
+    def shares(self, batch: Batch) -> Float[Tensor, "B T"]:
+        """Return the logarithms of the topics' shares, less their mean."""
+        return log_ratios(self.topics(*self.words(batch)))
+
+    def fit(
+        self,
+        train: Iterable[Batch],
+        validation: Iterable[Batch],
+        options: FitOptions,
+        report: Callable[[int, int, str], None] = lambda done, total, what: None,
+    ) -> Fit:
+        """Find topics and name them; see `jetkit.models.topic_counting.find_topics`."""
+        return find_topics(self, train, validation, options, report)
+
+    def words(self, batch: Batch) -> tuple[Int[Tensor, "B W"], Bool[Tensor, "B W"]]:
         """The splittings of each jet as words, and where there is one; 0 where not."""
         low, high = self.masses
-        found = mass_drops(*ragged_momenta(cloud), mass_min=low)
+        found = mass_drops(*ragged_momenta(batch), mass_min=low)
         mass, angle = (found.mass - low) / (high - low), (found.helicity + 1) / 2
         shares = np.stack([mass, found.drop, found.balance, found.distance, angle]) * np.array(self.bins)[:, None]
         places = np.clip(shares, 0, np.array(self.grid)[:, None] - 1).astype(int)
@@ -102,11 +121,5 @@ class LDA(Tagger):
         mask = np.arange(counts.max(initial=1)) < counts[:, None]
         words = np.zeros(mask.shape, dtype=int)
         words[mask] = np.ravel_multi_index(tuple(places), self.grid)
-        device = cloud.mask.device
+        device = batch.mask.device
         return torch.from_numpy(words).to(device), torch.from_numpy(mask).to(device)
-
-
-def log_ratios(counts: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
-    """Logarithms of the topics' shares in each jet, less their mean over the topics."""
-    logs = counts.log()
-    return logs - logs.mean(1, keepdim=True)

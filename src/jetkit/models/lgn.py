@@ -11,10 +11,11 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec
 from jetkit.errors import JetkitError
 from jetkit.models.lorentz_net import Nodes
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.models.model import Encoder
 from jetkit.nn.lorentz_irreps import (
     Covariants,
     Irrep,
@@ -115,13 +116,13 @@ def _scalar_mlp(numbers: int, depth: int, width: int) -> nn.Sequential:
     broken=("soft", "collinear", "boost-along-beam", "lorentz"),
     tiny={"channels": (2, 3, 2), "bells": 6, "scale": 0.05},
 )
-class LGN(Tagger):
+class LGN(Encoder):
     """Layers of products of complex irreps of the Lorentz group, from the masses of particles and of two beams.
 
     The jet is the sum over its nodes of all scalars, and of the invariant squares of all other irreps, after the input
     and after each layer. A node begins with its mass and a sign, +1 for the beams (√2, 0, 0, ±1). The output is
-    invariant under every proper Lorentz transformation of particles and beams together. 4,646 parameters; 4,518 with
-    channels (2, 4, 4, 2).
+    invariant under every proper Lorentz transformation of particles and beams together. 4,646 parameters with a head
+    for two classes; 4,518 with channels (2, 4, 4, 2).
 
     In the authors' code padded places take part after the first layer; here a jet's score does not depend on its batch.
 
@@ -138,14 +139,17 @@ class LGN(Tagger):
         JetkitError: there is no layer, or no room for four-vectors.
 
     Example:
-        >>> model = LGN(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> Classify(LGN(spec), spec).size
         4646
     """
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         channels: tuple[int, ...] = (2, 3, 4, 3),
         maxdim: int = 3,
@@ -166,11 +170,11 @@ class LGN(Tagger):
             irreps = layers[-1].irreps
             scalars += len(irreps) * pair[1]
         self.layers = nn.ModuleList(layers)
-        self.head = nn.Linear(2 * scalars, len(spec.classes))
+        self.encoded = 2 * scalars
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Sum over the nodes of all invariants, real and imaginary parts."""
-        p4, s, mask = self.nodes(cloud)
+        p4, s, mask = self.nodes(batch)
         tables = PairTables.of(mask, self.bells)
         with full_precision(p4):
             p4, s = tables.pack(p4, mask), tables.pack(s, mask)
@@ -184,16 +188,16 @@ class LGN(Tagger):
             numbers = torch.view_as_real(torch.cat(invariants).T.contiguous())
             return tables.total(numbers.flatten(1))[tables.order.argsort()]
 
-    def nodes(self, cloud: Cloud) -> Nodes:
+    def nodes(self, batch: Batch) -> Nodes:
         """Scaled momenta of the particles, after the two beams where there are any."""
-        p4, mask = four_momenta(cloud), cloud.mask
+        p4, mask = four_momenta(batch), batch.mask
         if self.beams:
             beams = p4.new_tensor([[math.sqrt(2), 0, 0, 1], [math.sqrt(2), 0, 0, -1]]).expand(len(p4), 2, 4)
             p4, mask = torch.cat([beams, p4], 1), F.pad(mask, (2, 0), value=True)
         p4 = p4 * self.scale
         s = safe_sqrt(minkowski_square(p4).abs()).unsqueeze(-1)
         if self.beams:
-            kind = s.new_tensor([1.0, 1.0, *[-1.0] * cloud.mask.shape[1]])
+            kind = s.new_tensor([1.0, 1.0, *[-1.0] * batch.mask.shape[1]])
             s = torch.cat([s, kind.unsqueeze(1).expand_as(s)], -1)
         return Nodes(p4, s, mask)
 

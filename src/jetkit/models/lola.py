@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec
+from jetkit.models.model import Encoder
 from jetkit.nn.hardest import hardest
 from jetkit.nn.mlp import mlp
 from jetkit.nn.precision import full_precision
@@ -25,7 +26,7 @@ UNIT = 100.0
     broken=("collinear",),
     tiny={"constituents": 20, "combinations": 4, "f": (32, 16)},
 )
-class LoLa(Tagger):
+class LoLa(Encoder):
     """A perceptron on (m²(k̃_j), pT(k̃_j), Σ_m w^E_jm E(k̃_m), Σ_m w^d_jm (k̃_j − k̃_m)²) of the vectors k̃ = C k.
 
     k are the N hardest constituents in the order of their pT, and k̃ (combination layer, CoLa) their sum, themselves,
@@ -38,17 +39,19 @@ class LoLa(Tagger):
         learned_metric: whether the diagonal metric is learned, from (1, 1, 1, 1) on; else it is (1, −1, −1, −1)
 
     Example:
-        >>> model = LoLa(CloudSpec(features=(), classes=("QCD", "top")))
+        >>> model = LoLa(Spec.of(features=(), classes=("QCD", "top")))
         >>> p4 = torch.tensor([5.0, 3.0, 4.0, 0.0]).expand(6, 70, 4)
-        >>> model(Cloud(x=torch.zeros(6, 70, 0), mask=torch.ones(6, 70, dtype=torch.bool), p4=p4)).shape
-        torch.Size([6, 2])
+        >>> model(Batch.of(x=torch.zeros(6, 70, 0), mask=torch.ones(6, 70, dtype=torch.bool), p4=p4)).shape
+        torch.Size([6, 50])
     """
 
     metric: Float[Tensor, "4"]
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         constituents: int = 60,
         combinations: int = 15,
@@ -66,12 +69,12 @@ class LoLa(Tagger):
         else:
             self.register_buffer("metric", torch.tensor([1.0, -1.0, -1.0, -1.0]))
         self.f = mlp([4 * vectors, *f])
-        self.head = nn.Linear(f[-1], len(spec.classes))
+        self.encoded = f[-1]
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Last hidden layer of the perceptron."""
-        with full_precision(cloud.x):
-            invariants = self.invariants(hardest(four_momenta(cloud), cloud.mask, self.constituents) / UNIT)
+        with full_precision(batch.x):
+            invariants = self.invariants(hardest(four_momenta(batch), batch.mask, self.constituents) / UNIT)
         encoded: Tensor = self.f(invariants.flatten(1))
         return encoded
 

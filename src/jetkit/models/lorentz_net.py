@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import Tagger, columns, four_momenta
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec, columns
+from jetkit.models.model import Encoder
 from jetkit.nn.minkowski import ClampedLorentzBlock, LorentzBlock, minkowski_square, signed_log
 from jetkit.nn.packing import masked_mean
 from jetkit.registry import register
@@ -32,12 +33,12 @@ class Nodes(NamedTuple):
     broken=("collinear",),
     tiny={"width": 8, "depth": 2},
 )
-class LorentzNet(Tagger):
+class LorentzNet(Encoder):
     """Blocks of message passing on the complete graph of a jet's particles and two beams (√2, 0, 0, ±1).
 
     Scalars of a node are (ψ(m), 0) for a particle and (0, ψ(m)) for a beam, or the features named by ``scalars``. The
     output is invariant under every Lorentz transformation of particles and beams together. Sums over real nodes only,
-    so that a jet's score does not depend on its batch. 224,072 parameters with beams.
+    so that a jet's score does not depend on its batch. 224,072 parameters with beams and a head for two classes.
 
     Args:
         width: channels of scalars and messages
@@ -48,16 +49,19 @@ class LorentzNet(Tagger):
         scalars: names of features that are the scalars of a particle (none: its mass)
 
     Example:
-        >>> model = LorentzNet(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> Classify(LorentzNet(spec), spec).size
         224072
     """
 
     block: type[LorentzBlock] = LorentzBlock
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         width: int = 72,
         depth: int = 6,
@@ -73,31 +77,31 @@ class LorentzNet(Tagger):
         self.embed = nn.Linear(size, width)
         self.blocks = nn.ModuleList(self.block(width, size, c, moves=i < depth - 1) for i in range(depth))
         self.f = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout))
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Hidden layer on the mean of the scalars of all nodes."""
-        x, s, mask = self.nodes(cloud)
+        x, s, mask = self.nodes(batch)
         h = self.embed(s)
         for block in self.blocks:
             h, x = block(h, x, s, mask)
         encoded: Tensor = self.f(self.pool(h, mask))
         return encoded
 
-    def nodes(self, cloud: Cloud) -> Nodes:
+    def nodes(self, batch: Batch) -> Nodes:
         """Particles, after the two beams where there are any."""
-        p4 = four_momenta(cloud)
+        p4 = four_momenta(batch)
         if self._scalars:
-            s = cloud.x[..., self._scalars]
+            s = batch.x[..., self._scalars]
         else:
-            s = signed_log(minkowski_square(p4).abs().sqrt()).unsqueeze(-1) * cloud.mask.unsqueeze(-1)
+            s = signed_log(minkowski_square(p4).abs().sqrt()).unsqueeze(-1) * batch.mask.unsqueeze(-1)
         if not self.beams:
-            return Nodes(p4, s, cloud.mask)
+            return Nodes(p4, s, batch.mask)
         beams = p4.new_tensor([[math.sqrt(2), 0, 0, 1], [math.sqrt(2), 0, 0, -1]]).expand(len(p4), 2, 4)
         kinds = s.new_zeros(len(p4), 2, s.shape[-1] + 1)
         kinds[..., -1] = math.log(2)  # ψ(1), the mass of a beam being 1
         s = torch.cat([kinds, F.pad(s, (0, 1))], 1)
-        return Nodes(torch.cat([beams, p4], 1), s, F.pad(cloud.mask, (2, 0), value=True))
+        return Nodes(torch.cat([beams, p4], 1), s, F.pad(batch.mask, (2, 0), value=True))
 
     def pool(self, h: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B D"]:
         """Mean over the real nodes."""

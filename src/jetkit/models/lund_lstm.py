@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Needs, Spec
 from jetkit.models.lund_splittings import lund_splittings
-from jetkit.models.tagger import Tagger
+from jetkit.models.model import Encoder
 from jetkit.nn.packing import pad
 from jetkit.physics.lund import Coordinate
 from jetkit.registry import register
@@ -21,10 +22,10 @@ from jetkit.registry import register
     broken=("collinear",),
     tiny={"width": 16},
 )
-class LundLSTM(Tagger):
+class LundLSTM(Encoder):
     """The state of an LSTM after the last splitting of the primary Lund plane, in the order of falling angle.
 
-    The harder branch of the Cambridge/Aachen tree is followed. Of a cloud it uses the four-momenta alone; the
+    The harder branch of the Cambridge/Aachen tree is followed. Of a batch it uses the four-momenta alone; the
     coordinates are normalised over the splittings of the batch. Coordinates and width are choices of jetkit. A jet
     without splittings has one whose coordinates are 0. With kt_min > 0 the output is infrared and collinear safe.
 
@@ -35,14 +36,17 @@ class LundLSTM(Tagger):
         dropout: before the last layer
 
     Example:
-        >>> model = LundLSTM(CloudSpec(features=(), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=(), classes=("QCD", "top"))
+        >>> Classify(LundLSTM(spec), spec).size
         69388
     """
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         coordinates: tuple[Coordinate, ...] = ("ln_delta", "ln_kt", "ln_mass", "ln_z", "psi"),
         kt_min: float = 0.0,
@@ -54,11 +58,11 @@ class LundLSTM(Tagger):
         self.norm = nn.BatchNorm1d(len(coordinates))
         self.lstm = nn.LSTM(len(coordinates), width, batch_first=True)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """State after the last splitting."""
-        splittings = lund_splittings(cloud, self.coordinates, kt_min=self.kt_min, primary=True)
+        splittings = lund_splittings(batch, self.coordinates, kt_min=self.kt_min, primary=True)
         states, _ = self.lstm(pad(self.norm(splittings.x), splittings.mask))
         last = splittings.mask.sum(1) - 1
         encoded: Tensor = self.dropout(states[torch.arange(len(last), device=last.device), last])

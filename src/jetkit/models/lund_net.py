@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Needs, Spec
 from jetkit.models.lund_splittings import lund_splittings
-from jetkit.models.tagger import Tagger
+from jetkit.models.model import Encoder
 from jetkit.nn.graph_convolution import GraphConvolution
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import masked_mean, pad
@@ -25,15 +26,16 @@ from jetkit.registry import register
     broken=("collinear",),
     tiny={"widths": (16, 32), "fusion": 32, "f": 32},
 )
-class LundNet(Tagger):
+class LundNet(Encoder):
     """Edge convolutions on the Cambridge/Aachen tree, whose nodes are splittings in their Lund coordinates.
 
     A node is joined to the splitting that made its branch and to those of its own two branches. Six blocks of two
     layers each, all their outputs in one layer, the mean over the splittings, one hidden layer. The default is
-    LundNet-3 with 391,528 parameters; with coordinates=[ln_z,ln_delta,psi,ln_mass,ln_kt] it is LundNet-5 with 391,724.
-    Of a cloud it uses the four-momenta alone. ψ is an angle of the full circle, and azimuths differ the short way
-    round, other than in the authors' code. A jet without splittings has one node, whose coordinates are 0. With
-    kt_min > 0 the output is infrared and collinear safe.
+    LundNet-3 with 391,528 parameters, a head for two classes included; with
+    coordinates=[ln_z,ln_delta,psi,ln_mass,ln_kt] it is LundNet-5 with 391,724. Of a batch it uses the four-momenta
+    alone. ψ is an angle of the full circle, and azimuths differ the short way round, other than in the authors' code. A
+    jet without splittings has one node, whose coordinates are 0. With kt_min > 0 the output is infrared and collinear
+    safe.
 
     Args:
         coordinates: of a splitting, of ln_delta, ln_z, ln_kt, ln_kappa, ln_mass, psi
@@ -44,14 +46,17 @@ class LundNet(Tagger):
         dropout: after the hidden layer
 
     Example:
-        >>> model = LundNet(CloudSpec(features=(), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=(), classes=("QCD", "top"))
+        >>> Classify(LundNet(spec), spec).size
         391528
     """
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         coordinates: tuple[Coordinate, ...] = ("ln_z", "ln_delta", "ln_kt"),
         kt_min: float = 0.0,
@@ -66,11 +71,11 @@ class LundNet(Tagger):
         self.blocks = nn.ModuleList(GraphConvolution(a, (b, b)) for a, b in pairwise([len(coordinates), *widths]))
         self.fusion = nn.Sequential(*mlp([sum(widths), fusion]), nn.BatchNorm1d(fusion))
         self.f = nn.Sequential(*mlp([fusion, f]), nn.Dropout(dropout))
-        self.head = nn.Linear(f, len(spec.classes))
+        self.encoded = f
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Hidden layer on the mean over the splittings."""
-        splittings = lund_splittings(cloud, self.coordinates, kt_min=self.kt_min)
+        splittings = lund_splittings(batch, self.coordinates, kt_min=self.kt_min)
         edges, x, outputs = splittings.edges, self.norm(splittings.x), []
         for block in self.blocks:
             x = block(x, edges)

@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud
-from jetkit.models.tagger import ragged_momenta
+from jetkit.data.batch import Batch, ragged_momenta
 from jetkit.physics.lund import Coordinate, lund_coordinates, lund_declusterings, perturbative, primary_plane
 from jetkit.physics.ragged import jet_of
 
@@ -35,27 +34,27 @@ class LundSplittings(NamedTuple):
 
 
 def lund_splittings(
-    cloud: Cloud, names: Sequence[Coordinate], *, kt_min: float = 0.0, primary: bool = False
+    batch: Batch, names: Sequence[Coordinate], *, kt_min: float = 0.0, primary: bool = False
 ) -> LundSplittings:
     """Splittings of the Cambridge/Aachen tree in the named coordinates.
 
     Args:
-        cloud: the jets, with four-momenta
+        batch: the jets, with four-momenta
         names: the coordinates
         kt_min: least kT in GeV; of any other splitting the softer branch is dropped
         primary: keep only the primary plane, from wide to small angle
 
     Raises:
-        JetkitError: the cloud has no four-momenta.
+        JetkitError: the batch has no four-momenta.
 
     Example:
         >>> p4 = torch.tensor([[[70.0, 70.0, 0.0, 0.0], [30.0, 29.4020, 5.9601, 0.0], [5.0, 3.0, 4.0, 0.0]]])
-        >>> trio = Cloud(x=torch.zeros(1, 3, 0), mask=torch.ones(1, 3, dtype=torch.bool), p4=p4)
+        >>> trio = Batch.of(x=torch.zeros(1, 3, 0), mask=torch.ones(1, 3, dtype=torch.bool), p4=p4)
         >>> found = lund_splittings(trio, ["ln_delta", "psi"])
         >>> found.x.shape, found.parent.tolist(), found.edges.tolist()
         (torch.Size([2, 2]), [-1, 0], [[0, 1], [1, 0]])
     """
-    splittings = perturbative(lund_declusterings(*ragged_momenta(cloud)), kt_min)
+    splittings = perturbative(lund_declusterings(*ragged_momenta(batch)), kt_min)
     if primary:
         splittings = primary_plane(splittings)
     counts = np.diff(splittings.offsets)
@@ -66,9 +65,9 @@ def lund_splittings(
     later = splittings.parent >= 0
     parent[places[later]] = places[splittings.parent[later]]
     mask = np.arange(counts.max(initial=1)) < np.maximum(counts, 1)[:, None]
-    device = cloud.mask.device
+    device = batch.mask.device
     return LundSplittings(
-        torch.from_numpy(x).to(cloud.x.dtype).to(device),
+        torch.from_numpy(x).to(batch.x.dtype).to(device),
         torch.from_numpy(parent).to(device),
         torch.from_numpy(mask).to(device),
     )

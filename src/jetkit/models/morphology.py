@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta, ragged_momenta
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.cloud_images import cloud_images
-from jetkit.models.high_level import HighLevelTagger
-from jetkit.models.tagger import four_momenta, ragged_momenta
+from jetkit.models.observable_network import ObservableNetwork
 from jetkit.nn.mlp import mlp
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.minkowski_functionals import minkowski_functionals
@@ -25,7 +25,7 @@ from jetkit.registry import register
     broken=("soft",),
     tiny={"pixels": 16, "thresholds": (0.0, 2.0), "dilations": 2, "bins": 8, "f": (32, 16)},
 )
-class Morphology(HighLevelTagger):
+class Morphology(ObservableNetwork):
     """A perceptron on the geometry of a jet and the angles at which its momentum is.
 
     Geometry: area, boundary length and Euler characteristic of the pixels whose pT exceeds a threshold, after k = 0 …
@@ -33,7 +33,7 @@ class Morphology(HighLevelTagger):
     a pixel on where the threshold is 0: these numbers generalise the multiplicity. Angles: the spectrum S₂(R) of all
     pairs, up to the width of the image, which is infrared and collinear safe.
 
-    The sizes are not the paper's. 30,210 parameters with two classes.
+    The sizes are not the paper's. 30,210 parameters with a head for two classes.
 
     Args:
         pixels: of the image along each axis
@@ -44,14 +44,14 @@ class Morphology(HighLevelTagger):
         f: widths of the perceptron before the last layer
 
     Example:
-        >>> model = Morphology(CloudSpec(features=(), classes=("QCD", "top")))
+        >>> model = Morphology(Spec.of(features=(), classes=("QCD", "top")))
         >>> model.f[0]
         Linear(in_features=104, out_features=128, bias=True)
     """
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         pixels: int = 32,
         half_width: float = 0.8,
@@ -67,20 +67,20 @@ class Morphology(HighLevelTagger):
         self.pixels, self.half_width = pixels, half_width
         self.thresholds, self.dilations, self.bins = thresholds, dilations, bins
 
-    def observables(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def observables(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Functionals, then the spectrum."""
-        return torch.cat([self.functionals(cloud).flatten(1), self.spectrum(cloud)], 1)
+        return torch.cat([self.functionals(batch).flatten(1), self.spectrum(batch)], 1)
 
-    def functionals(self, cloud: Cloud) -> Float[Tensor, "B thresholds dilations+1 3"]:
+    def functionals(self, batch: Batch) -> Float[Tensor, "B thresholds dilations+1 3"]:
         """Minkowski functionals of the pixels above each threshold."""
-        exact = cloud.replace(p4=four_momenta(cloud).detach().double())
-        pt = (fv.pt(four_momenta(exact)) * cloud.mask).sum(1)
+        exact = batch.with_cloud(p4=four_momenta(batch).detach().double())
+        pt = (fv.pt(four_momenta(exact)) * batch.mask).sum(1)
         images = cloud_images(exact, pixels=self.pixels, half_width=self.half_width, align=False)
         above = images * pt[:, None, None, None] > images.new_tensor(self.thresholds)[:, None, None]
         table = minkowski_functionals(above.cpu().numpy(), dilations=self.dilations)
-        return torch.from_numpy(table).to(cloud.x)
+        return torch.from_numpy(table).to(batch.x)
 
-    def spectrum(self, cloud: Cloud) -> Float[Tensor, "B bins"]:
+    def spectrum(self, batch: Batch) -> Float[Tensor, "B bins"]:
         """Two-point spectrum up to R = 2 half_width."""
         width = 2 * self.half_width / self.bins
-        return torch.from_numpy(two_point_spectrum(*ragged_momenta(cloud), bins=self.bins, width=width)).to(cloud.x)
+        return torch.from_numpy(two_point_spectrum(*ragged_momenta(batch), bins=self.bins, width=width)).to(batch.x)

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta, ragged_momenta
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
-from jetkit.models.high_level import HighLevelTagger
-from jetkit.models.tagger import four_momenta, ragged_momenta
+from jetkit.models.observable_network import ObservableNetwork
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.subjettiness import n_subjettiness_basis
 from jetkit.registry import register
@@ -24,10 +24,10 @@ from jetkit.registry import register
     symmetries=("permutation", "rotation-about-beam"),
     tiny={"bodies": 3, "f": (32, 16), "dropout": 0.0},
 )
-class NsubDNN(HighLevelTagger):
+class NsubDNN(ObservableNetwork):
     """A perceptron on the M-body basis of `n_subjettiness_basis` and the jet's mass and pT: 3M − 2 observables.
 
-    57,502 parameters for M = 8, 56,302 for M = 6.
+    With a head for two classes 57,502 parameters for M = 8, 56,302 for M = 6.
 
     Args:
         bodies: number M of subjets whose phase space the observables span
@@ -35,13 +35,14 @@ class NsubDNN(HighLevelTagger):
         dropout: after each hidden layer
 
     Example:
-        >>> model = NsubDNN(CloudSpec(features=(), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=(), classes=("QCD", "top"))
+        >>> Classify(NsubDNN(spec), spec).size
         57502
     """
 
     def __init__(
-        self, spec: CloudSpec, *, bodies: int = 8, f: tuple[int, ...] = (200, 200, 50, 50), dropout: float = 0.1
+        self, spec: Spec, *, bodies: int = 8, f: tuple[int, ...] = (200, 200, 50, 50), dropout: float = 0.1
     ) -> None:
         if bodies < 2:
             raise JetkitError(f"nsub-dnn needs bodies >= 2, got {bodies}")
@@ -51,9 +52,9 @@ class NsubDNN(HighLevelTagger):
         super().__init__(spec, observables=numbers, f=layers, width=f[-1], eps=1e-12)
         self.bodies = bodies
 
-    def observables(self, cloud: Cloud) -> Float[Tensor, "B 3*M-2"]:
+    def observables(self, batch: Batch) -> Float[Tensor, "B 3*M-2"]:
         """The N-subjettinesses, the mass and the pT of each jet, in GeV."""
-        jet = fv.total(four_momenta(cloud).detach().double(), cloud.mask)
-        tau = n_subjettiness_basis(*ragged_momenta(cloud), bodies=self.bodies)
+        jet = fv.total(four_momenta(batch).detach().double(), batch.mask)
+        tau = n_subjettiness_basis(*ragged_momenta(batch), bodies=self.bodies)
         table = torch.cat([torch.from_numpy(tau).to(jet.device), torch.stack([fv.mass(jet), fv.pt(jet)], 1)], 1)
-        return table.to(cloud.x.dtype)
+        return table.to(batch.x.dtype)

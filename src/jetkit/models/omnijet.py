@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jetkit.config import ConfigError
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec, columns
 from jetkit.errors import JetkitError
 from jetkit.models.jet_language import JetLanguage, Sentences, pt_of
-from jetkit.models.tagger import columns
+from jetkit.models.model import MODELS
 from jetkit.models.vq_vae import VQVAE
 from jetkit.registry import create, register
 
@@ -22,6 +23,7 @@ _SAID = ("part_pt_log", "part_deta", "part_dphi")
 
 @register(
     "omnijet",
+    kind="generator",
     paper="OmniJet-α: The first cross-task foundation model for particle physics, 2024, arXiv:2403.05618",
     symmetries=("permutation",),
     broken=("collinear",),
@@ -47,18 +49,16 @@ class OmniJet(JetLanguage):
         dropout: probability in the blocks
 
     Example:
-        >>> from jetkit.testing import random_cloud
-        >>> spec = CloudSpec(features=("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> from jetkit.testing import random_batch
+        >>> spec = Spec.of(features=("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
         >>> model = OmniJet(spec, tokeniser={"codes": 64, "width": 16, "heads": 2}, width=16, depth=1, heads=2)
-        >>> model.words, model(random_cloud(spec, jets=3).to(dtype=torch.float32)).shape
-        (64, torch.Size([3, 2]))
+        >>> model.words, model(random_batch(spec, jets=3).to(dtype=torch.float32)).shape
+        (64, torch.Size([3, 16]))
     """
-
-    pretrained_only: ClassVar[tuple[str, ...]] = ("next_word.", "tokeniser.")
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         tokeniser: dict[str, Any] | None = None,
         width: int = 256,
@@ -68,12 +68,17 @@ class OmniJet(JetLanguage):
     ) -> None:
         columns(spec, *_SAID)
         try:
-            made: VQVAE = create("vq-vae", spec, tokeniser or {})
+            made: VQVAE = create("vq-vae", spec, tokeniser or {}, MODELS)
         except ConfigError as error:
             raise ConfigError(f"tokeniser of omnijet: {error}") from None
         super().__init__(spec, len(made.quantiser.vectors), width=width, depth=depth, heads=heads, dropout=dropout)
         self.tokeniser = made.requires_grad_(False)
         self.vectors = nn.Embedding(self.words, width)
+
+    @property
+    def decoders(self) -> tuple[nn.Module, ...]:
+        """What says the next word, and the tokeniser, which does not learn."""
+        return (self.next_word, self.tokeniser)
 
     def take_tokeniser(self, tokeniser: VQVAE) -> None:
         """Take over the weights of a trained tokeniser.
@@ -85,18 +90,17 @@ class OmniJet(JetLanguage):
             said, known = ", ".join(tokeniser.numbers), ", ".join(self.tokeniser.numbers)
             raise JetkitError(f"the tokeniser says {said}, these jets have {known}: take the features= of its training")
         mine, theirs = self.tokeniser.state_dict(), tokeniser.state_dict()
-        own = {name: value for name, value in theirs.items() if not name.startswith("head.")}
-        if any(name not in mine or mine[name].shape != value.shape for name, value in own.items()):
+        if any(name not in mine or mine[name].shape != value.shape for name, value in theirs.items()):
             raise JetkitError("the tokeniser has other sizes than model.tokeniser says: leave model.tokeniser out")
-        self.tokeniser.load_state_dict(mine | own)
+        self.tokeniser.load_state_dict(mine | theirs)
 
-    def learn_words(self, clouds: Iterable[Cloud]) -> None:
+    def learn_words(self, batches: Iterable[Batch]) -> None:
         """Let the codes of a tokeniser that was not trained be where particles are."""
-        self.tokeniser.begin(clouds)
+        self.tokeniser.begin(batches)
 
-    def words_of(self, cloud: Cloud) -> Int[Tensor, "B N"]:
+    def words_of(self, batch: Batch) -> Int[Tensor, "B N"]:
         """The code of each particle, −1 where padded."""
-        return self.tokeniser.codes(cloud)
+        return self.tokeniser.codes(batch)
 
     def embedded(self, words: Int[Tensor, "B N"]) -> Float[Tensor, "B N D"]:
         """A learned vector for each code."""

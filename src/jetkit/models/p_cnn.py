@@ -9,9 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.models.model import Encoder
 from jetkit.nn.hardest import ranking
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import masked_sum, pad
@@ -58,14 +59,14 @@ class ResidualUnit(nn.Module):
     broken=("collinear",),
     tiny={"stem": 8, "widths": (8, 16), "f": 16, "dropout": 0.0},
 )
-class PCNN(Tagger):
+class PCNN(Encoder):
     """Convolutions along the particles from the hardest to the softest, two residual units a stage, a hidden layer.
 
     From the second stage on each halves the length. The mean is over all places that a jet of ``length`` particles
     has; those without a particle count as 0, so that the multiplicity is not lost. Convolutions and batch
     normalisations see real particles only, where the authors' code lets the padding take part: a jet with ``length``
-    particles has the same logits there, in evaluation. 349,456 parameters for 7 features and 2 classes, 350,044 for 13
-    and 350,436 for 17.
+    particles has the same logits there, in evaluation. With a head for two classes 349,456 parameters for 7 features,
+    350,044 for 13 and 350,436 for 17.
 
     Args:
         stem: width of the first convolution
@@ -79,15 +80,17 @@ class PCNN(Tagger):
 
     Example:
         >>> import torch
-        >>> model = PCNN(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")), widths=(16, 32))
+        >>> model = PCNN(Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top")), widths=(16, 32))
         >>> p4 = torch.tensor([5.0, 3.0, 4.0, 0.0]).expand(6, 40, 4)
-        >>> model(Cloud(x=torch.randn(6, 40, 2), mask=torch.ones(6, 40, dtype=torch.bool), p4=p4)).shape
-        torch.Size([6, 2])
+        >>> model(Batch.of(x=torch.randn(6, 40, 2), mask=torch.ones(6, 40, dtype=torch.bool), p4=p4)).shape
+        torch.Size([6, 512])
     """
+
+    needs = Needs(p4=True)
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         stem: int = 32,
         widths: tuple[int, ...] = (64, 64, 128),
@@ -108,19 +111,19 @@ class PCNN(Tagger):
             units += [ResidualUnit(a, b, 2 if stage else 1), ResidualUnit(b, b, 1)]
         self.units = nn.ModuleList(units)
         self.f = nn.Sequential(*mlp([widths[-1], f]), nn.Dropout(dropout))
-        self.head = nn.Linear(f, len(spec.classes))
+        self.encoded = f
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Hidden layer on the mean over the places."""
-        x, mask = self.sequence(cloud)
+        x, mask = self.sequence(batch)
         x = F.relu(self.stem_norm(self.stem(self.norm(x), windows(mask))))
         for unit in self.units:
             x, mask = unit(x, mask)
         encoded: Tensor = self.f(masked_sum(pad(x, mask), mask) / self.places)
         return encoded
 
-    def sequence(self, cloud: Cloud) -> tuple[Float[Tensor, "M F"], Bool[Tensor, "B N"]]:
+    def sequence(self, batch: Batch) -> tuple[Float[Tensor, "M F"], Bool[Tensor, "B N"]]:
         """Features of the hardest particles, from the hardest down, and their mask."""
-        places = ranking(pt(four_momenta(cloud)), cloud.mask)[:, : self.length]
-        mask = cloud.mask.take_along_dim(places, 1)
-        return cloud.x.take_along_dim(places.unsqueeze(-1), 1)[mask], mask
+        places = ranking(pt(four_momenta(batch)), batch.mask)[:, : self.length]
+        mask = batch.mask.take_along_dim(places, 1)
+        return batch.x.take_along_dim(places.unsqueeze(-1), 1)[mask], mask

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import Backbone, four_momenta
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec
+from jetkit.models.model import Backbone
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.gelu import GELU
 from jetkit.nn.grouping import length_groups, ungroup
@@ -110,8 +111,8 @@ def symmetric_bias(
 class ParT(Backbone):
     """Tokens from features, blocks of attention biased by pair kinematics, blocks in which a class token looks at them.
 
-    2,143,486 parameters for 17 features and 10 classes, as the paper's. The batch normalisation of the features sees
-    real particles only.
+    2,143,486 parameters for 17 features with a head for 10 classes, as the paper's. The batch normalisation of the
+    features sees real particles only.
 
     Args:
         width: channels of a token
@@ -122,17 +123,18 @@ class ParT(Backbone):
         dropout: probability in the blocks of particle attention
 
     Example:
-        >>> model = ParT(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")), width=32, depth=2)
+        >>> model = ParT(Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top")), width=32, depth=2)
         >>> p4 = torch.tensor([5.0, 3.0, 4.0, 0.0]).expand(6, 40, 4)
-        >>> model(Cloud(x=torch.randn(6, 40, 2), mask=torch.ones(6, 40, dtype=torch.bool), p4=p4)).shape
-        torch.Size([6, 2])
+        >>> model(Batch.of(x=torch.randn(6, 40, 2), mask=torch.ones(6, 40, dtype=torch.bool), p4=p4)).shape
+        torch.Size([6, 32])
     """
 
     aggregator = ("class_blocks", "class_token", "final_norm")
+    needs = Needs(p4=True)
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         width: int = 128,
         depth: int = 8,
@@ -153,7 +155,7 @@ class ParT(Backbone):
         self.class_blocks = nn.ModuleList(Block(width, heads, 0.0) for _ in range(class_depth))
         self.class_token = nn.Parameter(torch.empty(1, 1, width))
         self.final_norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
         self._initialise()
 
     @property
@@ -163,29 +165,29 @@ class ParT(Backbone):
         blocks += [(f"class_blocks.{number}",) for number in range(len(self.class_blocks))]
         return (("norm", "embed", "pairs"), *blocks[:-1], (*blocks[-1], "class_token", "final_norm"))
 
-    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+    def tokens(self, batch: Batch) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks of particle attention, 0 where padded."""
-        whole = Packing.of(cloud.mask)
-        x = whole.pad(self.embed(self.norm(whole.pack(cloud.x))))
-        groups = list(length_groups(cloud.mask, self.heads, 4, CACHE))
+        whole = Packing.of(batch.mask)
+        x = whole.pad(self.embed(self.norm(whole.pack(batch.x))))
+        groups = list(length_groups(batch.mask, self.heads, 4, CACHE))
         found = []
-        for (rows, n), bias in zip(groups, self.biases(cloud, groups), strict=True):
-            packing = Packing.of(cloud.mask[rows, :n])
+        for (rows, n), bias in zip(groups, self.biases(batch, groups), strict=True):
+            packing = Packing.of(batch.mask[rows, :n])
             tokens = packing.pack(x[rows, :n])
             for block in self.blocks:
                 tokens = block(tokens, bias, packing)
             found.append(packing.pad(tokens))
-        return ungroup(found, [rows for rows, _ in groups], cloud.mask.shape[1])
+        return ungroup(found, [rows for rows, _ in groups], batch.mask.shape[1])
 
     def biases(
-        self, cloud: Cloud, groups: Sequence[tuple[Int[Tensor, " G"], int]]
+        self, batch: Batch, groups: Sequence[tuple[Int[Tensor, " G"], int]]
     ) -> Iterator[Float[Tensor, "G heads n n"]]:
         """What is added to the attention of each group of jets; all pairs of the batch are embedded together."""
         order, jets = torch.cat([rows for rows, _ in groups]), [rows.shape[0] for rows, _ in groups]
-        mask = cloud.mask[order]
+        mask = batch.mask[order]
         pairs = unordered_pairs(mask)
-        embedded = self.pairs(four_momenta(cloud)[order], pairs)
-        keys = self.key_bias(cloud, embedded.dtype)[order]
+        embedded = self.pairs(four_momenta(batch)[order], pairs)
+        keys = self.key_bias(batch, embedded.dtype)[order]
         if len(groups) == 1:
             yield symmetric_bias(embedded, pairs, (mask.shape[0], groups[0][1])) + keys[..., : groups[0][1]]
             return
@@ -199,26 +201,30 @@ class ParT(Backbone):
             yield symmetric_bias(bias, (jet - first, i, j), (len(rows), n)) + keys[jets_here, ..., :n]
             first += len(rows)
 
-    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
+    def aggregate(self, tokens: Float[Tensor, "B N D"], batch: Batch) -> Float[Tensor, "B D"]:
         """The class token after it has looked at the particles, normalised."""
-        bias = F.pad(self.key_bias(cloud, tokens.dtype), (1, 0))
+        bias = F.pad(self.key_bias(batch, tokens.dtype), (1, 0))
         token = self.class_token.expand(tokens.shape[0], -1, -1)
         for block in cast(Iterable[Block], self.class_blocks):
             token = block.attend(token, tokens, bias)
         encoded: Tensor = self.final_norm(token.squeeze(1))
         return encoded
 
-    def key_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
+    def key_bias(self, batch: Batch, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
         """Of each particle, where another one or the class token looks at it."""
-        return padding_bias(cloud.mask, dtype)
+        return padding_bias(batch.mask, dtype)
+
+    def start_head(self, head: nn.Linear) -> None:
+        """Xavier, bias 0."""
+        nn.init.xavier_uniform_(head.weight)
+        nn.init.zeros_(head.bias)
 
     def _initialise(self) -> None:
         """Xavier (queries, keys and values apart), biases 0; the ends of block ℓ divided by √(2ℓ)."""
         nn.init.trunc_normal_(self.class_token, std=0.02)
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear) and not name.startswith("pairs"):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                self.start_head(module)
         for block in cast(Iterable[Block], [*self.blocks, *self.class_blocks]):
             for part in block.attention.project.weight.chunk(3):
                 nn.init.xavier_uniform_(part)

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, momentum_fractions
+from jetkit.data.spec import Spec, columns
 from jetkit.models.part import Pairs, ParT
-from jetkit.models.tagger import columns, momentum_fractions
 from jetkit.physics.four_vectors import delta_phi, eta, phi
 from jetkit.registry import register
 
@@ -59,7 +59,7 @@ class ParTIRC(ParT):
     class token hears particles with their z and itself with 1.
 
     The construction is jetkit's; the idea is that of Energy-weighted Message Passing: an infra-red and collinear safe
-    graph neural network algorithm, 2021, arXiv:2109.14636. With 2 classes 2,131,218 parameters.
+    graph neural network algorithm, 2021, arXiv:2109.14636. 2,131,218 parameters with a head for two classes.
 
     Args:
         width: channels of a token
@@ -71,14 +71,15 @@ class ParTIRC(ParT):
         dropout: probability in the blocks of particle attention
 
     Example:
-        >>> model = ParTIRC(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> Classify(ParTIRC(spec), spec).size
         2131218
     """
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         width: int = 128,
         depth: int = 8,
@@ -98,10 +99,10 @@ class ParTIRC(ParT):
         )
         self.pairs = SafeBias(pair_width, heads, angle)
 
-    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+    def tokens(self, batch: Batch) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks of particle attention, 0 where padded."""
-        return super().tokens(cloud.replace(x=cloud.x[..., self._direction]))
+        return super().tokens(batch.with_cloud(x=batch.x[..., self._direction]))
 
-    def key_bias(self, cloud: Cloud, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
+    def key_bias(self, batch: Batch, dtype: torch.dtype) -> Float[Tensor, "B 1 1 N"]:
         """ln z of each particle."""
-        return logarithm(momentum_fractions(cloud).to(dtype)) + super().key_bias(cloud, dtype)
+        return logarithm(momentum_fractions(batch).to(dtype)) + super().key_bias(batch, dtype)

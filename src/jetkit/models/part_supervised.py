@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.part import CACHE, ParT
 from jetkit.nn.attention import Block
@@ -30,10 +31,10 @@ class ParTSupervised(ParT):
     """Particle Transformer whose training adds to the loss what one head's attention misses of the particles' origins.
 
     No description of the talk's method was published: this construction is jetkit's own, and no published number can
-    be compared with it. The network and its parameters are those of `ParT`; trained with `SupervisedAttention`, which
-    needs the column ``part_origin`` of the data: a number of the parton, vertex or parent that a particle comes from,
-    negative where unknown. Where data hold the decay products of the hard process instead, it is the number of the
-    nearest one (`jetkit.data.origins`). Once trained it needs neither.
+    be compared with it. The network and its parameters are those of `ParT`; trained with the task
+    ``supervised-attention``, which needs the column ``part_origin`` of the data: a number of the parton, vertex or
+    parent that a particle comes from, negative where unknown. Where data hold the decay products of the hard process
+    instead, it is the number of the nearest one (`jetkit.data.origins`). Once trained it needs neither.
 
     Args:
         supervision: weight λ of the attention's loss; 0 trains as `ParT` does, to the bit
@@ -44,18 +45,16 @@ class ParTSupervised(ParT):
         JetkitError: there is no such block or head.
 
     Example:
-        >>> model = ParTSupervised(CloudSpec(features=("z",), classes=("QCD", "top")), depth=2, supervised_block=1)
+        >>> model = ParTSupervised(Spec.of(features=("z",), classes=("QCD", "top")), depth=2, supervised_block=1)
         >>> mask, p4 = torch.ones(6, 9, dtype=torch.bool), torch.tensor([5.0, 3.0, 4.0, 0.0]).expand(6, 9, 4)
-        >>> logits, log_attention = model.with_attention(Cloud(x=torch.randn(6, 9, 1), mask=mask, p4=p4))
-        >>> logits.shape, log_attention.shape
-        (torch.Size([6, 2]), torch.Size([6, 9, 9]))
+        >>> encoded, log_attention = model.with_attention(Batch.of(x=torch.randn(6, 9, 1), mask=mask, p4=p4))
+        >>> encoded.shape, log_attention.shape
+        (torch.Size([6, 128]), torch.Size([6, 9, 9]))
     """
-
-    truths: ClassVar[tuple[str, ...]] = ("part_origin",)
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         supervision: float = 1.0,
         supervised_block: int = 7,
@@ -74,8 +73,11 @@ class ParTSupervised(ParT):
         self.supervision = supervision
         self.supervised_block, self.supervised_head = supervised_block, supervised_head
 
-    def with_attention(self, cloud: Cloud) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B N N"]]:
-        """Logits, and ln A_ij of the supervised head: how much i looks at j (arbitrary where one is padded)."""
+    def with_attention(self, batch: Batch) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B N N"]]:
+        """Return the vectors of the jets, and ln A_ij of the supervised head: how much i looks at j.
+
+        Where one of the two is padded, it is arbitrary.
+        """
         parts: list[Tensor] = []
 
         def look(block: nn.Module, inputs: tuple[Tensor, Tensor, Packing]) -> None:
@@ -84,12 +86,12 @@ class ParTSupervised(ParT):
 
         watch = self.blocks[self.supervised_block].register_forward_pre_hook(look)
         try:
-            logits = self(cloud)
+            encoded = self.encode(batch)
         finally:
             watch.remove()
-        length = cloud.mask.shape[1]
-        rows = [rows for rows, _ in length_groups(cloud.mask, length, 4, CACHE)]
-        return logits, ungroup([F.pad(part, (0, length - part.shape[2])) for part in parts], rows, length)
+        length = batch.mask.shape[1]
+        rows = [rows for rows, _ in length_groups(batch.mask, length, 4, CACHE)]
+        return encoded, ungroup([F.pad(part, (0, length - part.shape[2])) for part in parts], rows, length)
 
 
 def log_attention(

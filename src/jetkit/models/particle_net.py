@@ -7,9 +7,10 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec, columns
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Backbone, columns
+from jetkit.models.model import Backbone
 from jetkit.nn.edge_convolution import EdgeConvolution, nearest_neighbours
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import masked_mean, packed, pad
@@ -27,7 +28,7 @@ class ParticleNet(Backbone):
     """Edge convolutions whose neighbours are the nearest in (Δη, Δφ), then in the features of the block before.
 
     Three blocks of three layers each, the mean over the particles, one hidden layer. 366,160 parameters for 7 features
-    and 2 classes, 370,156 for 17 and 10, as weaver-core's. Batch normalisations see real particles only.
+    with a head for 2 classes, 370,156 for 17 and 10, as weaver-core's. Batch normalisations see real particles only.
 
     Args:
         widths: width of the three layers of each block
@@ -37,14 +38,14 @@ class ParticleNet(Backbone):
 
     Example:
         >>> import torch
-        >>> model = ParticleNet(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> model(Cloud(x=torch.randn(5, 40, 2), mask=torch.ones(5, 40, dtype=torch.bool))).shape
-        torch.Size([5, 2])
+        >>> model = ParticleNet(Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
+        >>> model(Batch.of(x=torch.randn(5, 40, 2), mask=torch.ones(5, 40, dtype=torch.bool))).shape
+        torch.Size([5, 256])
     """
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         widths: tuple[int, ...] = (64, 128, 256),
         k: int = 16,
@@ -59,19 +60,19 @@ class ParticleNet(Backbone):
         self.norm = nn.BatchNorm1d(len(spec.features))
         self.blocks = nn.ModuleList(EdgeConvolution(a, (b, b, b)) for a, b in pairwise([len(spec.features), *widths]))
         self.f = nn.Sequential(*mlp([widths[-1], f]), nn.Dropout(dropout))
-        self.head = nn.Linear(f, len(spec.classes))
+        self.encoded = f
 
-    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+    def tokens(self, batch: Batch) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks, 0 where padded."""
-        x = packed(cloud.x, cloud.mask)
+        x = packed(batch.x, batch.mask)
         points = x[:, self._direction]
         x = self.norm(x)
         for block in self.blocks:
-            x = block(x, nearest_neighbours(points, cloud.mask, self.k))
+            x = block(x, nearest_neighbours(points, batch.mask, self.k))
             points = x
-        return pad(x, cloud.mask)
+        return pad(x, batch.mask)
 
-    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B E"]:
+    def aggregate(self, tokens: Float[Tensor, "B N D"], batch: Batch) -> Float[Tensor, "B E"]:
         """Hidden layer on the mean over the particles."""
-        encoded: Tensor = self.f(masked_mean(tokens, cloud.mask))
+        encoded: Tensor = self.f(masked_mean(tokens, batch.mask))
         return encoded

@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec, columns
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, columns, four_momenta
+from jetkit.models.model import Encoder
 from jetkit.nn.mlp import mlp
 from jetkit.nn.multi_scale_edge_convolution import MultiScaleEdgeConvolution, nearest_graph
 from jetkit.nn.packing import pad
@@ -26,11 +27,12 @@ HEADS = 4
     broken=("collinear",),
     tiny={"width": 64, "message": 32, "node": 16, "depth": 2, "scales": (2, 6), "heads": 4, "dropout": 0.0},
 )
-class ParticleNeXt(Tagger):
+class ParticleNeXt(Encoder):
     """Edge convolutions over the 4, 8, 16 and 32 nearest particles in (Δη, Δφ), then attention over the particles.
 
-    Each edge knows (ln kT, ln z, ln Δ, ln m²) of its pair. 551,496 parameters for 7 features and 2 classes, as
-    weaver-core's, without its augmentations of the input. Batch normalisations see real particles and edges only.
+    Each edge knows (ln kT, ln z, ln Δ, ln m²) of its pair. 551,496 parameters for 7 features with a head for two
+    classes, as weaver-core's, without its augmentations of the input. Batch normalisations see real particles and edges
+    only.
 
     Args:
         width: channels of a particle after each layer, and of the hidden layer of the classifier
@@ -43,15 +45,17 @@ class ParticleNeXt(Tagger):
         dropout: after the hidden layer
 
     Example:
-        >>> model = ParticleNeXt(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
+        >>> model = ParticleNeXt(Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
         >>> p4 = torch.tensor([5.0, 3.0, 4.0, 0.0]).expand(6, 40, 4)
-        >>> model(Cloud(x=torch.randn(6, 40, 2), mask=torch.ones(6, 40, dtype=torch.bool), p4=p4)).shape
-        torch.Size([6, 2])
+        >>> model(Batch.of(x=torch.randn(6, 40, 2), mask=torch.ones(6, 40, dtype=torch.bool), p4=p4)).shape
+        torch.Size([6, 256])
     """
+
+    needs = Needs(p4=True)
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         width: int = 256,
         message: int = 64,
@@ -79,22 +83,22 @@ class ParticleNeXt(Tagger):
         self.norm = nn.Sequential(nn.BatchNorm1d(width), nn.ReLU())
         self.attention = nn.Linear(width, HEADS, bias=False)
         self.f = nn.Sequential(*mlp([width, width]), nn.Dropout(dropout))
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Hidden layer on the sum over the particles, weighted by attention."""
-        graph = nearest_graph(cloud.x[..., self._direction], cloud.mask, self.nearest)
+        graph = nearest_graph(batch.x[..., self._direction], batch.mask, self.nearest)
         with torch.no_grad():
-            pairs = pair_kinematics(four_momenta(cloud))
+            pairs = pair_kinematics(four_momenta(batch))
         i, j = graph.place[graph.centre], graph.place[graph.other]
         edges = self.embed_edge(pairs[graph.jet[graph.centre], i, j])
-        x = self.embed(cloud.x[cloud.mask])
+        x = self.embed(batch.x[batch.mask])
         for layer in self.layers:
             x = layer(x, edges, graph)
         x = self.norm(x)
-        score = pad(self.attention(x), cloud.mask)
-        score = score.masked_fill(~cloud.mask.unsqueeze(-1), torch.finfo(score.dtype).min)
+        score = pad(self.attention(x), batch.mask)
+        score = score.masked_fill(~batch.mask.unsqueeze(-1), torch.finfo(score.dtype).min)
         # b: jet, n: particle, h: head, c: channels of a head
-        heads = pad(x, cloud.mask).view(*cloud.mask.shape, -1, HEADS)
+        heads = pad(x, batch.mask).view(*batch.mask.shape, -1, HEADS)
         encoded: Tensor = self.f(torch.einsum("bnh,bnch->bch", score.softmax(1), heads).flatten(1))
         return encoded

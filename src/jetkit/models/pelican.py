@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.models.model import Encoder
 from jetkit.nn.box_cox import BoxCox
 from jetkit.nn.dropout import Dropout
 from jetkit.nn.minkowski import minkowski_products, minkowski_square
@@ -32,13 +33,13 @@ Inputs = tuple[PairTables, Float[Tensor, "P C"], Float[Tensor, "M 1"]]
     broken=("soft", "collinear"),
     tiny={"width": 8, "channels": 6, "depth": 2, "dropout": 0.0},
 )
-class Pelican(Tagger):
+class Pelican(Encoder):
     """Tables of p_i·p_j through blocks: a message for each pair, then all 15 permutation-equivariant maps of tables.
 
     A message is linear, LeakyReLU, batch normalisation and dropout; the maps are those of
     :class:`jetkit.nn.permutation_equivariant.PairAggregation`. Sums over particles are means times learned powers of
-    the multiplicity, so that a score depends on its own jet only. 208,652 parameters; smaller sizes of the authors are
-    (width, channels) = (60, 35), (42, 25), (25, 15), (16, 10) and (11, 7).
+    the multiplicity, so that a score depends on its own jet only. 208,652 parameters with a head for two classes;
+    smaller sizes of the authors are (width, channels) = (60, 35), (42, 25), (25, 15), (16, 10) and (11, 7).
 
     The authors' code has its last LeakyReLU on the logits; here it is before the last layer.
 
@@ -50,8 +51,9 @@ class Pelican(Tagger):
         mean_multiplicity: typical number of particles of a jet
 
     Example:
-        >>> model = Pelican(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> Classify(Pelican(spec), spec).size
         208652
     """
 
@@ -60,9 +62,11 @@ class Pelican(Tagger):
     counts_particles: ClassVar[bool] = True
     """Whether the multiplicity may be seen, and the diagonal be written on."""
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         width: int = 132,
         channels: int = 78,
@@ -78,20 +82,20 @@ class Pelican(Tagger):
         self.aggregations = nn.ModuleList(PairAggregation(channels, width, n) for _ in range(depth))
         self.pooling = PairPooling(channels, width, n)
         self.f = nn.Sequential(nn.LeakyReLU(SLOPE), Dropout(dropout))
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Hidden layer on trace and total of the last table."""
-        tables, x, weight = self.inputs(cloud)
+        tables, x, weight = self.inputs(batch)
         for message, aggregation in zip(self.messages, self.aggregations, strict=False):
             x = aggregation(message(x), weight, tables)
         encoded: Tensor = self.f(self.pooling(self.messages[-1](x), weight, tables))
         return encoded[tables.order.argsort()]
 
-    def inputs(self, cloud: Cloud) -> Inputs:
+    def inputs(self, batch: Batch) -> Inputs:
         """Encoded products p_i·p_j, and the weights 1/n of a mean."""
-        tables = PairTables.of(cloud.mask, self.width)
-        products = _products(tables.pack(four_momenta(cloud), cloud.mask), tables)
+        tables = PairTables.of(batch.mask, self.width)
+        products = _products(tables.pack(four_momenta(batch), batch.mask), tables)
         weight = 1 / tables.multiplicity[tables.jet].to(products.dtype)
         return tables, self.encoding(products), weight.unsqueeze(1)
 
@@ -120,9 +124,9 @@ class PelicanSO2(Pelican):
     """PELICAN that knows the beam and the laboratory: two spurions, (1, 0, 0, 0) and (0, 0, 0, 1), join the particles.
 
     What an object is, a particle or one of the spurions, enters through :class:`ParticleExpansion`. Only rotations
-    about the beam leave the score alone. 208,797 parameters; other sizes of the authors are (width, channels,
-    label_channels) = (60, 35, 10) with 48,482, (42, 25, 10) with 26,494, (25, 15, 10) with 11,347, (16, 10, 10) with
-    5,933 and (11, 7, 7) with 3,510.
+    about the beam leave the score alone. 208,797 parameters with a head for two classes; other sizes of the authors are
+    (width, channels, label_channels) = (60, 35, 10) with 48,482, (42, 25, 10) with 26,494, (25, 15, 10) with 11,347,
+    (16, 10, 10) with 5,933 and (11, 7, 7) with 3,510.
 
     Args:
         label_channels: channels of the table that tell what the two objects of a pair are
@@ -131,12 +135,13 @@ class PelicanSO2(Pelican):
         JetkitError: no channels are left for the products.
 
     Example:
-        >>> model = PelicanSO2(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> Classify(PelicanSO2(spec), spec).size
         208797
     """
 
-    def __init__(self, spec: CloudSpec, *, label_channels: int = 10, **options: Any) -> None:
+    def __init__(self, spec: Spec, *, label_channels: int = 10, **options: Any) -> None:
         super().__init__(spec, **options)
         if not 0 < label_channels < self.width:
             raise JetkitError(
@@ -145,15 +150,15 @@ class PelicanSO2(Pelican):
         self.encoding = BoxCox(self.width - label_channels)
         self.labels = ParticleExpansion(3, label_channels, self.mean_multiplicity)
 
-    def inputs(self, cloud: Cloud) -> Inputs:
+    def inputs(self, batch: Batch) -> Inputs:
         """Encoded products of particles and spurions, and channels that tell them apart."""
-        p4 = four_momenta(cloud)
+        p4 = four_momenta(batch)
         spurions = p4.new_tensor([[1, 0, 0, 0], [0, 0, 0, 1]]).expand(len(p4), 2, 4)
-        mask = F.pad(cloud.mask, (2, 0), value=True)
+        mask = F.pad(batch.mask, (2, 0), value=True)
         tables, encoded, weight = super().inputs(
-            Cloud(x=F.pad(cloud.x, (0, 0, 2, 0)), mask=mask, p4=torch.cat([spurions, p4], 1))
+            Batch.of(x=F.pad(batch.x, (0, 0, 2, 0)), mask=mask, p4=torch.cat([spurions, p4], 1))
         )
-        kinds = F.pad(torch.zeros_like(cloud.mask, dtype=torch.long), (2, 0), value=1)
+        kinds = F.pad(torch.zeros_like(batch.mask, dtype=torch.long), (2, 0), value=1)
         kinds[:, 0] = 2
         labels = F.one_hot(tables.pack(kinds, mask), 3).to(p4.dtype)
         return tables, torch.cat([encoded, self.labels(labels, weight, tables).to(encoded.dtype)], 1), weight
@@ -181,8 +186,9 @@ class PelicanIRC(Pelican):
         dropout: after each message, and before the last layer
 
     Example:
-        >>> model = PelicanIRC(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> Classify(PelicanIRC(spec), spec).size
         198686
     """
 
@@ -190,14 +196,14 @@ class PelicanIRC(Pelican):
     counts_particles = False
 
     def __init__(
-        self, spec: CloudSpec, *, width: int = 132, channels: int = 78, depth: int = 5, dropout: float = 0.025
+        self, spec: Spec, *, width: int = 132, channels: int = 78, depth: int = 5, dropout: float = 0.025
     ) -> None:
         super().__init__(spec, width=width, channels=channels, depth=depth, dropout=dropout)
 
-    def inputs(self, cloud: Cloud) -> Inputs:
+    def inputs(self, batch: Batch) -> Inputs:
         """Encoded angles in the jet's rest frame, and shares of energy there."""
-        tables = PairTables.of(cloud.mask, self.width)
-        p4 = tables.pack(four_momenta(cloud), cloud.mask)
+        tables = PairTables.of(batch.mask, self.width)
+        p4 = tables.pack(four_momenta(batch), batch.mask)
         jet = tables.total(p4)
         mass2 = minkowski_square(jet).clamp(min=0)[tables.jet]
         product = 2 * p4[:, 0] * jet[tables.jet, 0] - (p4 * jet[tables.jet]).sum(1)  # p_i·P

@@ -11,10 +11,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.jet_generator import Drawn, JetGenerator
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec, columns
+from jetkit.models.jet_generator import drawn_jets
 from jetkit.models.jet_language import LOG_PT, pt_of
-from jetkit.models.tagger import Backbone, columns, four_momenta
+from jetkit.models.model import Backbone, Generator
 from jetkit.nn.attention import Attention, padding_bias
 from jetkit.nn.diffusion import denoised
 from jetkit.nn.edge_convolution import linear_on_edges, nearest_neighbours
@@ -106,6 +107,13 @@ class TimeEmbedding(nn.Module):
         return found
 
 
+class ClassEmbedding(nn.Linear):
+    """A vector for each class, 0 (or a bias) where the class is not known or the data have none."""
+
+    def __init__(self, classes: int, width: int, bias: bool = False) -> None:
+        super().__init__(max(classes, 1), width, bias)
+
+
 class ParticleDenoiser(nn.Module):
     """The velocity of each particle, from its token and from time, jet and class.
 
@@ -122,7 +130,7 @@ class ParticleDenoiser(nn.Module):
         self.time = TimeEmbedding(width)
         self.jet = nn.Sequential(nn.Linear(4, width), nn.GELU())
         self.both = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.GELU())
-        self.label = nn.Linear(classes, width, bias=False)
+        self.label = ClassEmbedding(classes, width)
         self.blocks = nn.ModuleList(ScaledBlock(width, heads, scale) for _ in range(depth))
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 3))
 
@@ -157,7 +165,7 @@ class JetDenoiser(nn.Module):
     def __init__(self, classes: int, *, width: int, depth: int = 2, scale: float) -> None:
         super().__init__()
         self.time = TimeEmbedding(width)
-        self.label = nn.Linear(classes, width)
+        self.label = ClassEmbedding(classes, width, bias=True)
         self.both = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU())
         self.enter = nn.Sequential(nn.Linear(4, width), nn.SiLU())
         sizes = [width, *(2 * width for _ in range(depth))]
@@ -185,12 +193,13 @@ class JetDenoiser(nn.Module):
 
 @register(
     "pet",
+    kind="generator",
     paper="OmniLearn: A Method to Simultaneously Facilitate All Jet Physics Tasks, 2024, arXiv:2404.16091",
     symmetries=("permutation",),
     broken=("collinear",),
     tiny={"width": 16, "depth": 2, "heads": 2, "neighbours": 4},
 )
-class PET(Backbone, JetGenerator):
+class PET(Backbone, Generator):
     """Point-Edge Transformer: tokens from features and two neighbourhoods, blocks of attention, a class token.
 
     The first neighbours are those in (Δη, Δφ), the second those in what the first gave. The class token looks at
@@ -211,16 +220,17 @@ class PET(Backbone, JetGenerator):
         scale: factor of each block at the beginning
 
     Example:
-        >>> from jetkit.testing import random_cloud
-        >>> spec = CloudSpec(features=("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> from jetkit.testing import random_batch
+        >>> spec = Spec.of(features=("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
         >>> model = PET(spec, width=16, depth=2, heads=2)
-        >>> model(random_cloud(spec, jets=3).to(dtype=torch.float32)).shape
-        torch.Size([3, 2])
-        >>> model.draw(2, longest=9, steps=3).particles.shape[2]
+        >>> model(random_batch(spec, jets=3).to(dtype=torch.float32)).shape
+        torch.Size([3, 16])
+        >>> model.sample(None, 2, longest=9, steps=3).x.shape[2]
         3
     """
 
-    pretrained_only: ClassVar[tuple[str, ...]] = ("jet_head.", "denoise.", "denoise_jet.", "time.", "turn.")
+    needs: ClassVar[Needs] = Needs(p4=True)
+    idle: ClassVar[bool] = True
     columns_said: list[int]
     """Places of ln pT, Δη and Δφ among the features."""
     shares: Float[Tensor, " C"]
@@ -228,7 +238,7 @@ class PET(Backbone, JetGenerator):
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         width: int = 128,
         depth: int = 8,
@@ -245,7 +255,7 @@ class PET(Backbone, JetGenerator):
         self.standard, self.jet_standard = Standardisation(3), Standardisation(4)
         for buffer, values in zip((self.jet_standard.mean, self.jet_standard.scale), TYPICAL, strict=True):
             buffer.copy_(torch.tensor(values))
-        self.register_buffer("shares", torch.full((classes,), 1 / classes))
+        self.register_buffer("shares", torch.full((max(classes, 1),), 1 / max(classes, 1)))
         self.embed = nn.Sequential(nn.Linear(features, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.GELU())
         self.time = TimeEmbedding(width)
         self.turn = nn.Sequential(nn.Linear(width, 2 * width, bias=False), nn.GELU())
@@ -255,10 +265,14 @@ class PET(Backbone, JetGenerator):
         self.class_blocks = nn.ModuleList(ScaledBlock(width, heads, scale) for _ in range(class_depth))
         self.class_token = nn.Parameter(torch.zeros(1, 1, width))
         self.final_norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, classes)
-        self.jet_head = nn.Linear(width, 4)
+        self.encoded = width
         self.denoise = ParticleDenoiser(classes, width=width, depth=denoise_depth, heads=heads, scale=scale)
         self.denoise_jet = JetDenoiser(classes, width=width, scale=scale)
+
+    @property
+    def decoders(self) -> tuple[nn.Module, ...]:
+        """What takes the noise off particles and jets, and what knows its time."""
+        return (self.denoise, self.denoise_jet, self.time, self.turn)
 
     @property
     def stages(self) -> tuple[tuple[str, ...], ...]:
@@ -267,26 +281,26 @@ class PET(Backbone, JetGenerator):
         blocks += [(f"class_blocks.{number}",) for number in range(len(self.class_blocks))]
         return (("embed", "near"), *blocks[:-1], (*blocks[-1], "jet", "class_token", "final_norm"))
 
-    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+    def tokens(self, batch: Batch) -> Float[Tensor, "B N D"]:
         """A vector per particle."""
-        return self.body(self.inputs(cloud), cloud.mask)
+        return self.body(self.inputs(batch), batch.mask)
 
-    def inputs(self, cloud: Cloud) -> Float[Tensor, "B N F"]:
+    def inputs(self, batch: Batch) -> Float[Tensor, "B N F"]:
         """Features, of which ln pT, Δη and Δφ are standardised; 0 where padded."""
-        return self.with_said(cloud.x, self.said(cloud)) * cloud.mask.unsqueeze(2)
+        return self.with_said(batch.x, self.said(batch)) * batch.mask.unsqueeze(2)
 
-    def said(self, cloud: Cloud) -> Float[Tensor, "B N 3"]:
+    def said(self, batch: Batch) -> Float[Tensor, "B N 3"]:
         """Standardised ln pT, Δη and Δφ, 0 where padded."""
-        found: Tensor = self.standard(cloud.x[..., self.columns_said]) * cloud.mask.unsqueeze(2)
+        found: Tensor = self.standard(batch.x[..., self.columns_said]) * batch.mask.unsqueeze(2)
         return found
 
     def with_said(self, x: Float[Tensor, "B N F"], said: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N F"]:
         """Features with these in place of ln pT, Δη and Δφ."""
         return x.index_copy(2, torch.tensor(self.columns_said, device=x.device), said.to(x.dtype))
 
-    def jet_numbers(self, cloud: Cloud) -> Float[Tensor, "B 4"]:
+    def jet_numbers(self, batch: Batch) -> Float[Tensor, "B 4"]:
         """Standardised ln pT, η, ln(1 + m) and ln N of the jets."""
-        found: Tensor = self.jet_standard(jet_numbers(cloud).to(self.class_token.dtype))
+        found: Tensor = self.jet_standard(jet_numbers(batch).to(self.class_token.dtype))
         return found
 
     def body(
@@ -307,12 +321,12 @@ class PET(Backbone, JetGenerator):
         found = through(cast(Iterable[nn.Module], self.blocks), start, mask)
         return (start + found) * mask.unsqueeze(2)
 
-    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
+    def aggregate(self, tokens: Float[Tensor, "B N D"], batch: Batch) -> Float[Tensor, "B D"]:
         """The class token after it has looked at the particles, normalised."""
-        scale, shift = self.jet(self.jet_numbers(cloud)).unsqueeze(1).chunk(2, dim=2)
+        scale, shift = self.jet(self.jet_numbers(batch)).unsqueeze(1).chunk(2, dim=2)
         x = tokens * (1 + scale) + shift
-        bias = F.pad(padding_bias(cloud.mask, tokens.dtype), (1, 0))
-        token = self.class_token.expand(len(cloud), -1, -1)
+        bias = F.pad(padding_bias(batch.mask, tokens.dtype), (1, 0))
+        token = self.class_token.expand(len(batch), -1, -1)
         for block in cast(Iterable[nn.Module], self.class_blocks):
             token = block(token, bias, torch.cat([token, x], 1))
         encoded: Tensor = self.final_norm(token.squeeze(1))
@@ -320,23 +334,30 @@ class PET(Backbone, JetGenerator):
 
     def label_vector(self, label: Int[Tensor, " B"]) -> Float[Tensor, "B C"]:
         """1 at the class, 0 at all of them where it is not known."""
-        known = F.one_hot(label.clamp(min=0), len(self.spec.classes)) * (label >= 0).unsqueeze(1)
+        classes = max(len(self.spec.classes), 1)
+        known = F.one_hot(label.clamp(min=0), classes) * (label >= 0).unsqueeze(1)
         return known.to(self.class_token.dtype)
 
     @torch.no_grad()
-    def draw(
+    def sample(
         self,
-        jets: int,
+        context: Batch | None,
+        rows: int,
+        *,
         longest: int = 128,
         steps: int = 100,
         report: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Drawn:
-        """New jets: class, then the four numbers of the jet, then so many particles."""
+    ) -> Batch:
+        """Return new jets: class (that of the context, where there is one), the jet's four numbers, its particles."""
         device, dtype = self.class_token.device, self.class_token.dtype
-        known = bool(self.shares.sum() > 0)
-        label = torch.multinomial(self.shares, jets, replacement=True) if known else torch.full((jets,), -1)
+        known = bool(self.spec.classes) and bool(self.shares.sum() > 0)
+        label = torch.full((rows,), -1)
+        if context is not None:
+            label = context.label.cpu()
+        elif known:
+            label = torch.multinomial(self.shares, rows, replacement=True)
         vector = self.label_vector(label.to(device))
-        noise = torch.randn(jets, 4, dtype=dtype, device=device)
+        noise = torch.randn(rows, 4, dtype=dtype, device=device)
         jet = denoised(lambda x, time: self.denoise_jet(x, time, vector), noise, steps)
         count = self.jet_standard.undone(jet)[:, 3].exp().round().clamp(1, longest)
         mask = torch.arange(int(count.max()), device=device) < count.unsqueeze(1)
@@ -348,21 +369,21 @@ class PET(Backbone, JetGenerator):
 
         noise = torch.randn(*mask.shape, 3, dtype=dtype, device=device) * mask.unsqueeze(2)
         found = self.standard.undone(
-            denoised(velocity, noise, steps, lambda done, total: report(jets * done // total, jets))
+            denoised(velocity, noise, steps, lambda done, total: report(rows * done // total, rows))
         )
         found[..., 0] = pt_of(found[..., 0].clamp(LOG_PT.low, LOG_PT.high))
-        return Drawn(found * mask.unsqueeze(2), mask, label if known else None)
+        return drawn_jets(found * mask.unsqueeze(2), mask, label if known or context is not None else None)
 
 
-def jet_numbers(cloud: Cloud) -> Float[Tensor, "B 4"]:
+def jet_numbers(batch: Batch) -> Float[Tensor, "B 4"]:
     """ln pT/GeV, η, ln(1 + m/GeV) and ln N of the sums of the particles.
 
     Example:
         >>> p4 = torch.tensor([[[5.0, 3.0, 4.0, 0.0], [5.0, 3.0, 4.0, 0.0]]])
-        >>> cloud = Cloud(x=torch.zeros(1, 2, 1), mask=torch.ones(1, 2, dtype=torch.bool), p4=p4)
-        >>> jet_numbers(cloud).exp().round(decimals=3)
+        >>> batch = Batch.of(x=torch.zeros(1, 2, 1), mask=torch.ones(1, 2, dtype=torch.bool), p4=p4)
+        >>> jet_numbers(batch).exp().round(decimals=3)
         tensor([[10.,  1.,  1.,  2.]], dtype=torch.float64)
     """
-    total = fv.total(four_momenta(cloud).double(), cloud.mask)
-    numbers = cloud.mask.sum(1).clamp(min=1).log()
+    total = fv.total(four_momenta(batch).double(), batch.mask)
+    numbers = batch.mask.sum(1).clamp(min=1).log()
     return torch.stack([fv.pt(total).log(), fv.eta(total), fv.mass(total).log1p(), numbers.to(total)], 1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import Backbone
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
+from jetkit.models.model import Backbone
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import masked_sum
 from jetkit.registry import register
@@ -22,9 +23,9 @@ from jetkit.registry import register
 class PFN(Backbone):
     """PFN = F(Σ_i Φ(x_i)); Φ and F are perceptrons with ReLU.
 
-    The default sizes are the paper's: 82,458 parameters for 3 features and 2 classes. The PFN of weaver-core, the
-    baseline of Particle Transformer for Jet Tagging (2022, arXiv:2202.03772), has phi=[128,128,128] and
-    f=[128,128,128]: 86,154 parameters for 17 features and 10 classes.
+    The default sizes are the paper's: 82,458 parameters for 3 features with a head for 2 classes. The PFN of
+    weaver-core, the baseline of Particle Transformer for Jet Tagging (2022, arXiv:2202.03772), has phi=[128,128,128]
+    and f=[128,128,128]: 86,154 parameters for 17 features and 10 classes.
 
     Args:
         phi: widths of Φ; the last is the latent dimension
@@ -32,30 +33,31 @@ class PFN(Backbone):
 
     Example:
         >>> import torch
-        >>> model = PFN(CloudSpec(features=("z", "y", "phi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("z", "y", "phi"), classes=("QCD", "top"))
+        >>> Classify(PFN(spec), spec).size
         82458
-        >>> model(Cloud(x=torch.randn(5, 40, 3), mask=torch.ones(5, 40, dtype=torch.bool))).shape
-        torch.Size([5, 2])
+        >>> PFN(spec)(Batch.of(x=torch.randn(5, 40, 3), mask=torch.ones(5, 40, dtype=torch.bool))).shape
+        torch.Size([5, 100])
     """
 
     aggregator = ("f",)
 
     def __init__(
-        self, spec: CloudSpec, *, phi: tuple[int, ...] = (100, 100, 256), f: tuple[int, ...] = (100, 100, 100)
+        self, spec: Spec, *, phi: tuple[int, ...] = (100, 100, 256), f: tuple[int, ...] = (100, 100, 100)
     ) -> None:
         super().__init__(spec)
         self.width = phi[-1]
         self.phi = mlp([len(spec.features), *phi])
         self.f = mlp([phi[-1], *f])
-        self.head = nn.Linear(f[-1], len(spec.classes))
+        self.encoded = f[-1]
 
-    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+    def tokens(self, batch: Batch) -> Float[Tensor, "B N D"]:
         """Φ(x_i)."""
-        found: Tensor = self.phi(cloud.x)
+        found: Tensor = self.phi(batch.x)
         return found
 
-    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B E"]:
+    def aggregate(self, tokens: Float[Tensor, "B N D"], batch: Batch) -> Float[Tensor, "B E"]:
         """F(Σ_i Φ(x_i))."""
-        encoded: Tensor = self.f(masked_sum(tokens, cloud.mask))
+        encoded: Tensor = self.f(masked_sum(tokens, batch.mask))
         return encoded

@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Needs, Spec
 from jetkit.models.jet_trees import FEATURES, kt_trees
-from jetkit.models.tagger import Tagger
+from jetkit.models.model import Encoder
 from jetkit.nn.mlp import mlp
 from jetkit.nn.recursion import recursion
 from jetkit.registry import register
@@ -60,34 +61,37 @@ class GatedMerge(Merge):
     broken=("collinear",),
     tiny={"width": 16, "gated": True},
 )
-class RecNN(Tagger):
+class RecNN(Encoder):
     """The embedding of a jet's kT tree: of each node from its momentum and the embeddings of its two children.
 
     u = ReLU(W_u o + b_u) of the features o of a node is the embedding of a leaf; the others are merged, simply or with
-    gates. Two hidden layers classify the embedding of the root. Of a cloud it uses the four-momenta alone. Features
-    are those of the paper in the frame of the jet, normalised over the nodes of the batch. With the paper's one output
-    it has 8,481 parameters, or 48,761 with gates, and 41 more for every further one.
+    gates. Two hidden layers follow the embedding of the root. Of a batch it uses the four-momenta alone. Features are
+    those of the paper in the frame of the jet, normalised over the nodes of the batch. With a head of one output, as
+    the paper's, it has 8,481 parameters, or 48,761 with gates, and 41 more for every further one.
 
     Args:
         width: of embeddings and hidden layers
         gated: choose for each component between the children, the node and what is made of all of them
 
     Example:
-        >>> model = RecNN(CloudSpec(features=(), classes=("QCD", "W")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=(), classes=("QCD", "W"))
+        >>> Classify(RecNN(spec), spec).size
         8522
     """
 
-    def __init__(self, spec: CloudSpec, *, width: int = 40, gated: bool = False) -> None:
+    needs = Needs(p4=True)
+
+    def __init__(self, spec: Spec, *, width: int = 40, gated: bool = False) -> None:
         super().__init__(spec)
         self.norm = nn.BatchNorm1d(FEATURES, affine=False)
         self.u = nn.Sequential(nn.Linear(FEATURES, width), nn.ReLU())
         self.merge = GatedMerge(width) if gated else Merge(width)
         self.f = mlp([width, width, width])
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Second hidden layer on the embedding of the root."""
-        trees = kt_trees(cloud)
+        trees = kt_trees(batch)
         encoded: Tensor = self.f(recursion(self.u(self.norm(trees.x)), trees, self.merge))
         return encoded

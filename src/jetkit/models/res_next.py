@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec
 from jetkit.models.cloud_images import cloud_images
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.models.model import Encoder
 from jetkit.physics.four_vectors import pt
 from jetkit.registry import register
 
@@ -59,12 +60,12 @@ class Bottleneck(nn.Module):
     symmetries=("permutation", "rotation-about-beam", "soft", "collinear"),
     tiny={"pixels": 32, "stem": 8, "widths": (16, 32), "depths": (1, 1), "groups": 4, "dropout": 0.0},
 )
-class ResNeXt(Tagger):
+class ResNeXt(Encoder):
     """ResNeXt-50 (32×4d) with a quarter of the channels in all convolutions but the first, on ΣpT in GeV of each pixel.
 
     The image has the pT centroid of the jet in its middle and is neither turned nor mirrored. The first convolution and
     the pooling after it, and the first block of each stage but the first, halve its size; at the end is the mean over
-    all pixels. 1,457,314 parameters with two classes.
+    all pixels. 1,457,314 parameters with a head for two classes.
 
     Args:
         pixels: of the image along each axis
@@ -76,14 +77,17 @@ class ResNeXt(Tagger):
         dropout: before the last layer
 
     Example:
-        >>> model = ResNeXt(CloudSpec(features=(), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=(), classes=("QCD", "top"))
+        >>> Classify(ResNeXt(spec), spec).size
         1457314
     """
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         pixels: int = 64,
         half_width: float = 0.8,
@@ -104,12 +108,12 @@ class ResNeXt(Tagger):
             features = width
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(features, len(spec.classes))
+        self.encoded = features
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Mean of the last channels over the pixels."""
-        share = cloud_images(cloud, pixels=self.pixels, half_width=self.half_width, align=False)
-        momentum = (pt(four_momenta(cloud)) * cloud.mask).sum(1)
+        share = cloud_images(batch, pixels=self.pixels, half_width=self.half_width, align=False)
+        momentum = (pt(four_momenta(batch)) * batch.mask).sum(1)
         x = self.stem(share * momentum[:, None, None, None])
         x = self.blocks(x.contiguous(memory_format=torch.channels_last))  # faster than channels first
         encoded: Tensor = self.dropout(x.mean((2, 3)))

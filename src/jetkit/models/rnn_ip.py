@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
-from jetkit.models.tagger import Tagger, columns, momentum_fractions
+from jetkit.data.batch import Batch, momentum_fractions
+from jetkit.data.spec import Needs, Spec, columns
+from jetkit.models.model import Encoder
 from jetkit.nn.hardest import ranking
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import pad
@@ -36,7 +37,7 @@ class Tracks(NamedTuple):
     broken=("soft", "collinear"),
     tiny={"width": 16, "f": 8},
 )
-class RNNIP(Tagger):
+class RNNIP(Encoder):
     """State of an LSTM after the last track, the order being that of |S_d0| with S = d/σ, and a hidden layer.
 
     A track is a particle with charge; of it the LSTM sees asinh S_d0, asinh S_dz, the fraction of the jet's pT and ΔR
@@ -54,12 +55,15 @@ class RNNIP(Tagger):
 
     Example:
         >>> from jetkit.data.features import feature_names
-        >>> model = RNNIP(CloudSpec(features=feature_names("full"), classes=("light", "c", "b")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=feature_names("full"), classes=("light", "c", "b"))
+        >>> Classify(RNNIP(spec), spec).size
         44491
     """
 
-    def __init__(self, spec: CloudSpec, *, tracks: int = 15, width: int = 100, f: int = 20) -> None:
+    needs = Needs(p4=True)
+
+    def __init__(self, spec: Spec, *, tracks: int = 15, width: int = 100, f: int = 20) -> None:
         super().__init__(spec)
         impact = "part_d0", "part_d0err", "part_dz", "part_dzerr"
         self._columns = columns(spec, "part_charge", *impact, "part_deta", "part_dphi")
@@ -67,22 +71,22 @@ class RNNIP(Tagger):
         self.norm = nn.BatchNorm1d(4)
         self.lstm = nn.LSTM(4, width, batch_first=True)
         self.f = mlp([width, f])
-        self.head = nn.Linear(f, len(spec.classes))
+        self.encoded = f
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Hidden layer on the state after the last track."""
-        tracks = self.tracks(cloud)
+        tracks = self.tracks(batch)
         states, _ = self.lstm(pad(self.norm(tracks.x), tracks.mask))
         last = (tracks.mask.sum(1) - 1).clamp(min=0)
         encoded: Tensor = self.f(states[torch.arange(len(last), device=last.device), last])
         return encoded
 
-    def tracks(self, cloud: Cloud) -> Tracks:
+    def tracks(self, batch: Batch) -> Tracks:
         """Those with the largest |S_d0|."""
-        charge, d0, d0_error, dz, dz_error, deta, dphi = cloud.x[..., self._columns].unbind(-1)
+        charge, d0, d0_error, dz, dz_error, deta, dphi = batch.x[..., self._columns].unbind(-1)
         significance = impact_significance(d0, d0_error)
-        x = [significance.asinh(), impact_significance(dz, dz_error).asinh(), momentum_fractions(cloud).to(d0.dtype)]
-        real = cloud.mask & (charge != 0)
+        x = [significance.asinh(), impact_significance(dz, dz_error).asinh(), momentum_fractions(batch).to(d0.dtype)]
+        real = batch.mask & (charge != 0)
         places = ranking(significance.abs(), real)[:, : self.length]
         mask = real.take_along_dim(places, 1)
         values = torch.stack([*x, torch.hypot(deta, dphi)], -1)

@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, momentum_fractions
+from jetkit.data.spec import Needs, Spec, columns
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, columns, momentum_fractions
+from jetkit.models.model import Encoder
 from jetkit.nn.mlp import mlp
 from jetkit.registry import register
 
@@ -19,7 +20,7 @@ from jetkit.registry import register
     symmetries=("permutation", "soft", "collinear"),
     tiny={"orders": 3, "channels": 4, "radial": (16,), "f": (16,)},
 )
-class SO2EFN(Tagger):
+class SO2EFN(Encoder):
     """F of the invariants of the moments c_mk = Σ_i z_i R_mk(r_i) e^{imθ_i}, with z = pT/Σ pT.
 
     (r, θ) are polar coordinates of (``part_deta``, ``part_dphi``); the R_mk are learned, of ½ ln(1 + r²/δ²). A rotation
@@ -31,8 +32,8 @@ class SO2EFN(Tagger):
 
     The moments are linear in z: infrared and collinear safe. A reflection conjugates them, so that the real parts alone
     are invariant under O(2). In place of e^{iθ} stands (Δη + i Δφ)/√(r² + δ²), so that nothing jumps at the axis. The
-    paper has this symmetry from a convolution over the group; moments and sizes are jetkit's. With 2 classes 83,102
-    parameters.
+    paper has this symmetry from a convolution over the group; moments and sizes are jetkit's. 83,102 parameters with a
+    head for two classes.
 
     Args:
         orders: largest m
@@ -46,14 +47,17 @@ class SO2EFN(Tagger):
         JetkitError: orders < 2, which know no bispectrum.
 
     Example:
-        >>> model = SO2EFN(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> Classify(SO2EFN(spec), spec).size
         83102
     """
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         orders: int = 6,
         channels: int = 8,
@@ -74,22 +78,22 @@ class SO2EFN(Tagger):
         count = channels + orders * squares + bispectra
         self.norm = nn.BatchNorm1d(count, eps=1e-8)  # bispectra vary by no more than some 1e-4
         self.f = mlp([count, *f])
-        self.head = nn.Linear(f[-1], len(spec.classes))
+        self.encoded = f[-1]
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """F of the invariants."""
-        encoded: Tensor = self.f(self.norm(self.invariants(self.moments(cloud))))
+        encoded: Tensor = self.f(self.norm(self.invariants(self.moments(batch))))
         return encoded
 
-    def moments(self, cloud: Cloud) -> Complex[Tensor, "B orders+1 channels"]:
+    def moments(self, batch: Batch) -> Complex[Tensor, "B orders+1 channels"]:
         """c_mk = Σ_i z_i R_mk(r_i) e^{imθ_i}."""
-        x, y = cloud.x[..., self._direction].unbind(-1)
+        x, y = batch.x[..., self._direction].unbind(-1)
         r2 = x**2 + y**2
         scale = 0.5 * torch.log1p(r2 / self.angle**2).unsqueeze(-1)
         radial = self.radial(scale).unflatten(-1, (1 + self.orders, self.channels))
         phase = torch.complex(x, y) / (r2 + self.angle**2).sqrt()
         turns = torch.stack([torch.ones_like(phase), *(phase**m for m in range(1, 1 + self.orders))], -1)
-        weight = torch.view_as_real(turns * momentum_fractions(cloud).to(x.dtype).unsqueeze(-1))
+        weight = torch.view_as_real(turns * momentum_fractions(batch).to(x.dtype).unsqueeze(-1))
         # b: jet, n: particle, m: order, k: channel, c: real and imaginary part
         return torch.view_as_complex(torch.einsum("bnmc,bnmk->bmkc", weight, radial.to(x.dtype)).contiguous())
 

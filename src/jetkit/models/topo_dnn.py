@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
+from jetkit.data.spec import Needs, Spec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Tagger, four_momenta
+from jetkit.models.model import Encoder
 from jetkit.nn.hardest import hardest
 from jetkit.nn.mlp import mlp
 from jetkit.physics import four_vectors as fv
@@ -56,11 +57,11 @@ def _direction(py: Float[Tensor, "B 1"], pz: Float[Tensor, "B 1"]) -> tuple[Floa
     broken=("collinear",),
     tiny={"constituents": 20, "widths": (64, 32)},
 )
-class TopoDNN(Tagger):
+class TopoDNN(Encoder):
     """A perceptron on (pT/scale, η, φ) of the hardest constituents, after `upright`; it sees no other feature.
 
-    59,330 parameters for two classes, or 59,323 with the paper's one output in place of a logit per class. Differences
-    of azimuth are taken the short way round.
+    59,330 parameters with a head for two classes, or 59,323 with the paper's one output in place of a logit per class.
+    Differences of azimuth are taken the short way round.
 
     Args:
         constituents: number of constituents that are seen, from the hardest down
@@ -71,14 +72,17 @@ class TopoDNN(Tagger):
         JetkitError: fewer than two constituents, or a scale that is not positive.
 
     Example:
-        >>> model = TopoDNN(CloudSpec(features=(), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=(), classes=("QCD", "top"))
+        >>> Classify(TopoDNN(spec), spec).size
         59330
     """
 
+    needs = Needs(p4=True)
+
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         constituents: int = 30,
         widths: tuple[int, ...] = (300, 102, 12, 6),
@@ -89,10 +93,10 @@ class TopoDNN(Tagger):
             raise JetkitError(f"topo-dnn needs constituents >= 2 and scale > 0, got {constituents} and {scale}")
         self.constituents, self.scale = constituents, scale
         self.f = mlp([3 * constituents, *widths])
-        self.head = nn.Linear(widths[-1], len(spec.classes))
+        self.encoded = widths[-1]
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Last hidden layer."""
-        p4 = hardest(four_momenta(cloud), cloud.mask, self.constituents)
+        p4 = hardest(four_momenta(batch), batch.mask, self.constituents)
         encoded: Tensor = self.f(upright(p4 / self.scale).flatten(1))
         return encoded

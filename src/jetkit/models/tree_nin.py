@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Needs, Spec
 from jetkit.models.jet_trees import FEATURES, kt_trees
+from jetkit.models.model import Encoder
 from jetkit.models.rec_nn import Merge
-from jetkit.models.tagger import Tagger
 from jetkit.nn.mlp import mlp
 from jetkit.nn.recursion import recursion
 from jetkit.registry import register
@@ -44,37 +45,40 @@ class NiNMerge(Merge):
     broken=("collinear",),
     tiny={"width": 16},
 )
-class TreeNiN(Tagger):
+class TreeNiN(Encoder):
     """A simple RecNN on kT trees, whose embeddings pass a network of two layers on every level.
 
     The features of leaves and of other nodes have weights of their own, and so have the networks of the two children
-    of the root, of other leaves and of other inner nodes. Of a cloud it uses the four-momenta alone. Features are those
-    of RecNN in the frame of the jet, normalised over the nodes of the batch. With the paper's one output it has 33,901
-    parameters, and 51 more for every further one.
+    of the root, of other leaves and of other inner nodes. Of a batch it uses the four-momenta alone. Features are those
+    of RecNN in the frame of the jet, normalised over the nodes of the batch. With a head of one output, as the paper's,
+    it has 33,901 parameters, and 51 more for every further one.
 
     Args:
         width: of embeddings and hidden layers
 
     Example:
-        >>> model = TreeNiN(CloudSpec(features=(), classes=("QCD", "top")))
-        >>> sum(weight.numel() for weight in model.parameters())
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(features=(), classes=("QCD", "top"))
+        >>> Classify(TreeNiN(spec), spec).size
         33952
     """
 
-    def __init__(self, spec: CloudSpec, *, width: int = 50) -> None:
+    needs = Needs(p4=True)
+
+    def __init__(self, spec: Spec, *, width: int = 50) -> None:
         super().__init__(spec)
         self.norm = nn.BatchNorm1d(FEATURES, affine=False)
         self.inner, self.leaf = mlp([FEATURES, width]), mlp([FEATURES, width])
         self.deep_leaf = mlp([width] * 3)
         self.merge = NiNMerge(width)
         self.f = mlp([width] * 3)
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
         for part in (self.merge, self.deep_leaf):
             part.apply(_make_orthogonal)
 
-    def encode(self, cloud: Cloud) -> Float[Tensor, "B D"]:
+    def encode(self, batch: Batch) -> Float[Tensor, "B D"]:
         """Second hidden layer on the embedding of the root."""
-        trees = kt_trees(cloud)
+        trees = kt_trees(batch)
         x, leaf, top = self.norm(trees.x), trees.leaf.unsqueeze(1), sum(trees.sizes[:2])
         own = torch.where(leaf, self.leaf(x), self.inner(x))
         own = torch.cat([own[:top], torch.where(leaf[top:], self.deep_leaf(own[top:]), own[top:])])

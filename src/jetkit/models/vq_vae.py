@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
 from jetkit.data.features import NUMBERS
+from jetkit.data.spec import Spec, columns
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Backbone, columns
+from jetkit.models.model import Backbone
 from jetkit.nn.packing import masked_mean, pad
 from jetkit.nn.precision import full_precision
 from jetkit.nn.standardisation import Standardisation
@@ -43,8 +44,8 @@ class VQVAE(Backbone):
 
     It sees ln pT, Δη, Δφ and the impact parameters, as far as the features have them, and nothing else; they are
     standardised as the pretext ``vq-vae`` has found them. Neither transformer knows an order, so the code of a particle
-    depends on all particles of its jet, and on nothing but them. As a tagger it has the mean of the encoder's tokens
-    and a linear head; latent space, codes and decoder take no part.
+    depends on all particles of its jet, and on nothing but them. The vector of a jet is the mean of the encoder's
+    tokens; latent space, codes and decoder take no part in it.
 
     OmniJet-α (2024, arXiv:2403.05618) has latent=4, depth=4, heads=8 and codes=512, 2048 or 8192: the recipe
     ``omnijet-tokens`` of pretraining.
@@ -63,17 +64,17 @@ class VQVAE(Backbone):
 
     Example:
         >>> _ = torch.manual_seed(1)
-        >>> model = VQVAE(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")), codes=8)
-        >>> cloud = Cloud(x=torch.randn(3, 5, 2), mask=torch.ones(3, 5, dtype=torch.bool))
-        >>> model.codes(cloud).shape, model.reconstructed(cloud).shape, model(cloud).shape
-        (torch.Size([3, 5]), torch.Size([3, 5, 2]), torch.Size([3, 2]))
+        >>> model = VQVAE(Spec.of(features=("part_deta", "part_dphi"), classes=("QCD", "top")), codes=8)
+        >>> batch = Batch.of(x=torch.randn(3, 5, 2), mask=torch.ones(3, 5, dtype=torch.bool))
+        >>> model.codes(batch).shape, model.reconstructed(batch).shape, model(batch).shape
+        (torch.Size([3, 5]), torch.Size([3, 5, 2]), torch.Size([3, 128]))
     """
 
-    pretrained_only: ClassVar[tuple[str, ...]] = ("to_latent.", "quantiser.", "from_latent.", "decoder.", "leave.")
+    idle: ClassVar[bool] = True
 
     def __init__(
         self,
-        spec: CloudSpec,
+        spec: Spec,
         *,
         width: int = 128,
         depth: int = 3,
@@ -97,7 +98,12 @@ class VQVAE(Backbone):
         self.from_latent = nn.Linear(latent, width)
         self.decoder = Transformer(width, depth, heads)
         self.leave = nn.Linear(width, len(self.numbers))
-        self.head = nn.Linear(width, len(spec.classes))
+        self.encoded = width
+
+    @property
+    def decoders(self) -> tuple[nn.Module, ...]:
+        """Latent space, codes, and what decodes them."""
+        return (self.to_latent, self.quantiser, self.from_latent, self.decoder, self.leave)
 
     @property
     def stages(self) -> tuple[tuple[str, ...], ...]:
@@ -105,58 +111,58 @@ class VQVAE(Backbone):
         blocks = [(f"encoder.blocks.{number}",) for number in range(len(self.encoder.blocks))]
         return (("standard", "enter"), *blocks[:-1], (*blocks[-1], "encoder.norm"))
 
-    def values(self, cloud: Cloud) -> Float[Tensor, "B N F"]:
-        """The numbers that it sees, in the units of the cloud's ``x``."""
-        return cloud.x[..., self._places]
+    def values(self, batch: Batch) -> Float[Tensor, "B N F"]:
+        """The numbers that it sees, in the units of the batch's ``x``."""
+        return batch.x[..., self._places]
 
-    def tokens(self, cloud: Cloud) -> Float[Tensor, "B N D"]:
+    def tokens(self, batch: Batch) -> Float[Tensor, "B N D"]:
         """The encoder's vector of each particle (what stands in padded places is arbitrary)."""
-        found: Tensor = self.encoder(self.enter(self.standard(self.values(cloud))), cloud.mask)
+        found: Tensor = self.encoder(self.enter(self.standard(self.values(batch))), batch.mask)
         return found
 
-    def aggregate(self, tokens: Float[Tensor, "B N D"], cloud: Cloud) -> Float[Tensor, "B D"]:
+    def aggregate(self, tokens: Float[Tensor, "B N D"], batch: Batch) -> Float[Tensor, "B D"]:
         """Mean over the particles."""
-        return masked_mean(tokens, cloud.mask)
+        return masked_mean(tokens, batch.mask)
 
-    def latent(self, cloud: Cloud) -> Float[Tensor, "M L"]:
+    def latent(self, batch: Batch) -> Float[Tensor, "M L"]:
         """The real particles in the latent space."""
-        found: Tensor = self.to_latent(self.tokens(cloud)[cloud.mask])
+        found: Tensor = self.to_latent(self.tokens(batch)[batch.mask])
         return found
 
     @torch.no_grad()
-    def begin(self, clouds: Iterable[Cloud]) -> None:
+    def begin(self, batches: Iterable[Batch]) -> None:
         """Standardise the numbers on these jets, and put the codes where their particles are.
 
         Raises:
             JetkitError: there are fewer different particles than codes.
         """
-        kept = [cloud.to(dtype=self.enter.weight.dtype) for cloud in clouds]
-        self.standard.fit(torch.cat([self.values(cloud)[cloud.mask] for cloud in kept]))
-        self.quantiser.start(torch.cat([self.latent(cloud) for cloud in kept]))
+        kept = [batch.to(dtype=self.enter.weight.dtype) for batch in batches]
+        self.standard.fit(torch.cat([self.values(batch)[batch.mask] for batch in kept]))
+        self.quantiser.start(torch.cat([self.latent(batch) for batch in kept]))
 
-    def autoencoded(self, cloud: Cloud) -> Autoencoded:
+    def autoencoded(self, batch: Batch) -> Autoencoded:
         """The real particles, by way of their codes; with gradients."""
-        quantised: Quantised = self.quantiser(self.latent(cloud))
-        found = self._decoded(quantised.vectors, cloud.mask)[cloud.mask]
-        return Autoencoded(self.standard(self.values(cloud)[cloud.mask]), found, quantised)
+        quantised: Quantised = self.quantiser(self.latent(batch))
+        found = self._decoded(quantised.vectors, batch.mask)[batch.mask]
+        return Autoencoded(self.standard(self.values(batch)[batch.mask]), found, quantised)
 
     @torch.no_grad()
-    def codes(self, cloud: Cloud) -> Int[Tensor, "B N"]:
+    def codes(self, batch: Batch) -> Int[Tensor, "B N"]:
         """Number of the code of each particle, −1 where padded."""
-        found = torch.full(cloud.mask.shape, -1, device=cloud.mask.device)
-        with full_precision(cloud.x):
-            found[cloud.mask] = self.quantiser.codes(self.latent(cloud))
+        found = torch.full(batch.mask.shape, -1, device=batch.mask.device)
+        with full_precision(batch.x):
+            found[batch.mask] = self.quantiser.codes(self.latent(batch))
         return found
 
     @torch.no_grad()
     def decoded(self, codes: Int[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N F"]:
-        """The numbers of particles with these codes, in the units of the cloud's ``x``; 0 where padded."""
+        """The numbers of particles with these codes, in the units of the batch's ``x``; 0 where padded."""
         found = self._decoded(self.quantiser.vectors[codes[mask]], mask)
         return self.standard.undone(found) * mask.unsqueeze(2)
 
-    def reconstructed(self, cloud: Cloud) -> Float[Tensor, "B N F"]:
+    def reconstructed(self, batch: Batch) -> Float[Tensor, "B N F"]:
         """What is left of `values` when each particle is said by its code; 0 where padded."""
-        return self.decoded(self.codes(cloud), cloud.mask)
+        return self.decoded(self.codes(batch), batch.mask)
 
     def _decoded(self, vectors: Float[Tensor, "M L"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N F"]:
         """Standardised numbers."""

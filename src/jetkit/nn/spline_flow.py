@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 BOUND = 4.0
 """Beyond, the splines are the identity."""
+LARGEST = 4096
+"""Most units of a layer, lest a model file ask for too much memory."""
 
 
 class SplineFlow(nn.Module):
@@ -38,14 +41,17 @@ class SplineFlow(nn.Module):
         from zuko.flows import NICE
         from zuko.transforms import MonotonicRQSTransform
 
-        self.flow = NICE(
-            numbers,
-            channels,
-            transforms=transforms,
-            univariate=partial(MonotonicRQSTransform, bound=BOUND),
-            shapes=((bins,), (bins,), (bins - 1,)),
-            hidden_features=(width, width),
-        )
+        if max(transforms, width, bins) > LARGEST:
+            raise ValueError(f"a spline flow has at most {LARGEST} transforms, bins and units of a layer")
+        with torch.device("cpu"):  # zuko reads its masks, which have no values on the meta device of a model file
+            self.flow = NICE(
+                numbers,
+                channels,
+                transforms=transforms,
+                univariate=partial(MonotonicRQSTransform, bound=BOUND),
+                shapes=((bins,), (bins,), (bins - 1,)),
+                hidden_features=(width, width),
+            )
 
     def log_prob(self, x: Float[Tensor, "M F"], given: Float[Tensor, "M C"]) -> Float[Tensor, " M"]:
         """ln p(x | c)."""
