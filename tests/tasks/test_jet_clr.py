@@ -8,16 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
+from jetkit.data.spec import Spec
 from jetkit.models import ParT
 from jetkit.physics import four_vectors as fv
 from jetkit.registry import create
-from jetkit.tasks.augmentations import View, cloud_of, rotated, softened, split, translated, view_of
+from jetkit.tasks.augmentations import View, batch_of, rotated, softened, split, translated, view_of
 from jetkit.tasks.jet_clr import JetCLR, contrast
-from jetkit.testing import random_cloud
+from jetkit.testing import random_batch
 
-SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["full"]), classes=("QCD", "top"))
+SPEC = Spec.of(tuple(feature.name for feature in FEATURE_SETS["full"]), classes=("QCD", "top"))
 
 
 @pytest.fixture(autouse=True)
@@ -26,13 +27,13 @@ def _seed() -> None:
 
 
 @pytest.fixture
-def cloud() -> Cloud:
-    return random_cloud(SPEC, jets=10, particles=(2, 24), seed=5)
+def batch() -> Batch:
+    return random_batch(SPEC, jets=10, particles=(2, 24), seed=5)
 
 
 @pytest.fixture
-def view(cloud: Cloud) -> View:
-    return view_of(cloud)
+def view(batch: Batch) -> View:
+    return view_of(batch)
 
 
 def distances(view: View) -> Tensor:
@@ -46,12 +47,12 @@ def momentum(view: View) -> Tensor:
     return (massless * view.mask.unsqueeze(2)).sum(1)
 
 
-def test_a_view_that_was_not_changed_has_the_features_of_the_jet(cloud: Cloud, view: View) -> None:
-    again = cloud_of(view, cloud, SPEC)
+def test_a_view_that_was_not_changed_has_the_features_of_the_jet(batch: Batch, view: View) -> None:
+    again = batch_of(view, batch, SPEC)
     energy = [SPEC.features.index(name) for name in ("part_e_log", "part_logerel")]
     rest = [place for place in range(len(SPEC.features)) if place not in energy]
-    torch.testing.assert_close(again.x[..., rest], cloud.x[..., rest], rtol=0, atol=1e-9)
-    torch.testing.assert_close(again.x[..., energy], cloud.x[..., energy], rtol=0, atol=0.02)
+    torch.testing.assert_close(again.x[..., rest], batch.x[..., rest], rtol=0, atol=1e-9)
+    torch.testing.assert_close(again.x[..., energy], batch.x[..., energy], rtol=0, atol=0.02)
 
 
 def test_a_rotation_keeps_all_distances_and_the_axis(view: View) -> None:
@@ -91,9 +92,9 @@ def test_collinear_splittings_keep_the_momentum_of_the_jet(view: View) -> None:
     assert not fine.pt[~fine.mask].any()
 
 
-def test_what_was_split_stands_before_the_padding(cloud: Cloud, view: View) -> None:
+def test_what_was_split_stands_before_the_padding(batch: Batch, view: View) -> None:
     parts = split(split(view, 30), 30)
-    found = cloud_of(parts, cloud, SPEC)
+    found = batch_of(parts, batch, SPEC)
     count = parts.mask.sum(1)
     assert torch.equal(found.mask, torch.arange(int(count.max())) < count.unsqueeze(1))
     assert found.p4 is not None
@@ -121,19 +122,20 @@ def test_the_contrast_of_a_collapsed_encoder_is_known(pairs: int, wanted: float)
     assert wanted == pytest.approx(math.log(2 * pairs - 1), abs=1e-6)
 
 
-def test_without_augmentations_both_views_are_the_jet(cloud: Cloud) -> None:
+def test_without_augmentations_both_views_are_the_jet(batch: Batch) -> None:
     task: JetCLR = create(
-        "jet-clr", ParT(SPEC, width=16, depth=1, heads=2), {"augmentations": ()}, kind="pretext"
+        "jet-clr", (ParT(SPEC, width=16, depth=1, heads=2), SPEC), {"augmentations": ()}, kind="task"
     ).double()
-    first, second = task.views(cloud)
+    first, second = task.views(batch)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     task.eval()
-    assert task.loss(cloud).parts["alignment"].item() == pytest.approx(0, abs=1e-9)
+    assert task.loss(batch).parts["alignment"].item() == pytest.approx(0, abs=1e-9)
 
 
-def test_views_of_a_jet_can_be_brought_together(cloud: Cloud) -> None:
-    task: JetCLR = create("jet-clr", ParT(SPEC, width=16, depth=1, heads=2, dropout=0.0), {"width": 16}, kind="pretext")
-    jets = random_cloud(SPEC, jets=32, particles=(4, 20), seed=8).to(dtype=torch.float32)
+def test_views_of_a_jet_can_be_brought_together(batch: Batch) -> None:
+    backbone = ParT(SPEC, width=16, depth=1, heads=2, dropout=0.0)
+    task: JetCLR = create("jet-clr", (backbone, SPEC), {"width": 16}, kind="task")
+    jets = random_batch(SPEC, jets=32, particles=(4, 20), seed=8).to(dtype=torch.float32)
     optimiser = torch.optim.Adam(task.parameters(), lr=3e-3)
     losses = []
     for _ in range(40):

@@ -7,19 +7,20 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models import PFN, VQVAE, ParT
 from jetkit.registry import create
 from jetkit.tasks.hidden_particles import hidden
 from jetkit.tasks.hidden_targets import NOISE, Clusters, FlowMatching, Regression, Splines, Tokens
 from jetkit.tasks.mpm import MPM
-from jetkit.testing import random_cloud
+from jetkit.testing import random_batch
 
-SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["full"]), classes=("QCD", "top"))
+SPEC = Spec.of(tuple(feature.name for feature in FEATURE_SETS["full"]), classes=("QCD", "top"))
 TARGETS = ("regression", "flow-matching", "spline-flow", "k-means", "tokens")
 
 
@@ -29,54 +30,53 @@ def _seed() -> None:
 
 
 @pytest.fixture
-def cloud() -> Cloud:
-    return random_cloud(SPEC, jets=12, particles=(1, 20), seed=3)
+def batch() -> Batch:
+    return random_batch(SPEC, jets=12, particles=(1, 20), seed=3)
 
 
 def made(target: str = "flow-matching", **options: Any) -> MPM:
     backbone = ParT(SPEC, width=16, depth=1, heads=2, pair_widths=(8,), dropout=0.0)
     values = {"target": target, "width": 16, "depth": 1, "heads": 2, "clusters": 6} | options
-    task: MPM = create("mpm", backbone, values, kind="pretext")
-    if target == "tokens":
-        task.take_tokeniser(tokeniser(SPEC))
+    parts = {"parts": {"tokeniser": tokeniser(SPEC)}} if target == "tokens" else {}
+    task: MPM = create("mpm", (backbone, SPEC), values, kind="task", **parts)
     return task.double()
 
 
-def tokeniser(spec: CloudSpec) -> VQVAE:
+def tokeniser(spec: Spec) -> VQVAE:
     """One with eight codes that are all in use."""
     model = VQVAE(spec, width=16, depth=1, heads=2, latent=4, codes=8)
-    jets = random_cloud(spec, jets=64, seed=9).to(dtype=torch.float32)
+    jets = random_batch(spec, jets=64, seed=9).to(dtype=torch.float32)
     with torch.no_grad():
         model.quantiser.start(model.latent(jets))
     return model.eval()
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_no_gradient_reaches_what_is_hidden_through_the_prediction(cloud: Cloud, target: str) -> None:
-    task, at = made(target), hidden(cloud.mask, (0.4, 0.4))
-    assert cloud.p4 is not None
-    free = cloud.replace(x=cloud.x.clone().requires_grad_(), p4=cloud.p4.clone().requires_grad_())
-    task.train().predicted(free, at)[free.particles(at).mask].square().sum().backward()
+def test_no_gradient_reaches_what_is_hidden_through_the_prediction(batch: Batch, target: str) -> None:
+    task, at = made(target), hidden(batch.mask, (0.4, 0.4))
+    assert batch.p4 is not None
+    free = batch.with_cloud(x=batch.x.clone().requires_grad_(), p4=batch.p4.clone().requires_grad_())
+    task.train().predicted(free, at)[free.cut(at).mask].square().sum().backward()
     assert free.x.grad is not None
     assert not free.x.grad[at].any()
-    assert free.x.grad[~at & cloud.mask].any()
+    assert free.x.grad[~at & batch.mask].any()
 
 
-def test_swapping_two_context_particles_changes_nothing(cloud: Cloud) -> None:
+def test_swapping_two_context_particles_changes_nothing(batch: Batch) -> None:
     task = made().eval()
-    large = cloud.select(cloud.mask.sum(1) >= 8)
+    large = batch.select(batch.mask.sum(1) >= 8)
     at = torch.zeros_like(large.mask)
     at[:, 4:6] = True
     turn = torch.tensor([1, 0, *range(2, large.mask.shape[1])])
     assert large.p4 is not None
-    turned = large.replace(x=large.x[:, turn], mask=large.mask[:, turn], p4=large.p4[:, turn])
+    turned = large.with_cloud(x=large.x[:, turn], mask=large.mask[:, turn], p4=large.p4[:, turn])
     torch.testing.assert_close(task.predicted(turned, at), task.predicted(large, at))
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_loss_is_finite_and_falls(target: str) -> None:
     task = made(target).float()
-    jets = random_cloud(SPEC, jets=64, particles=(1, 15), seed=4).to(dtype=torch.float32)
+    jets = random_batch(SPEC, jets=64, particles=(1, 15), seed=4).to(dtype=torch.float32)
     task.prepare([jets])
     optimiser = torch.optim.Adam(task.parameters(), lr=3e-3)
     losses = []
@@ -93,48 +93,52 @@ def test_the_loss_is_finite_and_falls(target: str) -> None:
 
 def unused(name: str) -> bool:
     """What a backbone has for jets, and not for particles, and what has learned before."""
-    return any(part in name for part in ("model.class_", "model.final_norm", "model.head", "tokeniser."))
+    return any(part in name for part in ("model.class_", "model.final_norm", "tokeniser."))
 
 
-def test_the_token_of_a_hidden_particle_is_its_code_in_the_complete_jet(cloud: Cloud) -> None:
+def test_the_token_of_a_hidden_particle_is_its_code_in_the_complete_jet(batch: Batch) -> None:
     task = made("tokens").eval()
     assert isinstance(task.target, Tokens)
     assert task.tokeniser is not None
     torch.manual_seed(1)
-    loss = task.loss(cloud).parts["particles"].item()
+    loss = task.loss(batch).parts["particles"].item()
     torch.manual_seed(1)
-    at = hidden(cloud.mask, (0.4, 0.4))
-    found, codes = task.predicted(cloud, at), task.tokeniser.codes(cloud)
+    at = hidden(batch.mask, (0.4, 0.4))
+    found, codes = task.predicted(batch, at), task.tokeniser.codes(batch)
     each = []
-    for jet in range(len(cloud)):
+    for jet in range(len(batch)):
         for number, place in enumerate(at[jet].nonzero().squeeze(1).tolist()):
             logits = task.target.net(found[jet, number])
             each.append(logits.logsumexp(0) - logits[codes[jet, place]])
     assert loss == pytest.approx(torch.stack(each).mean().item(), rel=1e-5)
 
 
-def test_the_tokeniser_stays_as_it_is(cloud: Cloud) -> None:
+def test_the_tokeniser_stays_as_it_is(batch: Batch) -> None:
     task = made("tokens").float()
     assert task.tokeniser is not None
     before = {name: value.clone() for name, value in task.tokeniser.state_dict().items()}
     optimiser = torch.optim.SGD((weight for weight in task.parameters() if weight.requires_grad), lr=0.1)
     for _ in range(12):
-        task.train().loss(cloud.to(dtype=torch.float32)).total.backward()
+        task.train().loss(batch.to(dtype=torch.float32)).total.backward()
         optimiser.step()
     assert all(torch.equal(value, before[name]) for name, value in task.tokeniser.state_dict().items())
 
 
-def test_a_tokeniser_that_does_not_fit_is_refused_in_a_sentence(cloud: Cloud) -> None:
+def test_a_tokeniser_that_does_not_fit_is_refused_in_a_sentence() -> None:
     backbone = PFN(SPEC)
-    wants: MPM = create("mpm", backbone, {"target": "tokens"}, kind="pretext")
+
+    def wants(part: nn.Module | None, target: str = "tokens") -> None:
+        parts = {} if part is None else {"parts": {"tokeniser": part}}
+        create("mpm", (backbone, SPEC), {"target": target}, kind="task", **parts)
+
     with pytest.raises(JetkitError, match="needs a tokeniser: give tokeniser=RUN"):
-        wants.prepare([cloud])
+        wants(None)
     with pytest.raises(JetkitError, match="the tokeniser knows other features than the backbone"):
-        wants.take_tokeniser(tokeniser(CloudSpec(SPEC.features[:5] + SPEC.features[-2:], classes=SPEC.classes)))
+        wants(tokeniser(Spec.of(SPEC.features[:5] + SPEC.features[-2:], classes=SPEC.classes)))
     with pytest.raises(JetkitError, match="what jetkit pretrain vq-vae has made"):
-        wants.take_tokeniser(backbone)
+        wants(backbone)
     with pytest.raises(JetkitError, match=r"write method\.target=tokens"):
-        made("k-means").take_tokeniser(tokeniser(SPEC))
+        wants(tokeniser(SPEC), "k-means")
 
 
 def test_cross_entropy_of_tokens_falls_to_the_entropy_that_neighbours_leave() -> None:
@@ -166,10 +170,10 @@ def test_splines_see_noise_on_impact_parameters_alone() -> None:
     torch.testing.assert_close(seen[0][:, 3:].std(0), torch.full((4,), NOISE), rtol=0, atol=5 * NOISE / 4000**0.5)
 
 
-def test_numbers_are_standardised_over_the_jets_that_were_shown(cloud: Cloud) -> None:
+def test_numbers_are_standardised_over_the_jets_that_were_shown(batch: Batch) -> None:
     task = made()
-    task.prepare([cloud, cloud])
-    values = cloud.x[..., task._numbers][cloud.mask]
+    task.prepare([batch, batch])
+    values = batch.x[..., task._numbers][batch.mask]
     torch.testing.assert_close(task.standard.mean, values.mean(0))
     torch.testing.assert_close(task.standard.scale, values.std(0, unbiased=False))
 
@@ -230,6 +234,6 @@ def test_regression_of_what_is_given_reaches_no_error() -> None:
     assert target.loss(given, values).item() < 0.05
 
 
-def test_any_backbone_will_do(cloud: Cloud) -> None:
-    task: MPM = create("mpm", PFN(SPEC), {}, kind="pretext")
-    assert task.loss(cloud.to(dtype=torch.float32)).total.isfinite()
+def test_any_backbone_will_do(batch: Batch) -> None:
+    task: MPM = create("mpm", (PFN(SPEC), SPEC), {}, kind="task")
+    assert task.loss(batch.to(dtype=torch.float32)).total.isfinite()

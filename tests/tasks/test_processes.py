@@ -18,16 +18,18 @@ from pathlib import Path
 import torch
 from torch import distributed
 import jetkit.tasks.hidden_particles as hiding
-from jetkit.data.cloud import CloudSpec
+from jetkit.data.batch import Index
+from jetkit.data.spec import Spec
 from jetkit.data.features import FEATURE_SETS
 from jetkit.models import PET, PFN, JetGPT, ParT, VQVAE
 from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.registry import create
-from jetkit.testing import random_cloud
+from jetkit.testing import random_batch
 from jetkit.train.files import write_tensors
-import jetkit.tasks.methods, jetkit.tasks.mpm, jetkit.tasks.p_jepa
+from jetkit.train.machine import Door
+import jetkit.tasks.registered, jetkit.tasks.mpm, jetkit.tasks.p_jepa
 
-SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["kinpid"]), classes=("QCD", "top"))
+SPEC = Spec.of(tuple(feature.name for feature in FEATURE_SETS["kinpid"]), classes=("QCD", "top"))
 out, rank, world, method = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 
 
@@ -42,22 +44,23 @@ model = {"jet-gpt": lambda: JetGPT(SPEC, bins=(4, 4, 4), width=16, depth=1, head
          "omni-learn": lambda: PET(SPEC, width=16, depth=1, heads=2, neighbours=3, scale=0.5),
          "vq-vae": lambda: VQVAE(SPEC, width=16, depth=1, heads=2, latent=4, codes=8)}.get(method, part)()
 options = {"mpm": {"target": "regression"}, "jet-clr": {"augmentations": ()}, "omni-learn": {"drop": 0.0}}
-task = create(method, model, options.get(method, {}), "pretext").double()
-cloud = random_cloud(SPEC, jets=10, particles=(4, 20), seed=3)
+task = create(method, (model, SPEC), options.get(method, {}), "task").double()
+batch = random_batch(SPEC, jets=10, particles=(4, 20), seed=3)
 if method == "rs3l":
-    cloud = cloud.replace(targets={"pair": torch.arange(5).repeat_interleave(2)})
-task.prepare([cloud])
+    batch = batch.replace(index=Index(pair=torch.arange(5).repeat_interleave(2)))
+task.prepare([batch])
 if method == "omni-learn":
     torch.randn_like = torch.sin
     torch.rand = lambda *shape, **kind: torch.full(shape, 0.3, **kind)
 share_statistics(task)
 if world > 1:
     distributed.init_process_group("gloo", init_method=f"file://{out}/meet", rank=rank, world_size=world)
-    cloud = cloud.select(slice(0, 6) if rank == 0 else slice(6, 10))
-    task = torch.nn.parallel.DistributedDataParallel(task, find_unused_parameters=True)
-losses = task(lambda task: task.train().loss(cloud))
+    batch = batch.select(slice(0, 6) if rank == 0 else slice(6, 10))
+    task = torch.nn.parallel.DistributedDataParallel(Door(task), find_unused_parameters=True)
+door = task if world > 1 else Door(task)
+losses = door(lambda task: task.train().loss(batch))
 losses.total.backward()
-whole = task.module if world > 1 else task
+whole = task.module.task if world > 1 else task
 found = {name: weight.grad for name, weight in whole.named_parameters() if weight.grad is not None}
 running = {name: value for name, value in whole.state_dict().items() if "running" in name and "target." not in name}
 write_tensors(out / f"{world}-{rank}", found | running | {"loss": losses.total.detach()}, {})

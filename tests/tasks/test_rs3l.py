@@ -9,16 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, Index
 from jetkit.data.features import FEATURE_SETS
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models import ParT
 from jetkit.registry import create
 from jetkit.tasks.health import probe_accuracy, uniformity
 from jetkit.tasks.rs3l import RS3L
-from jetkit.testing import random_cloud
+from jetkit.testing import random_batch
 
-SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["kin"]), classes=("QCD", "top"))
+SPEC = Spec.of(tuple(feature.name for feature in FEATURE_SETS["kin"]), classes=("QCD", "top"))
 
 
 @pytest.fixture(autouse=True)
@@ -27,43 +28,43 @@ def _seed() -> None:
 
 
 def task_of(**options: Any) -> RS3L:
-    task: RS3L = create("rs3l", ParT(SPEC, width=16, depth=1, heads=2, dropout=0.0), options, kind="pretext")
+    task: RS3L = create("rs3l", (ParT(SPEC, width=16, depth=1, heads=2, dropout=0.0), SPEC), options, kind="task")
     return task
 
 
-def twins(pairs: int) -> Cloud:
+def twins(pairs: int) -> Batch:
     """Each jet twice, of the second time with other features by a little."""
-    cloud = random_cloud(SPEC, jets=pairs, particles=(4, 20), seed=8).to(dtype=torch.float32)
-    both = cloud.select(torch.arange(pairs).repeat_interleave(2))
+    batch = random_batch(SPEC, jets=pairs, particles=(4, 20), seed=8).to(dtype=torch.float32)
+    both = batch.select(torch.arange(pairs).repeat_interleave(2))
     moved = torch.arange(2 * pairs)[:, None, None] % 2 * 0.3 * torch.randn_like(both.x) * both.mask.unsqueeze(2)
-    return both.replace(x=both.x + moved, targets={"pair": torch.arange(pairs).repeat_interleave(2)})
+    return both.with_cloud(x=both.x + moved).replace(index=Index(pair=torch.arange(pairs).repeat_interleave(2)))
 
 
-def told(z: Tensor) -> tuple[RS3L, Cloud]:
+def told(z: Tensor) -> tuple[RS3L, Batch]:
     """A task whose vectors of the jets are z, and the jets."""
-    task, cloud = task_of(), twins(len(z) // 2)
-    task.model.encode = lambda cloud: z  # type: ignore[method-assign]
+    task, batch = task_of(), twins(len(z) // 2)
+    task.model.encode = lambda batch: z  # type: ignore[method-assign]
     task.project = nn.Identity()  # type: ignore[assignment]
-    return task, cloud
+    return task, batch
 
 
 @pytest.mark.parametrize("pairs", [2, 4, 128])
 def test_the_loss_of_orthogonal_pairs_is_known(pairs: int) -> None:
-    task, cloud = told(torch.eye(pairs).repeat_interleave(2, 0))
-    found = task.loss(cloud)
+    task, batch = told(torch.eye(pairs).repeat_interleave(2, 0))
+    found = task.loss(batch)
     assert found.total.item() == pytest.approx(math.log1p((2 * pairs - 2) * math.exp(-10)), rel=1e-3)
     assert found.parts["alignment"].item() == 0
 
 
 @pytest.mark.parametrize("pairs", [2, 4, 128])
 def test_the_loss_of_a_collapsed_encoder_is_known(pairs: int) -> None:
-    task, cloud = told(torch.ones(2 * pairs, 8))
-    assert task.loss(cloud).total.item() == pytest.approx(math.log(2 * pairs - 1), abs=1e-5)
+    task, batch = told(torch.ones(2 * pairs, 8))
+    assert task.loss(batch).total.item() == pytest.approx(math.log(2 * pairs - 1), abs=1e-5)
 
 
 def test_pairs_that_point_apart_have_the_worst_alignment() -> None:
-    task, cloud = told(torch.eye(4).repeat_interleave(2, 0) * torch.tensor([1.0, -1.0]).repeat(4)[:, None])
-    assert task.loss(cloud).parts["alignment"].item() == pytest.approx(4)
+    task, batch = told(torch.eye(4).repeat_interleave(2, 0) * torch.tensor([1.0, -1.0]).repeat(4)[:, None])
+    assert task.loss(batch).parts["alignment"].item() == pytest.approx(4)
 
 
 def test_a_lone_pair_has_nothing_to_be_told_from() -> None:
@@ -71,9 +72,9 @@ def test_a_lone_pair_has_nothing_to_be_told_from() -> None:
 
 
 def test_which_twin_comes_first_does_not_matter() -> None:
-    task, cloud = task_of().eval(), twins(6)
+    task, batch = task_of().eval(), twins(6)
     swapped = torch.arange(12).view(6, 2).flip(1).flatten()
-    assert task.loss(cloud.select(swapped)).total.item() == pytest.approx(task.loss(cloud).total.item(), rel=1e-5)
+    assert task.loss(batch.select(swapped)).total.item() == pytest.approx(task.loss(batch).total.item(), rel=1e-5)
 
 
 def test_vectors_have_eight_numbers() -> None:
@@ -83,10 +84,10 @@ def test_vectors_have_eight_numbers() -> None:
 
 @pytest.mark.parametrize("pair", [None, [0, 1, 1, 0], [0, 0, 1]])
 def test_jets_that_are_no_twins_are_refused(pair: list[int] | None) -> None:
-    cloud = random_cloud(SPEC, jets=4 if pair is None else len(pair)).to(dtype=torch.float32)
-    targets = {} if pair is None else {"pair": torch.tensor(pair)}
+    batch = random_batch(SPEC, jets=4 if pair is None else len(pair)).to(dtype=torch.float32)
+    index = Index(pair=None if pair is None else torch.tensor(pair))
     with pytest.raises(JetkitError, match="rs3l learns from pairs of twins"):
-        task_of().loss(cloud.replace(targets=targets))
+        task_of().loss(batch.replace(index=index))
 
 
 def test_a_temperature_of_nothing_is_refused() -> None:
@@ -97,20 +98,20 @@ def test_a_temperature_of_nothing_is_refused() -> None:
 def test_the_health_is_that_of_one_jet_of_each_pair() -> None:
     """A probe that is fitted on one twin and tested on the other would know the answer."""
     embedding = torch.randn(20, 30, dtype=torch.float64).repeat_interleave(2, 0)
-    cloud = twins(20).replace(label=(torch.arange(20) // 2 % 2).repeat_interleave(2))
-    assert probe_accuracy(embedding, cloud.label) == 1
-    numbers = task_of().watch([(cloud, {"loss": torch.zeros(()), "embedding": embedding})])
+    batch = twins(20).with_targets(label=(torch.arange(20) // 2 % 2).repeat_interleave(2))
+    assert probe_accuracy(embedding, batch.label) == 1
+    numbers = task_of().watch([(batch, {"loss": torch.zeros(()), "embedding": embedding})])
     assert numbers["probe"] < 0.9
     assert numbers["uniformity"] == uniformity(embedding[::2])
 
 
 def test_twins_can_be_brought_together() -> None:
-    task, cloud = task_of(hidden=16), twins(24)
+    task, batch = task_of(hidden=16), twins(24)
     optimiser = torch.optim.Adam(task.parameters(), lr=3e-3)
     losses, apart = [], []
     for _ in range(40):
         optimiser.zero_grad()
-        found = task.train().loss(cloud)
+        found = task.train().loss(batch)
         found.total.backward()
         optimiser.step()
         losses.append(found.parts["contrast"].item())

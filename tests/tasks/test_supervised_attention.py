@@ -13,31 +13,32 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from jetkit.data.batch import Batch
 from jetkit.data.card import Card, write_card
-from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.shards import write_shard
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.part_supervised import ParTSupervised
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.supervised_attention import SupervisedAttention, attention_cross_entropy
-from jetkit.testing import random_cloud
-from jetkit.train.options import train_options
+from jetkit.testing import random_batch
+from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 
-SPEC = CloudSpec(("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
+SPEC = Spec.of(("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
 TINY = {"width": 16, "depth": 2, "heads": 2, "pair_widths": (8,), "dropout": 0.1, "supervised_block": 1}
 
 
 def task(**options) -> SupervisedAttention:
     torch.manual_seed(4)
-    return SupervisedAttention(ParTSupervised(SPEC, **(TINY | options)).double())
+    return SupervisedAttention(ParTSupervised(SPEC, **(TINY | options)), SPEC).double()
 
 
 @pytest.fixture
-def cloud() -> Cloud:
-    jets = random_cloud(SPEC, jets=12, particles=(1, 9), seed=8)
+def batch() -> Batch:
+    jets = random_batch(SPEC, jets=12, particles=(1, 9), seed=8)
     origin = torch.randint(-1, 3, jets.mask.shape, generator=torch.Generator().manual_seed(2))
-    return jets.replace(targets={"part_origin": origin}, weight=torch.arange(1.0, 13.0, dtype=torch.float64))
+    return jets.with_cloud(targets={"part_origin": origin}).replace(weight=torch.arange(1.0, 13.0, dtype=torch.float64))
 
 
 def test_the_loss_of_a_jet_is_the_mean_over_its_particles_of_known_origin() -> None:
@@ -61,38 +62,41 @@ def test_jets_without_origins_give_no_loss_and_no_gradient() -> None:
     assert (each.item(), known.item(), log_attention.grad.any().item()) == (0, False, False)
 
 
-def test_the_total_is_that_of_the_classes_and_the_weighted_mean_over_jets_with_origins(cloud) -> None:
+def test_the_total_is_that_of_the_classes_and_the_weighted_mean_over_jets_with_origins(batch) -> None:
     own = task(supervision=0.3).eval()
-    cloud = cloud.replace(targets={"part_origin": cloud.targets["part_origin"].index_fill(0, torch.tensor([3]), -1)})
-    losses = own.loss(cloud)
-    each, known = attention_cross_entropy(own.model.with_attention(cloud)[1], cloud.targets["part_origin"], cloud.mask)
+    origin = batch.cloud.targets["part_origin"].index_fill(0, torch.tensor([3]), -1)
+    batch = batch.with_cloud(targets={"part_origin": origin})
+    losses = own.loss(batch)
+    each, known = attention_cross_entropy(own.model.with_attention(batch)[1], origin, batch.mask)
     assert not known[3]
-    expected = (each * cloud.weight)[known].sum() / cloud.weight[known].sum()
+    expected = (each * batch.weight)[known].sum() / batch.weight[known].sum()
     assert losses.parts["attention"].item() == pytest.approx(expected.item())
-    assert losses.parts["cross_entropy"].item() == Classify(own.model).loss(cloud).total.item()
+    twin = Classify(own.model, SPEC)
+    twin.head = own.head
+    assert losses.parts["cross_entropy"].item() == twin.loss(batch).total.item()
     assert losses.total.item() == pytest.approx(losses.parts["cross_entropy"].item() + 0.3 * expected.item())
 
 
-def test_origins_of_padded_places_are_not_read(cloud) -> None:
+def test_origins_of_padded_places_are_not_read(batch) -> None:
     own = task().eval()
-    filled = cloud.targets["part_origin"].masked_fill(~cloud.mask, 1)
-    changed = cloud.replace(targets={"part_origin": filled})
-    assert (filled != cloud.targets["part_origin"]).any()
-    assert torch.equal(own.loss(changed).total, own.loss(cloud).total)
+    filled = batch.cloud.targets["part_origin"].masked_fill(~batch.mask, 1)
+    changed = batch.with_cloud(targets={"part_origin": filled})
+    assert (filled != batch.cloud.targets["part_origin"]).any()
+    assert torch.equal(own.loss(changed).total, own.loss(batch).total)
 
 
-def test_the_attention_alone_trains_queries_and_keys(cloud) -> None:
+def test_the_attention_alone_trains_queries_and_keys(batch) -> None:
     own = task(supervision=1.0)
-    losses = own.loss(cloud)
-    (losses.total - own.cross_entropy(own.model(cloud), cloud)).backward()
+    losses = own.loss(batch)
+    (losses.total - own.cross_entropy(own.logits(batch), batch)).backward()
     q, k, _ = own.model.blocks[1].attention.project.weight.grad.chunk(3)
     assert q[:8].any()
     assert k[:8].any()
 
 
-def test_a_cloud_without_origins_is_refused(cloud) -> None:
+def test_a_batch_without_origins_is_refused(batch) -> None:
     with pytest.raises(JetkitError, match=r"make the batches with targets=\('part_origin',\)"):
-        task().loss(cloud.replace(targets={}))
+        task().loss(batch.with_cloud(targets={}))
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch, four_momenta
 from jetkit.data.kinematics import about_axis, with_features
-from jetkit.models.tagger import four_momenta
+from jetkit.data.spec import Spec
 from jetkit.nn.hardest import ranking
 from jetkit.physics import four_vectors as fv
 
@@ -33,21 +33,21 @@ class View(NamedTuple):
     mask: Bool[Tensor, "B N"]
 
 
-def view_of(cloud: Cloud) -> View:
+def view_of(batch: Batch) -> View:
     """The jets as they are."""
-    p4, jet = four_momenta(cloud), fv.total(four_momenta(cloud), cloud.mask).unsqueeze(1)
-    deta, dphi = about_axis(torch.where(cloud.mask[..., None], p4, jet), jet)
-    return View(fv.pt(p4) * cloud.mask, deta * cloud.mask, dphi * cloud.mask, cloud.x, cloud.mask)
+    p4, jet = four_momenta(batch), fv.total(four_momenta(batch), batch.mask).unsqueeze(1)
+    deta, dphi = about_axis(torch.where(batch.mask[..., None], p4, jet), jet)
+    return View(fv.pt(p4) * batch.mask, deta * batch.mask, dphi * batch.mask, batch.x, batch.mask)
 
 
-def cloud_of(view: View, cloud: Cloud, spec: CloudSpec) -> Cloud:
-    """A view as a cloud with features of this spec, about the axis of the jets of ``cloud``; padding is at the end."""
-    axis = fv.total(four_momenta(cloud), cloud.mask)
+def batch_of(view: View, batch: Batch, spec: Spec) -> Batch:
+    """Return a view as a batch with features of this spec, about the axis of the jets; padding is at the end."""
+    axis = fv.total(four_momenta(batch), batch.mask)
     sign = torch.where(fv.eta(axis) > 0, 1.0, -1.0).unsqueeze(1)
     eta, phi = fv.eta(axis).unsqueeze(1) + sign * view.deta, fv.phi(axis).unsqueeze(1) + view.dphi
     p4 = fv.from_ptetaphim(view.pt, eta, phi, torch.zeros_like(eta)) * view.mask.unsqueeze(2)
-    found = Cloud(view.x, view.mask, p4, cloud.jet, cloud.label, cloud.weight)
-    return with_features(found.particles(view.mask), spec, axis)
+    found = Batch.of(view.x, view.mask, p4, row=batch.row, label=batch.label, weight=batch.weight)
+    return with_features(found.cut(view.mask), spec, axis)
 
 
 def joined(first: View, second: View) -> View:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Backbone
+from jetkit.models.model import Backbone
 from jetkit.nn.processes import gathered
 from jetkit.registry import register
-from jetkit.tasks.augmentations import View, cloud_of, joined, rotated, softened, split, translated, view_of
+from jetkit.tasks.augmentations import View, batch_of, joined, rotated, softened, split, translated, view_of
 from jetkit.tasks.health import alignment
 from jetkit.tasks.pretext import Pretext
-from jetkit.tasks.task import Losses
+from jetkit.tasks.task import TASK, Losses
 
 Change = Callable[[View], View]
 Augmentation = Literal["rotation", "translation", "soft", "collinear"]
@@ -26,7 +27,7 @@ Augmentation = Literal["rotation", "translation", "soft", "collinear"]
 
 @register(
     "jet-clr",
-    kind="pretext",
+    kind=TASK,
     paper="Symmetries, Safety, and Self-Supervision, 2021, arXiv:2108.04253",
     tiny={"width": 8},
 )
@@ -55,6 +56,7 @@ class JetCLR(Pretext):
     def __init__(
         self,
         backbone: Backbone,
+        spec: Spec,
         *,
         augmentations: tuple[Augmentation, ...] = ("rotation", "translation", "soft", "collinear"),
         temperature: float = 0.1,
@@ -63,26 +65,26 @@ class JetCLR(Pretext):
         softness: float = 0.1,
         length: int = 50,
     ) -> None:
-        super().__init__(backbone)
+        super().__init__(backbone, spec)
         if temperature <= 0 or shift < 0 or softness < 0 or length < 2:
             raise JetkitError("jet-clr needs temperature > 0, shift >= 0, softness >= 0 and length >= 2")
         self.augmentations, self.temperature = frozenset(augmentations), temperature
         self.shift, self.softness, self.length = shift, softness, length
-        encoded = cast(nn.Linear, backbone.head).in_features
+        encoded = backbone.encoded
         self.project = nn.Sequential(nn.Linear(encoded, width), nn.ReLU(), nn.Linear(width, width))
 
-    def loss(self, cloud: Cloud) -> Losses:
+    def loss(self, batch: Batch) -> Losses:
         """The normalised temperature-scaled cross entropy of the batch."""
-        jets = cloud.select(torch.arange(len(cloud), device=cloud.mask.device).repeat(2))
-        views = cloud_of(joined(*self.views(cloud)), jets, self.model.spec)
+        jets = batch.select(torch.arange(len(batch), device=batch.mask.device).repeat(2))
+        views = batch_of(joined(*self.views(batch)), jets, self.model.spec)
         first, second = self.project(self.model.encode(views)).chunk(2)
         loss = contrast(first, second, self.temperature)
         together = torch.tensor(alignment(first.detach().float(), second.detach().float()))
         return Losses(loss, {"contrast": loss.detach(), "alignment": together})
 
-    def views(self, cloud: Cloud) -> tuple[View, View]:
+    def views(self, batch: Batch) -> tuple[View, View]:
         """Two views of each jet."""
-        first = self._if("rotation", rotated)(view_of(cloud))
+        first = self._if("rotation", rotated)(view_of(batch))
         second = self._if("rotation", rotated)(first)
         for _ in range(2):
             second = self._if("collinear", lambda view: split(view, self.length))(second)

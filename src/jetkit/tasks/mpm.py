@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal, cast
 
 import torch
@@ -10,10 +11,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.features import NUMBERS, SPECIES
+from jetkit.data.spec import Spec, columns
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Backbone, Tagger, columns
+from jetkit.models.model import Backbone
 from jetkit.models.vq_vae import VQVAE
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.processes import shared_mean
@@ -22,7 +24,7 @@ from jetkit.registry import register
 from jetkit.tasks.hidden_particles import hidden
 from jetkit.tasks.hidden_targets import Clusters, FlowMatching, Regression, Splines, Target, Tokens
 from jetkit.tasks.pretext import Pretext
-from jetkit.tasks.task import Losses
+from jetkit.tasks.task import TASK, Losses
 
 SPECIES_WEIGHT = 0.3
 What = Literal["regression", "flow-matching", "spline-flow", "k-means", "tokens"]
@@ -33,7 +35,7 @@ DISPLACEMENT = NUMBERS[3:]
 
 @register(
     "mpm",
-    kind="pretext",
+    kind=TASK,
     paper="Is Tokenization Needed for Masked Particle Modelling?, 2024, arXiv:2409.12589",
     tiny={"width": 8, "depth": 1, "heads": 2, "clusters": 4},
 )
@@ -67,7 +69,9 @@ class MPM(Pretext):
     def __init__(
         self,
         backbone: Backbone,
+        spec: Spec,
         *,
+        parts: Mapping[str, nn.Module] = MappingProxyType({}),
         target: What = "flow-matching",
         share: float = 0.4,
         clusters: int = 512,
@@ -75,7 +79,7 @@ class MPM(Pretext):
         depth: int = 2,
         heads: int = 4,
     ) -> None:
-        super().__init__(backbone)
+        super().__init__(backbone, spec)
         if not 0 < share < 1 or clusters < 2:
             raise JetkitError(f"mpm needs a share between 0 and 1 and clusters >= 2, got {share} and {clusters}")
         self.share = share
@@ -90,47 +94,37 @@ class MPM(Pretext):
         self.place = nn.Sequential(nn.Linear(1, width), nn.GELU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList(Block(width, heads, 0.0) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.tokeniser: VQVAE | None = None
+        if ("tokeniser" in parts) is not (target == "tokens"):
+            mend = "needs a tokeniser: give tokeniser=RUN of jetkit pretrain vq-vae"
+            unused = "has no use for a tokeniser: write method.target=tokens"
+            raise JetkitError(f"mpm with target={target} {mend if target == 'tokens' else unused}")
+        self.tokeniser = self._take(parts["tokeniser"]) if parts else None
         self.target = self._target(target, width, clusters)
         self.species = nn.Linear(width, len(SPECIES)) if self._species else None
         self.standard = Standardisation(len(self._numbers))
 
-    def take_tokeniser(self, tokeniser: Tagger) -> None:
-        """Learn to say the codes of a trained ``vq-vae``, which stays as it is.
-
-        Raises:
-            JetkitError: the target is another, the tokeniser is none, or it knows other features than the backbone.
-        """
-        if self._what != "tokens":
-            raise JetkitError(f"mpm with target={self._what} has no use for a tokeniser: write method.target=tokens")
+    def _take(self, tokeniser: nn.Module) -> VQVAE:
+        """The tokeniser, if it is one and knows the same features."""
         if not isinstance(tokeniser, VQVAE):
             raise JetkitError("a tokeniser is what jetkit pretrain vq-vae has made: give its run as tokeniser=")
         if tokeniser.spec.features != self.model.spec.features:
             raise JetkitError("the tokeniser knows other features than the backbone: pretrain both with the same ones")
-        self.tokeniser = tokeniser.requires_grad_(False)
-        self.target = Tokens(self.norm.normalized_shape[0], len(tokeniser.quantiser.vectors))
+        return tokeniser.requires_grad_(False)
 
     @torch.no_grad()
-    def prepare(self, clouds: Iterable[Cloud]) -> None:
-        """Standardise the numbers on these jets, and show them to the target.
-
-        Raises:
-            JetkitError: there is no tokeniser where one is needed.
-        """
-        if self.target is None:
-            raise JetkitError("mpm with target=tokens needs a tokeniser: give tokeniser=RUN of jetkit pretrain vq-vae")
-        values = torch.cat([cloud.x[..., self._numbers][cloud.mask] for cloud in clouds]).to(self.standard.mean)
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """Standardise the numbers on these jets, and show them to the target."""
+        values = torch.cat([batch.x[..., self._numbers][batch.mask] for batch in batches]).to(self.standard.mean)
         self.standard.fit(values)
         self.target.prepare(self.standard(values))
 
-    def loss(self, cloud: Cloud) -> Losses:
+    def loss(self, batch: Batch) -> Losses:
         """The parts for numbers and species."""
-        at = hidden(cloud.mask, (self.share, self.share))
-        target, found = cloud.particles(at), self.predicted(cloud, at)
+        at = hidden(batch.mask, (self.share, self.share))
+        target, found = batch.cut(at), self.predicted(batch, at)
         given, x = found[target.mask], target.x[target.mask]
-        assert self.target is not None
         if self.tokeniser is not None:
-            wanted = self.tokeniser.codes(cloud)[at]
+            wanted = self.tokeniser.codes(batch)[at]
         else:
             wanted = self.standard(x[:, self._numbers].float())
         parts = {"particles": self.target.loss(given, wanted)}
@@ -141,12 +135,12 @@ class MPM(Pretext):
             total = total + SPECIES_WEIGHT * parts["species"]
         return Losses(total, {name: value.detach() for name, value in parts.items()})
 
-    def predicted(self, cloud: Cloud, at: Bool[Tensor, "B N"]) -> Float[Tensor, "B T width"]:
+    def predicted(self, batch: Batch, at: Bool[Tensor, "B N"]) -> Float[Tensor, "B T width"]:
         """A vector for each hidden particle, moved to the front of its jet."""
-        context, target = cloud.particles(~at), cloud.particles(at)
+        context, target = batch.cut(~at), batch.cut(at)
         seen = self.enter(self.model.tokens(context)) * context.mask.unsqueeze(2)
         place = torch.arange(target.mask.shape[1], device=seen.device, dtype=seen.dtype) / 10
-        asked = (self.null + self.place(place[:, None])).expand(len(cloud), -1, -1)
+        asked = (self.null + self.place(place[:, None])).expand(len(batch), -1, -1)
         x, mask = torch.cat([seen, asked], 1), torch.cat([context.mask, target.mask], 1)
         bias = padding_bias(mask, x.dtype)
         for block in cast(Iterable[Block], self.blocks):
@@ -154,8 +148,8 @@ class MPM(Pretext):
         found: Tensor = self.norm(x[:, seen.shape[1] :])
         return found
 
-    def _target(self, what: What, width: int, clusters: int) -> Target | None:
-        """That of this name; None until a tokeniser tells how many codes there are."""
+    def _target(self, what: What, width: int, clusters: int) -> Target:
+        """That of this name."""
         numbers = len(self._numbers)
         if what == "regression":
             return Regression(width, numbers)
@@ -163,4 +157,6 @@ class MPM(Pretext):
             return FlowMatching(width, numbers)
         if what == "spline-flow":
             return Splines(width, numbers, [place for place, name in enumerate(self._names) if name in DISPLACEMENT])
-        return Clusters(width, numbers, clusters) if what == "k-means" else None
+        if self.tokeniser is not None:
+            return Tokens(width, len(self.tokeniser.quantiser.vectors))
+        return Clusters(width, numbers, clusters)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.jet_language import JetLanguage
-from jetkit.models.tagger import Backbone
+from jetkit.models.model import Backbone
 from jetkit.nn.processes import shared_mean
 from jetkit.tasks.pretext import Pretext
 from jetkit.tasks.task import Losses
@@ -26,16 +27,16 @@ class NextWord(Pretext):
     """Of the method and of its language."""
     model: JetLanguage
 
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__(backbone)
+    def __init__(self, backbone: Backbone, spec: Spec) -> None:
         if not isinstance(backbone, self.language):
             raise JetkitError(f"{self.name} trains the model of that name alone: leave model= out")
+        super().__init__(backbone, spec)
 
-    def prepare(self, clouds: Iterable[Cloud]) -> None:
+    def prepare(self, batches: Iterable[Batch]) -> None:
         """Let the language learn its words."""
-        self.model.learn_words(clouds)
+        self.model.learn_words(batches)
 
-    def loss(self, cloud: Cloud) -> Losses:
+    def loss(self, batch: Batch) -> Losses:
         """Mean over words and stops."""
-        total = -shared_mean(self.model.log_probabilities(cloud))
+        total = -shared_mean(self.model.log_probabilities(batch))
         return Losses(total, {"next_word": total.detach()})

@@ -9,16 +9,18 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
+from jetkit.models.model import Backbone
 from jetkit.models.pet import PET, jet_numbers
-from jetkit.models.tagger import Backbone
 from jetkit.nn.diffusion import angle, turned
+from jetkit.nn.heads import RowHead
 from jetkit.nn.processes import shared_mean
 from jetkit.registry import register
 from jetkit.tasks.pretext import Pretext
-from jetkit.tasks.task import Losses
+from jetkit.tasks.task import TASK, Losses
 
 KINEMATIC = frozenset(feature.name for feature in FEATURE_SETS["kin"])
 """Features that all datasets have."""
@@ -26,7 +28,7 @@ KINEMATIC = frozenset(feature.name for feature in FEATURE_SETS["kin"])
 
 @register(
     "omni-learn",
-    kind="pretext",
+    kind=TASK,
     paper="OmniLearn: A Method to Simultaneously Facilitate All Jet Physics Tasks, 2024, arXiv:2404.16091",
 )
 class OmniLearn(Pretext):
@@ -49,13 +51,15 @@ class OmniLearn(Pretext):
 
     model: PET
 
-    def __init__(self, backbone: Backbone, *, drop: float = 0.1) -> None:
-        super().__init__(backbone)
+    def __init__(self, backbone: Backbone, spec: Spec, *, drop: float = 0.1) -> None:
+        super().__init__(backbone, spec)
         if not isinstance(backbone, PET):
             raise JetkitError("omni-learn trains the model pet alone: leave model= out")
         if not 0 <= drop < 1:
             raise JetkitError(f"omni-learn needs 0 <= drop < 1, got {drop}")
         self.drop = drop
+        self.head = RowHead(backbone.encoded, len(spec.classes)) if spec.classes else None
+        self.jet_head = RowHead(backbone.encoded, 4)
         optional = [name not in KINEMATIC for name in backbone.spec.features]
         self.register_buffer("optional", torch.tensor(optional), persistent=False)
 
@@ -63,32 +67,32 @@ class OmniLearn(Pretext):
     """Which features not all datasets have."""
 
     @torch.no_grad()
-    def prepare(self, clouds: Iterable[Cloud]) -> None:
+    def prepare(self, batches: Iterable[Batch]) -> None:
         """Standardise particles and jets on these, and count their classes."""
-        model, known = self.model, list(clouds)
-        said = torch.cat([cloud.x[..., model.columns_said][cloud.mask] for cloud in known])
+        model, known = self.model, list(batches)
+        said = torch.cat([batch.x[..., model.columns_said][batch.mask] for batch in known])
         model.standard.fit(said.to(model.standard.mean))
-        model.jet_standard.fit(torch.cat([jet_numbers(cloud) for cloud in known]).to(model.standard.mean))
-        shares = torch.cat([model.label_vector(cloud.label) for cloud in known]).mean(0)
+        model.jet_standard.fit(torch.cat([jet_numbers(batch) for batch in known]).to(model.standard.mean))
+        shares = torch.cat([model.label_vector(batch.label) for batch in known]).mean(0)
         model.shares.copy_(shares)
 
-    def loss(self, cloud: Cloud) -> Losses:
+    def loss(self, batch: Batch) -> Losses:
         """All parts."""
-        model, mask = self.model, cloud.mask
-        jet, said = model.jet_numbers(cloud), model.said(cloud)
-        label = model.label_vector(cloud.label)
-        time = torch.rand(len(cloud), dtype=jet.dtype, device=jet.device)
+        model, mask = self.model, batch.mask
+        jet, said = model.jet_numbers(batch), model.said(batch)
+        label = model.label_vector(batch.label)
+        time = torch.rand(len(batch), dtype=jet.dtype, device=jet.device)
         noisy = turned(said, torch.randn_like(said) * mask.unsqueeze(2), time)
-        tokens = model.body(model.with_said(torch.zeros_like(cloud.x), noisy.values), mask, time)
+        tokens = model.body(model.with_said(torch.zeros_like(batch.x), noisy.values), mask, time)
         velocity = model.denoise(tokens, mask, time, jet, self._without_some(label))
         noisy_jet = turned(jet, torch.randn_like(jet), time)
         jet_velocity = model.denoise_jet(noisy_jet.values, time, label)
-        clean = model.body(self._without_some(model.inputs(cloud), self.optional), mask)
+        clean = model.body(self._without_some(model.inputs(batch), self.optional), mask)
         signal = angle(time).cos().square()
         parts = {
-            **self._told(clean, cloud, jet, torch.ones_like(signal), ""),
+            **self._told(clean, batch, jet, torch.ones_like(signal), ""),
             "particles": shared_mean((velocity - noisy.velocity)[mask].float().square()),
-            **self._told(tokens, cloud, jet, signal, "noisy "),
+            **self._told(tokens, batch, jet, signal, "noisy "),
             "jets": shared_mean((jet_velocity - noisy_jet.velocity).float().square()),
         }
         return Losses(sum(parts.values(), start=torch.zeros(())), {name: one.detach() for name, one in parts.items()})
@@ -96,19 +100,19 @@ class OmniLearn(Pretext):
     def _told(
         self,
         tokens: Float[Tensor, "B N D"],
-        cloud: Cloud,
+        batch: Batch,
         jet: Float[Tensor, "B 4"],
         weight: Float[Tensor, " B"],
         which: str,
     ) -> dict[str, Tensor]:
         """Losses of class and kinematics, by name."""
-        encoded = self.model.aggregate(tokens, cloud)
-        named = F.cross_entropy(self.model.head(encoded).float(), cloud.label, reduction="none", ignore_index=-1)
-        kinematics = (self.model.jet_head(encoded).float() - jet).square().mean(1)
-        return {
-            f"{which}class": shared_mean(weight * named),
-            f"{which}kinematics": shared_mean(weight * kinematics),
-        }
+        encoded = self.model.aggregate(tokens, batch)
+        kinematics = (self.jet_head(encoded).float() - jet).square().mean(1)
+        told = {f"{which}kinematics": shared_mean(weight * kinematics)}
+        if self.head is None:
+            return told
+        named = F.cross_entropy(self.head(encoded).float(), batch.label, reduction="none", ignore_index=-1)
+        return {f"{which}class": shared_mean(weight * named), **told}
 
     def _without_some(self, values: Float[Tensor, "B *any"], at: Tensor | None = None) -> Float[Tensor, "B *any"]:
         """In training, 0 in a share of the jets, at some columns or all of them."""

@@ -12,10 +12,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.features import SPECIES
+from jetkit.data.spec import Spec, columns
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Backbone, columns
+from jetkit.models.model import Backbone
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.moving_average import follow
 from jetkit.nn.packing import pad
@@ -24,13 +25,13 @@ from jetkit.nn.whitening import standardised, whitened
 from jetkit.registry import register
 from jetkit.tasks.hidden_particles import hidden
 from jetkit.tasks.pretext import Pretext
-from jetkit.tasks.task import Losses
+from jetkit.tasks.task import TASK, Losses
 
 
 class Predicted(NamedTuple):
     """The hidden particles of a batch, at the front of their jets."""
 
-    target: Cloud
+    target: Batch
     tokens: Float[Tensor, "B T D"]
     """Predictions of their tokens."""
 
@@ -70,7 +71,7 @@ class Predictor(nn.Module):
 
 @register(
     "p-jepa",
-    kind="pretext",
+    kind=TASK,
     paper="Towards a Foundation Model for Jet Physics, 2024, talk by H. Qu at IHEP",
     tiny={"width": 8, "depth": 1, "heads": 2},
 )
@@ -106,6 +107,7 @@ class PJEPA(Pretext):
     def __init__(
         self,
         backbone: Backbone,
+        spec: Spec,
         *,
         share: tuple[float, float] = (0.3, 0.5),
         width: int = 96,
@@ -115,7 +117,7 @@ class PJEPA(Pretext):
         place: tuple[str, ...] = ("part_deta", "part_dphi"),
         whiten: bool = True,
     ) -> None:
-        super().__init__(backbone)
+        super().__init__(backbone, spec)
         if not 0 < share[0] <= share[1] < 1 or not 0 <= momentum <= 1:
             raise JetkitError(f"p-jepa needs 0 < share < 1 and momentum from 0 to 1, got {share} and {momentum}")
         self.share, self.momentum, self.whiten = share, momentum, whiten
@@ -123,7 +125,7 @@ class PJEPA(Pretext):
         told = set(SPECIES) <= set(backbone.spec.features)
         self._species = columns(backbone.spec, *SPECIES) if told else []
         self.target = copy.deepcopy(backbone).requires_grad_(False)
-        encoded = cast(nn.Linear, backbone.head).in_features
+        encoded = backbone.encoded
         self.predictor = Predictor(encoded, backbone.width, len(place), width=width, depth=depth, heads=heads)
         self.species = nn.Linear(backbone.width, len(SPECIES)) if told else None
 
@@ -133,12 +135,12 @@ class PJEPA(Pretext):
         self.target.eval()
         return self
 
-    def loss(self, cloud: Cloud) -> Losses:
+    def loss(self, batch: Batch) -> Losses:
         """The three parts, of which no label is used."""
-        at = hidden(cloud.mask, self.share)
-        found = self.predicted(cloud, at)
+        at = hidden(batch.mask, self.share)
+        found = self.predicted(batch, at)
         with torch.no_grad():
-            tokens = pad(self.target.tokens(cloud)[at], found.target.mask)
+            tokens = pad(self.target.tokens(batch)[at], found.target.mask)
             wanted = (whitened if self.whiten else standardised)(tokens, found.target.mask)
             aggregated = standardised(self.target.aggregate(wanted, found.target))
         predicted = standardised(self.target.aggregate(found.tokens, found.target))
@@ -152,10 +154,10 @@ class PJEPA(Pretext):
             parts["species"] = shared_mean(F.cross_entropy(said, flags.argmax(1), reduction="none"))
         return Losses(sum(parts.values(), start=torch.zeros(())), {key: value.detach() for key, value in parts.items()})
 
-    def predicted(self, cloud: Cloud, at: Bool[Tensor, "B N"]) -> Predicted:
+    def predicted(self, batch: Batch, at: Bool[Tensor, "B N"]) -> Predicted:
         """The hidden particles, and what the others tell of their tokens."""
-        target = cloud.particles(at)
-        jet = self.model.encode(cloud.particles(~at))
+        target = batch.cut(at)
+        jet = self.model.encode(batch.cut(~at))
         return Predicted(target, self.predictor(jet, target.x[..., self._place], target.mask))
 
     def after_step(self, share: float) -> None:

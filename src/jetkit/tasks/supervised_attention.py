@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import LABEL, Batch
+from jetkit.data.origins import ORIGIN
+from jetkit.data.spec import Needs, Spec
 from jetkit.errors import JetkitError
+from jetkit.models.model import Encoder
 from jetkit.models.part_supervised import ParTSupervised
+from jetkit.registry import register
 from jetkit.tasks.classify import Classify
-from jetkit.tasks.task import Losses
-
-ORIGIN = "part_origin"
+from jetkit.tasks.task import TASK, Losses, weighted_mean
 
 
+@register("supervised-attention", kind=TASK, paper="Supervised Attention for Jet Classification, 2021, talk at ML4Jets")
 class SupervisedAttention(Classify):
     """Cross entropy of the classes + λ · cross entropy of the supervised head's attention A against the origins o.
 
@@ -27,31 +33,43 @@ class SupervisedAttention(Classify):
     ML4Jets 2021) no description was published.
 
     Example:
-        >>> from jetkit import CloudSpec
-        >>> model = ParTSupervised(CloudSpec(features=("z",), classes=("QCD", "top")), depth=1, supervised_block=0)
+        >>> from jetkit import Spec
+        >>> spec = Spec.of(("z",), classes=("QCD", "top"))
+        >>> model = ParTSupervised(spec, depth=1, supervised_block=0)
         >>> p4, origin = torch.tensor([5.0, 3.0, 4.0, 0.0]).expand(3, 4, 4), torch.tensor([[0, 0, 1, -1]] * 3)
-        >>> cloud = Cloud(torch.ones(3, 4, 1), origin > -2, p4, label=torch.tensor([0, 1, 1]))
-        >>> list(SupervisedAttention(model).loss(cloud.replace(targets={"part_origin": origin})).parts)
+        >>> told = {"label": torch.tensor([0, 1, 1]), "part_origin": origin}
+        >>> batch = Batch.of(torch.ones(3, 4, 1), origin > -2, p4, targets=told)
+        >>> list(SupervisedAttention(model, spec).loss(batch).parts)
         ['cross_entropy', 'attention']
     """
 
+    needs: ClassVar[Needs] = Needs(targets=(LABEL, ORIGIN))
     model: ParTSupervised
 
-    def loss(self, cloud: Cloud) -> Losses:
+    def __init__(self, model: Encoder, spec: Spec, *, smoothing: float = 0.0) -> None:
+        if not isinstance(model, ParTSupervised):
+            raise JetkitError("supervised-attention trains the model part-supervised: write model=part-supervised")
+        super().__init__(model, spec, smoothing=smoothing)
+
+    @classmethod
+    def needs_of(cls, options: Mapping[str, Any]) -> Needs:
+        """Return the need of classes and origins."""
+        return cls.needs
+
+    def loss(self, batch: Batch) -> Losses:
         """The sum of both.
 
         Raises:
-            JetkitError: the cloud holds no origins.
+            JetkitError: the batch holds no origins.
         """
         if not self.model.supervision:
-            return super().loss(cloud)
-        if ORIGIN not in cloud.targets:
+            return super().loss(batch)
+        if ORIGIN not in batch.cloud.targets:
             raise JetkitError(f"supervised attention needs origins: make the batches with targets=({ORIGIN!r},)")
-        logits, log_attention = self.model.with_attention(cloud)
-        classes = self.cross_entropy(logits.float(), cloud)
-        each, known = attention_cross_entropy(log_attention, cloud.targets[ORIGIN], cloud.mask)
-        weight = self._weights(cloud) * known
-        attention = (each * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+        encoded, log_attention = self.model.with_attention(batch)
+        classes = self.cross_entropy(self.head(encoded), batch)
+        each, known = attention_cross_entropy(log_attention, batch.cloud.targets[ORIGIN], batch.mask)
+        attention = weighted_mean(each, batch.weight * known)
         total = classes + self.model.supervision * attention
         return Losses(total, {"cross_entropy": classes.detach(), "attention": attention.detach()})
 

@@ -8,20 +8,21 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
-from jetkit.models.tagger import Backbone
+from jetkit.models.model import Backbone
 from jetkit.models.vq_vae import VQVAE
 from jetkit.nn.processes import shared_mean
 from jetkit.nn.vector_quantiser import perplexity
 from jetkit.registry import register
 from jetkit.tasks.pretext import Pretext
-from jetkit.tasks.task import Losses
+from jetkit.tasks.task import TASK, Losses, Predictions
 
 
 @register(
     "vq-vae",
-    kind="pretext",
+    kind=TASK,
     paper="Masked Particle Modeling on Sets, 2024, arXiv:2401.13537",
 )
 class VQVAEPretext(Pretext):
@@ -43,9 +44,9 @@ class VQVAEPretext(Pretext):
     model: VQVAE
 
     def __init__(
-        self, backbone: Backbone, *, reconstruction: Literal["l1", "mse"] = "l1", commitment: float = 10.0
+        self, backbone: Backbone, spec: Spec, *, reconstruction: Literal["l1", "mse"] = "l1", commitment: float = 10.0
     ) -> None:
-        super().__init__(backbone)
+        super().__init__(backbone, spec)
         if not isinstance(backbone, VQVAE):
             raise JetkitError("the method vq-vae learns the codes of the model vq-vae: write model=vq-vae")
         if commitment < 0:
@@ -53,13 +54,13 @@ class VQVAEPretext(Pretext):
         self._power = 1 if reconstruction == "l1" else 2
         self.commitment = commitment
 
-    def prepare(self, clouds: Iterable[Cloud]) -> None:
+    def prepare(self, batches: Iterable[Batch]) -> None:
         """Standardise the numbers on these jets, and put the codes where their particles are."""
-        self.model.begin(clouds)
+        self.model.begin(batches)
 
-    def loss(self, cloud: Cloud) -> Losses:
+    def loss(self, batch: Batch) -> Losses:
         """Reconstruction and commitment."""
-        made = self.model.autoencoded(cloud)
+        made = self.model.autoencoded(batch)
         parts = {
             "reconstruction": shared_mean((made.found.float() - made.wanted.float()).abs() ** self._power),
             "commitment": made.quantised.loss,
@@ -67,12 +68,12 @@ class VQVAEPretext(Pretext):
         total = parts["reconstruction"] + self.commitment * parts["commitment"]
         return Losses(total, {name: value.detach() for name, value in parts.items()})
 
-    def predict(self, cloud: Cloud) -> dict[str, Tensor]:
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of the batch, embeddings of its jets, and how often each code is used."""
-        codes = self.model.codes(cloud)[cloud.mask]
-        return super().predict(cloud) | {"usage": torch.bincount(codes, minlength=len(self.model.quantiser.vectors))}
+        codes = self.model.codes(batch)[batch.mask]
+        return super().predict(batch) | {"usage": torch.bincount(codes, minlength=len(self.model.quantiser.vectors))}
 
-    def watch(self, predictions: Iterable[tuple[Cloud, Mapping[str, Tensor]]]) -> dict[str, float]:
+    def watch(self, predictions: Predictions) -> dict[str, float]:
         """Mean losses, the health of the embeddings, and the use of the codes.
 
         Raises:
@@ -80,10 +81,10 @@ class VQVAEPretext(Pretext):
         """
         usage = torch.zeros(len(self.model.quantiser.vectors), dtype=torch.long)
 
-        def counted() -> Iterator[tuple[Cloud, Mapping[str, Tensor]]]:
-            for cloud, each in predictions:
+        def counted() -> Iterator[tuple[Batch, Mapping[str, Tensor]]]:
+            for batch, each in predictions:
                 usage.add_(each["usage"].cpu())
-                yield cloud, each
+                yield batch, each
 
         numbers = super().watch(counted())
         return numbers | {"perplexity": perplexity(usage).item(), "used_codes": float((usage > 0).sum())}
