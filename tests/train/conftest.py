@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from jetkit.train.options import TrainOptions, train_options
+from jetkit.train.options import RunOptions
+from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ TINY = {
     "part": ("model.width=16", "model.depth=2", "model.heads=2", "model.pair_widths=[8]", "model.dropout=0.1"),
 }
 
-Make = Callable[..., TrainOptions]
+Make = Callable[..., RunOptions]
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(toy: Path) -> Make:
     """Options of a tiny training of 2 epochs of 8 steps into a folder."""
 
-    def options(out: Path, model: str = "pfn", *words: str) -> TrainOptions:
+    def options(out: Path, model: str = "pfn", *words: str) -> RunOptions:
         common = ["features=kin", "batch=64", "epochs=2", "threads=1", "accelerator=cpu", "lr=3e-3"]
         plain = [f"data={toy}", f"out={out}", *common, *TINY[model], *words]
         return train_options(model, list({word.partition("=")[0]: word for word in plain}.values()))

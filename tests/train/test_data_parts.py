@@ -9,13 +9,13 @@ import pytest
 
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
+from jetkit.train.assembly import data_of
 from jetkit.train.data_parts import refuse_known_jets, shard_names, split_data
-from jetkit.train.options import TrainOptions
-from jetkit.train.run import loaders
+from jetkit.train.options import RunOptions, nested
 
 
-def options(toy: Path, **values: object) -> TrainOptions:
-    return TrainOptions(model="pfn", data=str(toy), **values)  # type: ignore[arg-type]
+def options(toy: Path, **values: object) -> RunOptions:
+    return nested({"model": "pfn", "data": str(toy), **values}, "the test")
 
 
 def events(toy: Path, **values: object) -> list[int]:
@@ -30,12 +30,12 @@ def test_another_subset_has_other_jets(toy: Path) -> None:
 def test_an_epoch_of_three_passes_has_each_jet_three_times(toy: Path) -> None:
     chosen = options(toy, train_jets=50, passes=3, batch=16)
     parts = split_data(chosen)
-    train, validation = loaders(parts, chosen)
-    rows = np.concatenate([cloud.targets["row"].numpy() for cloud in train])
+    train, validation = data_of(chosen).loaders(chosen)
+    rows = np.concatenate([batch.index.row.numpy() for batch in train])
     assert len(train) == 10
     assert parts.sizes["train"] == 50
     np.testing.assert_array_equal(np.bincount(rows // 3), np.full(50, 3))
-    assert sum(len(cloud) for cloud in validation) == parts.sizes["validation"]
+    assert sum(len(batch) for batch in validation) == parts.sizes["validation"]
 
 
 def test_a_test_may_not_begin_among_the_jets_that_a_pretrained_model_knows(toy: Path) -> None:

@@ -51,7 +51,7 @@ def test_a_training_can_find_its_rate_itself_and_goes_on_with_it(make: Any, tmp_
     options = make(tmp_path / "run", "pfn", "train_jets=100", "lr=auto", "epochs=1")
     expected = find_learning_rate(options).suggestion
     (folder,) = train(options)
-    assert json.loads((folder / "run.json").read_text())["options"]["lr"] == expected
+    assert json.loads((folder / "run.json").read_text())["options"]["optim"]["lr"] == expected
     before = (folder / "model.safetensors").read_bytes()
     train(options)
     assert (folder / "model.safetensors").read_bytes() == before

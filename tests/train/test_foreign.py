@@ -12,11 +12,12 @@ import torch
 
 from jetkit.cli.import_model import ImportOptions
 from jetkit.config import ConfigError
-from jetkit.data.cloud import CloudSpec
 from jetkit.data.features import FEATURE_SETS
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.registry import create
-from jetkit.testing import random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.testing import random_batch
 from jetkit.train.files import sha256_of
 from jetkit.train.foreign import LAYOUTS, import_model
 from jetkit.train.layouts.weaver import JETCLASS
@@ -73,17 +74,22 @@ def named_by_weaver_or_lorentznet(model: str, name: str, last: int) -> str:
     return starts.get(start, "") + name[len(start) :]
 
 
+def weights_of(task: Classify) -> dict[str, torch.Tensor]:
+    """Those of the model by their own names, and those of the head."""
+    return {name.removeprefix("model."): tensor for name, tensor in task.state_dict().items()}
+
+
 def published(
     model: str, inputs: int = 7, classes: int = 2, **values: Any
 ) -> tuple[Any, OrderedDict[str, torch.Tensor]]:
     """A small model of jetkit, and its weights as the authors' code would name and shape them."""
     names = {len(features): tuple(f.name for f in features) for features in FEATURE_SETS.values()}
     features = names.get(inputs, tuple(f"part_{i}" for i in range(inputs)))
-    spec = CloudSpec(features, classes=tuple(f"class {i}" for i in range(classes)))
+    spec = Spec.of(features, classes=tuple(f"class {i}" for i in range(classes)))
     torch.manual_seed(1)
-    own = create(model, spec, SMALL[model] | values).eval()
+    own = Classify(create(model, spec, SMALL[model] | values), spec).eval()
     state = OrderedDict()
-    for name, tensor in own.state_dict().items():
+    for name, tensor in weights_of(own).items():
         if tensor.is_floating_point():
             tensor.add_(0.1 * torch.rand_like(tensor))
         convolution = {"part": "pairs", "particle-net": "blocks", "pfn": "phi"}.get(model, "no")
@@ -115,8 +121,8 @@ def test_weights_arrive_where_they_belong(tmp_path, model: str, prefix: str) -> 
             if isinstance(value, tuple)
             else card.hyperparameters[name] == value
         )
-    for name, tensor in own.state_dict().items():
-        assert torch.equal(imported.state_dict()[name], tensor), name
+    for name, tensor in weights_of(own).items():
+        assert torch.equal(weights_of(imported)[name], tensor), name
 
 
 @pytest.mark.parametrize("model", SMALL)
@@ -125,9 +131,9 @@ def test_an_imported_model_is_a_model_file_that_names_its_parent(tmp_path, model
     path = saved(tmp_path, state)
     imported, card = import_model(path, format_of(model))
     save_model(tmp_path / "model.safetensors", imported, card)
-    cloud = random_cloud(own.spec, jets=4).to(dtype=torch.float32)
+    batch = random_batch(own.spec, jets=4).to(dtype=torch.float32)
     with torch.no_grad():
-        assert torch.equal(load_model(tmp_path / "model.safetensors")(cloud), own(cloud))
+        assert torch.equal(load_model(tmp_path / "model.safetensors")(batch), own(batch))
     assert read_card(tmp_path / "model.safetensors").parents == [sha256_of(path)]
 
 
@@ -136,7 +142,7 @@ def test_an_imported_model_is_a_model_file_that_names_its_parent(tmp_path, model
 def test_the_number_of_inputs_tells_the_feature_set(tmp_path, model: str, inputs: int, name: str) -> None:
     _, card = import_model(saved(tmp_path, published(model, inputs)[1]), "weaver")
     assert card.preprocessing == {"features": name, "length": 128}
-    assert card.spec["features"] == [feature.name for feature in FEATURE_SETS[name]]
+    assert list(card.spec_of.features) == [feature.name for feature in FEATURE_SETS[name]]
 
 
 def test_three_inputs_are_of_no_published_set(tmp_path) -> None:
@@ -164,10 +170,10 @@ def test_outputs_can_be_put_in_another_order(tmp_path, model: str) -> None:
     imported, card = import_model(
         saved(tmp_path, state), format_of(model), classes=["top", "QCD"], order=["QCD", "top"]
     )
-    cloud = random_cloud(own.spec, jets=4).to(dtype=torch.float32)
+    batch = random_batch(own.spec, jets=4).to(dtype=torch.float32)
     assert card.classes == list(imported.spec.classes) == ["QCD", "top"]
     with torch.no_grad():
-        torch.testing.assert_close(imported(cloud), own(cloud)[:, [1, 0]])
+        torch.testing.assert_close(imported(batch), own(batch)[:, [1, 0]])
 
 
 def test_older_names_of_attention_and_absent_counters_are_known(tmp_path) -> None:
@@ -177,7 +183,7 @@ def test_older_names_of_attention_and_absent_counters_are_known(tmp_path) -> Non
     }
     assert older.keys() != state.keys()
     imported, _ = import_model(saved(tmp_path, older), "weaver")
-    assert torch.equal(imported.blocks[0].attention.project.weight, own.blocks[0].attention.project.weight)
+    assert torch.equal(imported.model.blocks[0].attention.project.weight, own.model.blocks[0].attention.project.weight)
 
 
 def test_a_classifier_outside_of_the_wrapped_part_is_found(tmp_path) -> None:
@@ -198,7 +204,7 @@ def test_the_card_tells_what_the_file_does_not(tmp_path, model: str, text: str) 
 
 def test_hyperparameters_that_the_file_does_not_tell_can_be_given(tmp_path) -> None:
     path = saved(tmp_path, published("particle-net")[1])
-    assert import_model(path, "weaver", values={"k": 7})[0].k == 7
+    assert import_model(path, "weaver", values={"k": 7})[0].model.k == 7
     with pytest.raises(ConfigError, match="unknown option 'kk'"):
         import_model(path, "weaver", values={"kk": 7})
 
@@ -208,9 +214,9 @@ def test_lorentznet_with_eight_scalars_has_no_beams_and_needs_their_names(tmp_pa
     own, state = published("lorentz-net-published", 8, beams=False, scalars=kinds, c=1e-3)
     path = saved(tmp_path, state)
     imported, card = import_model(path, "lorentznet", features=kinds)
-    cloud = random_cloud(own.spec, jets=4).to(dtype=torch.float32)
+    batch = random_batch(own.spec, jets=4).to(dtype=torch.float32)
     with torch.no_grad():
-        assert torch.equal(imported(cloud), own(cloud))
+        assert torch.equal(imported(batch), own(batch))
     assert (card.hyperparameters["beams"], card.hyperparameters["c"]) == (False, 1e-3)
     assert card.classes == ["gluon", "quark"]
     with pytest.raises(JetkitError, match="this model has 8 features, as no set of jetkit"):

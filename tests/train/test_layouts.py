@@ -13,19 +13,20 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from jetkit import cli
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.jet_trees import kt_trees
 from jetkit.models.lund_splittings import lund_splittings
 from jetkit.nn.recursion import TreeLevels
-from jetkit.testing import random_cloud
+from jetkit.testing import random_batch
 from jetkit.train.foreign import import_model
 from jetkit.train.model_file import load_model
 
 State = dict[str, torch.Tensor]
 Shapes = dict[str, tuple[int, ...]]
-SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["kin"]), classes=("QCD", "top"))
+SPEC = Spec.of(tuple(feature.name for feature in FEATURE_SETS["kin"]), classes=("QCD", "top"))
 CLASSES = ("QCD", "W", "top")
 NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -67,10 +68,10 @@ def linear(state: State, name: str, x: torch.Tensor) -> torch.Tensor:
     return x @ state[f"{name}.weight"].T + state[f"{name}.bias"]
 
 
-def assert_equal(model: torch.nn.Module, cloud: Cloud, expected: torch.Tensor) -> None:
+def assert_equal(model: torch.nn.Module, batch: Batch, expected: torch.Tensor) -> None:
     assert expected.std(0).min() > 1e-3
     with torch.no_grad():
-        torch.testing.assert_close(model(cloud), expected, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(model(batch), expected, rtol=1e-9, atol=1e-9)
 
 
 def lund_net_state(inputs: int) -> State:
@@ -110,16 +111,16 @@ def test_logits_equal_those_of_lundnets_formula(tmp_path, names) -> None:
     state = lund_net_state(len(names))
     model, card = imported(tmp_path, state, "lundnet", classes=CLASSES)
     assert card.hyperparameters["coordinates"] == names
-    cloud, expected = random_cloud(SPEC, jets=6, particles=(1, 20), seed=1), []
+    batch, expected = random_batch(SPEC, jets=6, particles=(1, 20), seed=1), []
     for jet in range(6):
-        splittings = lund_splittings(cloud.select(slice(jet, jet + 1)), names)
+        splittings = lund_splittings(batch.select(slice(jet, jet + 1)), names)
         expected.append(lund_net(state, splittings.x, splittings.edges.T.tolist()))
-    assert_equal(model, cloud, torch.stack(expected))
+    assert_equal(model, batch, torch.stack(expected))
 
 
 def test_a_lundnet_can_have_a_least_transverse_momentum(tmp_path) -> None:
     model, card = imported(tmp_path, lund_net_state(3), "lundnet", classes=CLASSES, values={"kt_min": 1.0})
-    assert model.kt_min == 1.0
+    assert model.model.kt_min == 1.0
     assert "kt_min is 0" in card.training["note"]
 
 
@@ -196,10 +197,10 @@ def test_logits_equal_those_of_pelicans_formula(tmp_path, spurions: bool, depth:
     model, card = imported(tmp_path, state, "pelican", values={"mean_multiplicity": mean})
     assert card.model == ("pelican-so2" if spurions else "pelican")
     assert card.classes == ["QCD", "top"]
-    cloud = random_cloud(SPEC, jets=6, particles=(1, 20), seed=2)
-    expected = [pelican(state, p4[mask], depth, mean) for p4, mask in zip(cloud.p4, cloud.mask, strict=True)]
+    batch = random_batch(SPEC, jets=6, particles=(1, 20), seed=2)
+    expected = [pelican(state, p4[mask], depth, mean) for p4, mask in zip(batch.p4, batch.mask, strict=True)]
     assert (torch.stack(expected) < 0).any()  # the authors' last LeakyReLU has something to do
-    assert_equal(model, cloud, torch.stack(expected))
+    assert_equal(model, batch, torch.stack(expected))
 
 
 def tree_nin_state(width: int = 6) -> State:
@@ -254,14 +255,14 @@ def test_logits_equal_those_of_treenins_formula(tmp_path) -> None:
     model, card = imported(tmp_path, checkpoint, "treenin", **SCALING)
     assert card.classes == ["QCD", "top"]
     assert "moved to y = φ = 0" in card.training["note"]
-    cloud, expected = random_cloud(SPEC, jets=8, particles=(1, 15), seed=4), []
+    batch, expected = random_batch(SPEC, jets=8, particles=(1, 15), seed=4), []
     for jet in range(8):
-        trees = kt_trees(cloud.select(slice(jet, jet + 1)))
+        trees = kt_trees(batch.select(slice(jet, jet + 1)))
         expected.append(tree_nin(state, trees, *map(torch.tensor, SCALING.values())))
     logits = torch.stack(expected)
     assert logits.std() > 1e-3
     with torch.no_grad():
-        torch.testing.assert_close(model(cloud), F.pad(logits, (1, 0)), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(model(batch), F.pad(logits, (1, 0)), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -301,12 +302,12 @@ def test_logits_equal_those_of_weavers_particlenext(tmp_path, node: int, inputs:
     state = {"mod." + name: value for name, value in network.state_dict().items()}
     model, card = imported(tmp_path, state, "weaver", classes=CLASSES, values={"scales": (2, 4, 8)})
     assert card.model == "particle-next"
-    cloud = random_cloud(CloudSpec(names, classes=CLASSES), jets=6, particles=(20, 20), seed=3)
-    energy, *momentum = cloud.p4.unbind(-1)
-    x, vectors = cloud.x.mT, torch.stack([*momentum, energy], 1)
+    batch = random_batch(Spec.of(names, classes=CLASSES), jets=6, particles=(20, 20), seed=3)
+    energy, *momentum = batch.p4.unbind(-1)
+    x, vectors = batch.x.mT, torch.stack([*momentum, energy], 1)
     with torch.no_grad():
-        expected = network(x[:, -2:].clone(), x, vectors, cloud.mask[:, None])
-    assert_equal(model, cloud, expected)
+        expected = network(x[:, -2:].clone(), x, vectors, batch.mask[:, None])
+    assert_equal(model, batch, expected)
 
 
 def test_the_scales_of_a_particlenext_are_halves_unless_given(tmp_path) -> None:
@@ -373,5 +374,5 @@ def test_the_command_writes_a_model_file(tmp_path, format: str, state: Callable[
     result = CliRunner().invoke(cli.app, ["import", str(tmp_path / "published.pt"), f"format={format}", *words])
     assert result.exit_code == 0, result.output
     model = load_model(tmp_path / "published.safetensors")
-    cloud = random_cloud(model.spec, jets=3).to(dtype=torch.float32)
-    assert model(cloud).isfinite().all()
+    batch = random_batch(model.spec, jets=3).to(dtype=torch.float32)
+    assert model(batch).isfinite().all()

@@ -1,9 +1,12 @@
+"""Model files: what is stored is what is loaded, what is damaged or odd is refused, and the first format is read."""
+
 from __future__ import annotations
 
 import json
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +14,46 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
+from jetkit.data.spec import Spec, TargetSpec
 from jetkit.errors import JetkitError
-from jetkit.registry import create, entries, hyperparameters
+from jetkit.models import PFN
+from jetkit.registry import create, entries, entry, hyperparameters
+from jetkit.tasks.classify import Classify
+from jetkit.testing import random_batch
 from jetkit.train import files
 from jetkit.train.files import read_tensors, sha256_of, write_bytes, write_tensors
-from jetkit.train.model_file import ModelCard, annotate, load_model, read_card, save_model
+from jetkit.train.model_file import (
+    ModelCard,
+    annotate,
+    load_model,
+    model_in,
+    read_backbone,
+    read_card,
+    read_model,
+    save_model,
+)
 
-SPEC = CloudSpec(features=("part_deta", "part_dphi", "part_logptrel"), classes=("QCD", "top"), units={"part_deta": "1"})
-TAGGERS = [entry.name for entry in entries()]
+SPEC = Spec.of(features=("part_deta", "part_dphi", "part_logptrel"), classes=("QCD", "top"), units={"part_deta": "1"})
+CLASSIFIERS = ("encoder", "estimator")
+TAGGERS = [entry.name for entry in entries(CLASSIFIERS)]
 
 
 def write(path: Path, name: str = "pfn") -> tuple[torch.nn.Module, ModelCard]:
-    values = {"phi": [4, 4], "f": [4]} if name == "pfn" else next(e.tiny for e in entries() if e.name == name)
-    model = create(name, SPEC, values)
-    card = ModelCard(model=name, spec=SPEC.to_dict(), hyperparameters=hyperparameters(name, values))
+    values = {"phi": [4, 4], "f": [4]} if name == "pfn" else entry(name, CLASSIFIERS).tiny
+    model = Classify(create(name, SPEC, values, CLASSIFIERS), SPEC)
+    known = hyperparameters(name, values, CLASSIFIERS)
+    card = ModelCard(name, SPEC.to_dict(), known, kind=entry(name, CLASSIFIERS).kind, task="classify")
     save_model(path, model, card)
     return model, card
 
 
-def jets() -> Cloud:
+def jets() -> Batch:
     torch.manual_seed(1)
     p3 = torch.randn(3, 9, 3)
     mask = torch.arange(9) < torch.tensor([[9], [5], [2]])
     p4 = torch.cat([p3.norm(dim=-1, keepdim=True), p3], dim=-1) * mask.unsqueeze(-1)
-    return Cloud(x=torch.randn(3, 9, 3) * mask.unsqueeze(-1), mask=mask, p4=p4)
+    return Batch.of(x=torch.randn(3, 9, 3) * mask.unsqueeze(-1), mask=mask, p4=p4)
 
 
 @pytest.fixture
@@ -44,8 +62,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-OTHER_JETS = ("observables-bdt", "bip-bdt", "rnn-ip", "jet-gpt", "omnijet", "pet")
-"""Trees, and models that need tracks or pT; the contract tests save and load them, too."""
+OTHER_JETS = ("observables-bdt", "bip-bdt", "rnn-ip", "jet-gpt", "omnijet", "pet", "mlp")
+"""Trees, and models that need tracks, pT or features of the row; the contract tests save and load them, too."""
 
 
 @pytest.mark.parametrize("name", [name for name in TAGGERS if name not in OTHER_JETS])
@@ -57,8 +75,65 @@ def test_a_loaded_model_is_the_saved_one(tmp_path: Path, name: str) -> None:
         assert torch.equal(loaded(jets()), model.eval()(jets()))
     stored = read_card(tmp_path / "m.safetensors")
     assert stored.classes == ["QCD", "top"]
-    assert CloudSpec.from_dict(stored.spec) == SPEC
+    assert Spec.from_dict(stored.spec) == SPEC
     assert stored.hyperparameters == json.loads(json.dumps(card.hyperparameters))
+
+
+def test_the_file_of_a_bare_model_holds_no_head(tmp_path: Path) -> None:
+    model = PFN(SPEC, phi=(4, 4), f=(4,)).eval()
+    card = ModelCard("pfn", SPEC.to_dict(), {"phi": [4, 4], "f": [4]})
+    save_model(tmp_path / "bare", model, card)
+    loaded, stored = read_model(tmp_path / "bare")
+    assert isinstance(loaded, PFN)
+    assert model_in(loaded) is loaded
+    assert not stored.task
+    assert read_tensors(tmp_path / "bare")[0].keys() == {f"model.{name}" for name in model.state_dict()}
+    with torch.no_grad():
+        assert torch.equal(loaded(jets()), model(jets()))
+
+
+def test_the_model_in_a_file_can_be_read_without_its_heads(path: Path) -> None:
+    task = load_model(path)
+    tensors, card = read_backbone(path)
+    assert card.task == "classify"
+    assert tensors.keys() == task.model.state_dict().keys()
+    assert all(torch.equal(value, model_in(task).state_dict()[name]) for name, value in tensors.items())
+
+
+@pytest.mark.parametrize("how", ["huber", "quantiles", "gaussian"])
+def test_a_regression_keeps_the_units_of_its_targets(tmp_path: Path, how: str) -> None:
+    spec = replace(SPEC, targets={"jet_mass": TargetSpec("real"), "jet_pt": TargetSpec("real")})
+    options = {"targets": ["jet_mass", "jet_pt"], "how": how}
+    task = create("regress", (PFN(spec, phi=(4, 4), f=(4,)), spec), options, "task")
+    batch = jets().with_targets(jet_mass=torch.tensor([80.0, 91.0, 173.0]), jet_pt=torch.tensor([5.0, 6.0, 9.0]))
+    task.prepare([batch])
+    card = ModelCard("pfn", spec.to_dict(), {"phi": [4, 4], "f": [4]}, task="regress", task_options=options)
+    save_model(tmp_path / "m", task, card)
+    with torch.no_grad():
+        found, wanted = load_model(tmp_path / "m").scores(batch), task.eval().scores(batch)
+    assert found.keys() == wanted.keys() == {"jet_mass", "jet_pt"}
+    assert all(torch.equal(found[name], value) for name, value in wanted.items())
+
+
+def test_several_targets_are_stored_with_all_their_heads(tmp_path: Path) -> None:
+    more = {
+        "jet_mass": TargetSpec("real"),
+        "part_origin": TargetSpec("class", "part", ("a", "b")),
+        "part_vertex": TargetSpec("index", "part"),
+        "part_real": TargetSpec("flag", "part"),
+    }
+    spec = replace(SPEC, targets={**SPEC.targets, **more})
+    options = {"targets": list(spec.targets)}
+    task = create("multi-task", (PFN(spec, phi=(4, 4), f=(4,)), spec), options, "task")
+    batch = random_batch(spec, jets=3).to(dtype=torch.float32)
+    task.prepare([batch])
+    card = ModelCard("pfn", spec.to_dict(), {"phi": [4, 4], "f": [4]}, task="multi-task", task_options=options)
+    save_model(tmp_path / "m", task, card)
+    with torch.no_grad():
+        found, wanted = load_model(tmp_path / "m").scores(batch), task.eval().scores(batch)
+    assert found.keys() == wanted.keys() == spec.targets.keys()
+    assert all(torch.equal(found[name], value) for name, value in wanted.items())
+    assert read_card(tmp_path / "m").spec_of == spec
 
 
 def test_equal_models_give_equal_files(tmp_path: Path, path: Path) -> None:
@@ -182,15 +257,15 @@ def set_in(where: str, value: Any) -> Change:
     ("change", "message"),
     [
         (set_in("format", "jetkit scores"), "is not a model file: it says 'jetkit scores'"),
-        (set_in("version", 2), "was written by a later jetkit"),
+        (set_in("version", 3), "was written by a later jetkit"),
         (set_in("version", True), "its version is 'True'"),
         (set_in("version", -1), "its version is '-1'"),
-        (set_in("model", "pfnn"), "unknown tagger 'pfnn'; did you mean pfn"),
-        (set_in("kind", "os.system"), "unknown os.system"),
+        (set_in("model", "pfnn"), "unknown model 'pfnn'; did you mean pfn"),
+        (set_in("kind", "os.system"), "pfn is of the kind encoder, not 'os.system'"),
         (set_in("colour", 1), "unknown option 'colour' in the header"),
         (set_in("spec", {}), "a spec has the fields"),
-        (set_in("spec.classes", ["one"]), "needs two classes or more"),
-        (set_in("spec.features", ["a", "a", "b"]), "should differ from each other"),
+        (set_in("spec.targets.label.classes", ["one"]), "needs two classes or more"),
+        (set_in("spec.sets.part.features", ["a", "a", "b"]), "should differ from each other"),
         (set_in("hyperparameters", []), "hyperparameters should be a mapping"),
         (set_in("hyperparameters.width", 4), "unknown option 'width'"),
         (set_in("hyperparameters.phi", "wide"), "option phi should be a list"),
@@ -199,11 +274,26 @@ def set_in(where: str, value: Any) -> Change:
         (set_in("hyperparameters.phi", [4] * 900), "far more weights than the file"),
         (set_in("hyperparameters.phi", []), "no such model can be made"),
         (set_in("hyperparameters.phi", [-1]), "no such model can be made"),
-        (set_in("hyperparameters.f", [65536]), "tensor 'f.0.bias' should be real"),
-        (lambda header, tensors: tensors.pop("head.bias"), "tensor 'head.bias' should be real .*, the file has none"),
+        (set_in("hyperparameters.f", [65536]), r"tensor 'heads.label.weight' should be real \(2, 65536\)"),
+        (
+            lambda header, tensors: tensors.pop("heads.label.bias"),
+            "tensor 'heads.label.bias' should be real .*, the file has none",
+        ),
         (lambda header, tensors: tensors.update({"x\ny": torch.ones(1)}), r"tensor 'x.+ny' should be absent"),
-        (lambda header, tensors: tensors.update({"head.bias": torch.ones(3)}), r"the file has real \(3,\)"),
-        (lambda header, tensors: tensors.update({"head.bias": torch.ones(2, dtype=torch.long)}), r"has int64 \(2,\)"),
+        (lambda header, tensors: tensors.update({"heads.label.bias": torch.ones(3)}), r"the file has real \(3,\)"),
+        (
+            lambda header, tensors: tensors.update({"heads.label.bias": torch.ones(2, dtype=torch.long)}),
+            r"has int64 \(2,\)",
+        ),
+        (set_in("version", 1), "tensor 'heads.label.bias' should be real .*, the file has none"),
+        (set_in("task", "classifyy"), "unknown task 'classifyy'; did you mean classify"),
+        (set_in("task", ""), "tensor 'heads.label.bias' should be absent"),
+        (set_in("task_options", []), "task_options should be a mapping"),
+        (set_in("task_options.smoothing", "much"), "option smoothing should be"),
+        (set_in("task_options.smoothing", 10**9), "hyperparameter 'smoothing' is out of range"),
+        (set_in("task_options.target", "colour"), "needs two classes or more"),
+        (set_in("task_options.colour", 1), "unknown option 'colour'"),
+        (set_in("plugins", "a.py"), "plugins should be a list"),
     ],
 )
 def test_a_whole_file_that_asks_for_what_is_not_there_is_refused(path: Path, change: Change, message: str) -> None:

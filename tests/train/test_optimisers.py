@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from jetkit.data.cloud import CloudSpec
+from jetkit.data.spec import Spec
 from jetkit.registry import create
 from jetkit.train.ema import Average
 from jetkit.train.optimisers import Ranger, decay_groups, make_optimiser
@@ -51,7 +51,7 @@ def test_a_weight_without_gradient_stays() -> None:
 
 
 def test_only_matrices_decay() -> None:
-    spec = CloudSpec(features=("a", "b"), classes=("QCD", "top"))
+    spec = Spec.of(features=("a", "b"), classes=("QCD", "top"))
     model = create("part", spec, {"width": 8, "depth": 1, "heads": 2, "pair_widths": [4]})
     groups = decay_groups(model.named_parameters(), 0.1)
     decaying, free = ({id(weight) for weight in group["params"]} for group in groups)

@@ -13,13 +13,14 @@ import torch
 from jetkit.train.data_parts import split_data
 from jetkit.train.files import read_tensors
 from jetkit.train.model_file import read_model
+from jetkit.train.options import flat
 from jetkit.train.run import train
 
 SCRIPT = """
 import json, os, sys
 import torch
 from jetkit.train import run
-from jetkit.train.options import train_options
+from jetkit.train.recipes import train_options
 from jetkit.train.files import write_tensors
 
 kept = []
@@ -27,15 +28,15 @@ predicted = []
 
 def kept_start(training):
     kept.append(training)
-    predict = training.task.module.predict
-    training.task.module.predict = lambda cloud: predicted.append(cloud.targets["row"].tolist()) or predict(cloud)
+    predict = training.task.predict
+    training.task.predict = lambda batch: predicted.append(batch.index.row.tolist()) or predict(batch)
     return start(training)
 
 run.start, start = kept_start, run.start
 run.train(train_options("pfn", sys.argv[2:]))
 rank = kept[0].fabric.global_rank
 place = __import__("pathlib").Path(sys.argv[1])
-write_tensors(place / f"rank{rank}", dict(kept[0].task.module.named_parameters()), {})
+write_tensors(place / f"rank{rank}", dict(kept[0].task.named_parameters()), {})
 (place / f"rows{rank}.json").write_text(json.dumps(predicted))
 """
 
@@ -45,9 +46,9 @@ def two(make: Any, toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the run of two processes that Fabric started, and the weights of each."""
     place = tmp_path_factory.mktemp("two")
     (place / "script.py").write_text(SCRIPT)
-    options = make(place / "run")
+    options = flat(make(place / "run"))
     chosen = ("data", "out", "features", "epochs", "threads", "accelerator", "lr")
-    words = [f"{name}={getattr(options, name)}" for name in chosen]
+    words = [f"{name}={options[name]}" for name in chosen]
     words += ["batch=32", "devices=2", "model.phi=[8, 8]", "model.f=[8]", "optimiser=adamw", "schedule=constant"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("WORLD", "LOCAL_", "RANK"))}
     done = subprocess.run(
@@ -87,10 +88,10 @@ def test_the_shared_validation_is_that_of_the_kept_model(two: Path, make: Any) -
     jets = split_data(make(two / "alone")).validation
     accuracy = loss = 0.0
     with torch.no_grad():
-        for cloud in jets.batches(features=card.preprocessing["features"], batch=17, shuffle=False):
-            logits = model.eval()(cloud)
-            accuracy += float((logits.argmax(1) == cloud.label).sum()) / len(jets)
-            loss += float(torch.nn.functional.cross_entropy(logits, cloud.label, reduction="sum")) / len(jets)
+        for batch in jets.batches(features=card.preprocessing["features"], batch=17, shuffle=False):
+            logits = model.eval()(batch)
+            accuracy += float((logits.argmax(1) == batch.label).sum()) / len(jets)
+            loss += float(torch.nn.functional.cross_entropy(logits, batch.label, reduction="sum")) / len(jets)
     best = log[card.training["epoch"] - 1]["validation"]
     assert best["accuracy"] == pytest.approx(accuracy, abs=1e-9)
     assert best["loss"] == pytest.approx(loss, abs=1e-5)
@@ -121,3 +122,17 @@ def test_two_processes_pretrain_together(toy: Path, tmp_path: Path, method: str)
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in log] == [0, 1, 2]
     assert log[-1]["validation"]["loss"] < log[0]["validation"]["loss"]
+
+
+def test_two_processes_learn_of_particles_alone_what_leaves_the_vector_of_the_jet_out(
+    toy: Path, tmp_path: Path
+) -> None:
+    words = [f"data={toy}", f"out={tmp_path}/run", "devices=2", "epochs=1", "batch=64", "features=kin", "lr=1e-3"]
+    words += ["task=multi-task", "task.targets=[part_deta]", "model.phi=[8, 8]", "model.f=[8]"]
+    words += ["threads=1", "accelerator=cpu"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WORLD", "LOCAL_", "RANK"))}
+    command = [sys.executable, "-m", "jetkit", "train", "pfn", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=clean)
+    assert done.returncode == 0, done.stderr
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert set(log[0]["validation"]) == {"loss", "loss part_deta"}

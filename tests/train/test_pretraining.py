@@ -15,13 +15,15 @@ import torch
 from jetkit.config import ConfigError
 from jetkit.data.dataset import open_dataset
 from jetkit.data.shards import write_shard
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models import ParT
 from jetkit.tasks.health import effective_rank, embedding_std, probe_accuracy
 from jetkit.tasks.pretext import Pretext
 from jetkit.train.files import read_tensors, weights_hash
 from jetkit.train.model_file import read_model
-from jetkit.train.pretraining import PretrainOptions, pretrain_options
+from jetkit.train.options import RunOptions
+from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 
 SMALL = ("model.width=16", "model.depth=1", "model.heads=2")
@@ -32,18 +34,18 @@ METHODS = {
     "mpm": ("method.width=8", "method.heads=2", "method.depth=1", "method.target=k-means", "method.clusters=5"),
     "vq-vae": ("model.latent=4", "model.codes=8", "model.replace=3", "clip=1"),
 }
-Make = Callable[..., PretrainOptions]
+Make = Callable[..., RunOptions]
 
 
 @pytest.fixture
 def pretrain(toy: Path, tmp_path: Path) -> Make:
     """Options of a pretraining of two epochs."""
 
-    def options(method: str, *words: str, out: str = "run") -> PretrainOptions:
+    def options(method: str, *words: str, out: str = "run") -> RunOptions:
         common = [f"data={toy}", f"out={tmp_path / out}", "features=kin", "epochs=2", "batch=64", "lr=1e-3"]
         own = (*SMALL, *(() if method == "vq-vae" else PART), *METHODS[method])
         plain = [*common, "threads=1", "accelerator=cpu", *own, *words]
-        return pretrain_options(method, list({word.partition("=")[0]: word for word in plain}.values()))
+        return train_options(task=method, words=list({word.partition("=")[0]: word for word in plain}.values()))
 
     return options
 
@@ -84,11 +86,12 @@ def test_the_model_file_is_the_backbone_of_the_last_epoch(pretrain: Make) -> Non
     folder = train(pretrain("mpm"))[0]
     model, card = read_model(folder / "model.safetensors")
     assert isinstance(model, ParT)
-    assert card.training["options"]["pretext"] == "mpm"
+    assert card.training["options"]["task"]["name"] == "mpm"
     assert card.training["epoch"] == 2
     stored = read_tensors(folder / "checkpoint.safetensors")[0]
     for name, value in model.state_dict().items():
         assert torch.equal(value, stored[f"model.model.{name}"])
+    assert read_tensors(folder / "model.safetensors")[0].keys() == {f"model.{name}" for name in model.state_dict()}
 
 
 def test_a_tokeniser_is_trained_and_its_codes_are_learned(pretrain: Make) -> None:
@@ -128,7 +131,7 @@ def test_a_tokeniser_that_is_absent_is_named(pretrain: Make, words: tuple[str, .
 
 def test_a_method_without_a_use_for_a_tokeniser_says_so(pretrain: Make) -> None:
     folder = train(pretrain("vq-vae", "epochs=1", out="tokens"))[0]
-    with pytest.raises(JetkitError, match="this method has no use for a tokeniser: leave tokeniser= out"):
+    with pytest.raises(JetkitError, match="the task p-jepa has no use for a tokeniser: leave it out"):
         train(pretrain("p-jepa", f"tokeniser={folder}"))
 
 
@@ -138,17 +141,16 @@ def test_jets_without_labels_will_do(toy: Path, pretrain: Make, tmp_path: Path) 
     write_shard(tmp_path / "jets.parquet", dataset.read(kept))
     folder = train(pretrain("p-jepa", f"data={tmp_path}/jets.parquet", "epochs=1"))[0]
     assert "probe" not in log_of(folder)[-1]["validation"]
-    assert read_model(folder / "model.safetensors")[1].classes == ["unlabelled", "other"]
+    assert read_model(folder / "model.safetensors")[1].classes == []
 
 
 def test_a_collapsed_encoder_stops_with_a_sentence() -> None:
     class Nothing(Pretext):
-        def loss(self, cloud: Any) -> Any:
+        def loss(self, batch: Any) -> Any:
             raise NotImplementedError
 
-    from jetkit.data.cloud import CloudSpec
-
-    task = Nothing(ParT(CloudSpec(("part_deta",), classes=("QCD", "top")), width=8, depth=1, heads=2))
+    spec = Spec.of(("part_deta",), classes=("QCD", "top"))
+    task = Nothing(ParT(spec, width=8, depth=1, heads=2), spec)
     task._refuse_collapse(0.8)
     task._refuse_collapse(0.05)
     with pytest.raises(
@@ -181,4 +183,6 @@ def test_health_of_embeddings_that_are_known() -> None:
 )
 def test_wrong_options_are_named(toy: Path, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
     with pytest.raises((ConfigError, JetkitError), match=sentence):
-        train(pretrain_options("p-jepa", [f"data={toy}", f"out={tmp_path}/x", "features=kin", "epochs=1", *words]))
+        train(
+            train_options(task="p-jepa", words=[f"data={toy}", f"out={tmp_path}/x", "features=kin", "epochs=1", *words])
+        )

@@ -13,10 +13,12 @@ from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import open_dataset
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
+from jetkit.train.data_parts import split_data
 from jetkit.train.files import read_tensors
 from jetkit.train.model_file import load_model, read_card
-from jetkit.train.options import train_options
-from jetkit.train.run import rebuilt, split_data, train
+from jetkit.train.options import rebuilt
+from jetkit.train.recipes import train_options
+from jetkit.train.run import train
 
 
 def log_of(folder: Path) -> list[dict[str, Any]]:
@@ -42,7 +44,7 @@ def test_the_stored_model_gives_the_logged_accuracy(trained: Path, make: Any) ->
     validation = split_data(make(trained)).validation.batches(batch=64, **card.preprocessing)
     model = load_model(trained / "model.safetensors")
     with torch.no_grad():
-        right = torch.cat([model(cloud).argmax(1) == cloud.label for cloud in validation])
+        right = torch.cat([model(batch).argmax(1) == batch.label for batch in validation])
     assert right.double().mean().item() == max(line["validation"]["accuracy"] for line in log_of(trained))
 
 
@@ -55,7 +57,7 @@ def test_each_seed_has_a_folder(make: Any, tmp_path: Path) -> None:
     folders = train(make(tmp_path / "run", "pfn", "seeds=2", "epochs=1", "train_jets=100"))
     assert folders == [tmp_path / "run" / "seed-1", tmp_path / "run" / "seed-2"]
     first, second = (read_tensors(folder / "model.safetensors")[0] for folder in folders)
-    assert not torch.equal(first["head.weight"], second["head.weight"])
+    assert not torch.equal(first["heads.label.weight"], second["heads.label.weight"])
 
 
 def test_patience_ends_a_training(make: Any, tmp_path: Path) -> None:
@@ -76,7 +78,9 @@ def test_precision_reaches_the_model(make: Any, tmp_path: Path, model: str) -> N
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
     assert losses[2] != losses[0]
     assert losses[2] == pytest.approx(losses[0], rel=1e-3)
-    kinds = [read_tensors(folder / "model.safetensors")[0]["head.weight"].dtype for folder in (full, half, double)]
+    kinds = [
+        read_tensors(folder / "model.safetensors")[0]["heads.label.weight"].dtype for folder in (full, half, double)
+    ]
     assert kinds == [torch.float32, torch.float32, torch.float64]
 
 
@@ -88,10 +92,10 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch(make: Any, tmp_path: Pat
         train(options)
     tensors, header = read_tensors(tmp_path / "run" / "not-finite-rank0.safetensors")
     assert header["format"] == "jetkit batch"
-    columns = split_data(options).train.read(["jet_label", "jet_pt"], tensors["row"].numpy())
+    columns = split_data(options).train.read(["jet_label", "jet_pt"], tensors["index.row"].numpy())
     np.testing.assert_array_equal(tensors["label"], columns["jet_label"])  # type: ignore[arg-type]
-    np.testing.assert_array_equal(tensors["jet"][:, 0], np.float32(columns["jet_pt"]))  # type: ignore[arg-type]
-    assert tensors["mask"].dtype == torch.bool
+    np.testing.assert_array_equal(tensors["row"][:, 0], np.float32(columns["jet_pt"]))  # type: ignore[arg-type]
+    assert tensors["part.mask"].dtype == torch.bool
 
 
 def test_validation_that_is_not_finite_stops_with_one_sentence(make: Any, tmp_path: Path) -> None:
@@ -129,7 +133,7 @@ def test_what_cannot_be_had_is_one_sentence(make: Any, tmp_path: Path, word: str
     [
         (["model.phi"], "cannot read 'model.phi': hyperparameters of pfn are written model.NAME=VALUE"),
         (["model.f=[8]", "model.f=[9]"], "option model.f is given twice"),
-        (["model.width=3"], "unknown option 'width' in the tagger pfn"),
+        (["model.width=3"], "unknown option 'width' in the encoder pfn"),
         (["phi=[8]"], "phi is a hyperparameter of pfn; write model.phi=VALUE"),
         (["fractions=[0.9, 0.2, 0.1]"], "fractions should be three shares"),
         (["epochs=ten"], "option epochs should be int, got 'ten'"),
@@ -142,5 +146,11 @@ def test_a_wrong_option_is_one_sentence(words: list[str], message: str) -> None:
 
 def test_words_have_the_last_say() -> None:
     options = train_options("part", ["data=x", "epochs=3", "model.width=64"])
-    assert (options.epochs, options.optimiser, options.hyperparameters) == (3, "ranger", {"width": 64})
+    assert (options.optim.epochs, options.optim.optimiser, options.model.options) == (3, "ranger", {"width": 64})
     assert options.folder == Path("runs/part")
+
+
+def test_the_best_epoch_is_not_chosen_by_what_nobody_tells(make: Any, tmp_path: Path) -> None:
+    words = ("task=multi-task", "task.targets=[part_deta]", "select=accuracy", "epochs=1", "train_jets=100")
+    with pytest.raises(JetkitError, match="tells no accuracy of the validation jets: choose select= of loss or last"):
+        train(make(tmp_path / "run", "pfn", *words))

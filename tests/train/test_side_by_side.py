@@ -6,7 +6,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from jetkit.train.run import threads_of
+from jetkit.train.machine import threads_of
 from jetkit.train.side_by_side import side_by_side
 
 

@@ -18,7 +18,8 @@ from jetkit.data.dataset import open_dataset
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.train.files import read_tensors
-from jetkit.train.pretraining import PretrainOptions, pretrain_options
+from jetkit.train.options import RunOptions
+from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 
 RECIPE = """
@@ -32,7 +33,7 @@ TINY = (
     *("model.width=16", "model.depth=1", "model.heads=2", "model.pair_widths=[8]", "model.dropout=0"),
     *("method.hidden=16", "features=kin", "threads=1", "accelerator=cpu"),
 )
-Make = Callable[..., PretrainOptions]
+Make = Callable[..., RunOptions]
 
 
 @pytest.fixture
@@ -49,9 +50,9 @@ def neighbours(toy: Path, tmp_path: Path) -> Path:
 def pretrain(tmp_path: Path) -> Make:
     """Options of a pretraining of two epochs."""
 
-    def options(data: Path, out: str = "run") -> PretrainOptions:
+    def options(data: Path, out: str = "run") -> RunOptions:
         words = [f"data={data}", f"out={tmp_path / out}", "epochs=2", "batch=63", "lr=1e-3", *TINY]
-        return pretrain_options("rs3l", words)
+        return train_options(task="rs3l", words=words)
 
     return options
 

@@ -9,10 +9,12 @@ import torch
 
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import Dataset, open_dataset
+from jetkit.data.known_labels import known_labels
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
-from jetkit.train.labels import known_labels
-from jetkit.train.weights import class_weights, kinematic_weights
+from jetkit.train.assembly import data_of
+from jetkit.train.options import nested
+from jetkit.train.weights import KINEMATICS, class_weights, kinematic_weights
 
 
 def remade(toy: Path, folder: Path, classes: list[str] | None = None, **changes: Any) -> Dataset:
@@ -31,8 +33,8 @@ def remade(toy: Path, folder: Path, classes: list[str] | None = None, **changes:
 
 def weighted(dataset: Dataset, weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Weights, labels, pT and soft-drop mass of all jets, as a loader yields them."""
-    loader = dataset.batches(features="kin", batch=64, targets=("jet_sdmass",))
-    parts = [(weight(c), c.label, c.jet[:, 0], c.targets["jet_sdmass"]) for c in loader]
+    loader = dataset.batches(features="kin", batch=64, targets=KINEMATICS)
+    parts = [(weight(c), c.label, c.row[:, 0], c.targets["jet_sdmass"]) for c in loader]
     return tuple(torch.cat(part).double().numpy() for part in zip(*parts, strict=True))  # type: ignore[return-value]
 
 
@@ -69,9 +71,9 @@ def test_kinematic_weights_of_the_toy_jets_have_equal_sums_and_no_giants(toy: Pa
 
 def test_kinematic_weights_follow_numbers_of_double_precision(toy: Path) -> None:
     dataset = open_dataset(toy)
-    cloud = next(iter(dataset.batches(features="kin", batch=64)))
+    batch = next(iter(dataset.batches(features="kin", batch=64, targets=KINEMATICS)))
     weight = kinematic_weights(dataset)
-    assert torch.equal(weight(cloud), weight(cloud.to(dtype=torch.float64)))
+    assert torch.equal(weight(batch), weight(batch.to(dtype=torch.float64)))
 
 
 def test_jets_without_a_mass_do_not_spoil_the_weights(toy: Path, tmp_path: Path) -> None:
@@ -85,6 +87,24 @@ def test_labels_that_are_no_class_are_minus_1(toy: Path, tmp_path: Path) -> None
     dataset = remade(toy, tmp_path / "d", jet_label=label)
     assert known_labels(dataset).tolist() == [0, 1, -1, -1, -1] * 120
     assert class_weights(dataset).table.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("reweight", ["classes", "kinematics"])
+def test_a_training_multiplies_them_with_the_jets_own(toy: Path, tmp_path: Path, reweight: str) -> None:
+    label = (np.arange(600) % 10 == 0).astype(np.int64)
+    own = 1 + 2.0 * (np.arange(600) % 3)
+    dataset = remade(toy, tmp_path / "d", jet_label=label, jet_own=own)
+    options = nested(
+        {"model": "pfn", "data": str(tmp_path / "d"), "weight": "jet_own", "reweight": reweight}, "the test"
+    )
+    data = data_of(options)
+    weight = {"classes": class_weights, "kinematics": kinematic_weights}[reweight](data.parts.train)
+    plain = next(iter(data.parts.train.batches(**data.batching)))
+    prepared = data.prepare(plain)
+    assert set(plain.weight.tolist()) == {1.0, 3.0, 5.0}
+    torch.testing.assert_close(prepared.weight, plain.weight * weight(plain))
+    assert prepared.weight.unique().numel() > 3
+    assert len(dataset) == 600
 
 
 @pytest.mark.parametrize("weights", [class_weights, kinematic_weights])

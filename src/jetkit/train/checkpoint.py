@@ -17,6 +17,8 @@ from jetkit.train.ema import Average
 from jetkit.train.files import read_tensors, write_tensors
 
 NAME = "checkpoint.safetensors"
+VERSION = 2
+"""Of the names of tensors and options; others cannot be gone on with."""
 
 
 @dataclass
@@ -52,7 +54,7 @@ def save(
     ``run`` is the hash of the options and data that the checkpoint belongs to.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    header: dict[str, Any] = {"format": "jetkit checkpoint", "run": run, "progress": asdict(progress)}
+    header: dict[str, Any] = {**_header(progress, run)}
     numbers: dict[str, Any] = {}
     for index, state in optimiser.state_dict()["state"].items():
         for name, value in state.items():
@@ -90,7 +92,7 @@ def restore(folder: Path, model: nn.Module, optimiser: Optimizer, average: Avera
 
 def save_finished(folder: Path, progress: Progress, run: str) -> None:
     """Write where a training ended that has no steps to resume, such as boosting or counting."""
-    write_tensors(folder / NAME, {}, {"format": "jetkit checkpoint", "run": run, "progress": asdict(progress)})
+    write_tensors(folder / NAME, {}, _header(progress, run))
 
 
 def progress_of(folder: Path, run: str) -> Progress | None:
@@ -106,7 +108,16 @@ def progress_of(folder: Path, run: str) -> Progress | None:
     return Progress(**header["progress"])
 
 
+def _header(progress: Progress, run: str) -> dict[str, Any]:
+    return {"format": "jetkit checkpoint", "version": VERSION, "run": run, "progress": asdict(progress)}
+
+
 def _refuse_other(folder: Path, header: dict[str, Any], run: str) -> None:
+    if header.get("version") != VERSION:
+        raise JetkitError(
+            f"{folder} was trained by an earlier jetkit, which this one cannot go on with: evaluate and report it as "
+            "it is, or give another out="
+        )
     if header.get("run") != run:
         raise JetkitError(
             f"{folder} holds a training with other options or data: give another out=, or remove the folder"

@@ -10,7 +10,7 @@ from typing import Any
 
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.errors import JetkitError
-from jetkit.train.options import TrainOptions
+from jetkit.train.options import RunOptions
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,25 @@ class Parts:
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
 
 
-def split_data(options: TrainOptions) -> Parts:
+def split_data(options: RunOptions) -> Parts:
     """Training, validation and test jets; the parts share no event.
 
     Raises:
         JetkitError: the data cannot be opened, or a part that is needed is empty.
     """
-    dataset = open_dataset(options.data)
-    dataset = dataset.of_classes(options.only) if options.only else dataset
-    train, validation, test = (dataset.split(part, options.fractions) for part in ("train", "val", "test"))
-    if options.train_jets is not None:
-        if options.train_jets > len(train):
+    data = options.data
+    dataset = open_dataset(data.path)
+    dataset = dataset.of_classes(data.only) if data.only else dataset
+    train, validation, test = (dataset.split(part, data.fractions) for part in ("train", "val", "test"))
+    if data.train_jets is not None:
+        if data.train_jets > len(train):
             raise JetkitError(
-                f"train_jets={options.train_jets} is more than the {len(train)} jets in the training share of "
-                f"{options.data}: simulate more, or raise the first of fractions"
+                f"train_jets={data.train_jets} is more than the {len(train)} jets in the training share of "
+                f"{data.path}: simulate more, or raise the first of fractions"
             )
-        train = train.take(options.train_jets, options.subset, balanced=options.balanced)
+        train = train.take(data.train_jets, data.subset, balanced=data.balanced)
     if not len(train) or not len(validation):
-        raise JetkitError(f"{options.data} has too few jets ({len(dataset)}) to train on: simulate more")
+        raise JetkitError(f"{data.path} has too few jets ({len(dataset)}) to train on: simulate more")
     return Parts(train, validation, test)
 
 
@@ -53,7 +54,7 @@ def shard_names(dataset: Dataset) -> list[str]:
     return [shard.sha256[:16] for shard in dataset.card.shards]
 
 
-def refuse_known_jets(data: Mapping[str, Any], dataset: Dataset, options: TrainOptions) -> None:
+def refuse_known_jets(data: Mapping[str, Any], dataset: Dataset, options: RunOptions) -> None:
     """Say so where jets of a model's training may be among those that are to judge what is made of it.
 
     Parts are chosen by event, so that a test begins where the training jets of the same shards end, if the first of
@@ -68,10 +69,11 @@ def refuse_known_jets(data: Mapping[str, Any], dataset: Dataset, options: TrainO
         JetkitError: a shard is in both, and the share of the training was larger.
     """
     common = set(data.get("shards", [])) & set(shard_names(dataset))
-    if common and options.fractions[0] < data["fractions"][0]:
+    if common and options.data.fractions[0] < data["fractions"][0]:
         raise JetkitError(
-            f"{options.data} shares {len(common)} shards with the data of the pretraining, whose jets would be in the "
-            f"test: the first of fractions should be {data['fractions'][0]:g} as there; or simulate with another seed"
+            f"{options.data.path} shares {len(common)} shards with the data of the pretraining, whose jets would be in "
+            f"the test: the first of fractions should be {data['fractions'][0]:g} as there; or simulate with another "
+            "seed"
         )
 
 

@@ -9,10 +9,11 @@ from itertools import islice
 import numpy as np
 
 from jetkit.errors import JetkitError
+from jetkit.train.assembly import assemble, may_idle
 from jetkit.train.checkpoint import set_random_state
 from jetkit.train.loop import Report, rehearse, shared
-from jetkit.train.options import TrainOptions
-from jetkit.train.run import assemble, make_fabric, threads_of
+from jetkit.train.machine import make_fabric, threads_of
+from jetkit.train.options import RunOptions
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 200
 SMOOTHING = 0.9
@@ -32,7 +33,7 @@ class RateTest:
     """A rate to train with."""
 
 
-def find_learning_rate(options: TrainOptions, report: Report = lambda done, total, what: None) -> RateTest:
+def find_learning_rate(options: RunOptions, report: Report = lambda done, total, what: None) -> RateTest:
     """Train for at most 200 steps at r_i = 10⁻⁶ · 10^{6i/199} and watch the loss; nothing is written.
 
     The loss is smoothed, s ← 0.9 s + 0.1 ℓ, with the bias of its start divided out. The test ends early when s exceeds
@@ -43,17 +44,17 @@ def find_learning_rate(options: TrainOptions, report: Report = lambda done, tota
     Raises:
         JetkitError: data, options or hyperparameters do not fit, or the loss is not finite from the start.
     """
-    fabric = make_fabric(options)
+    fabric = make_fabric(options.machine, idle=may_idle(options))
     rates = np.geomspace(LOWEST, HIGHEST, STEPS).tolist()
     losses: list[float] = []
-    with threads_of(options.threads):
+    with threads_of(options.machine.threads):
         training, _ = assemble(options, fabric, report)
-        training.task.train()
-        clouds = (cloud for _ in range(STEPS) for cloud in training.train)
+        training.door.train()
+        batches = (batch for _ in range(STEPS) for batch in training.train)
         mean = 0.0
-        for step, cloud in enumerate(islice(clouds, STEPS)):
+        for step, batch in enumerate(islice(batches, STEPS)):
             set_random_state(options.seed, fabric.global_rank, step)
-            loss = rehearse(training, cloud, rates[step]).item()
+            loss = rehearse(training, batch, rates[step]).item()
             mean = SMOOTHING * mean + (1 - SMOOTHING) * shared(fabric, [loss / fabric.world_size])[0]
             losses.append(mean / (1 - SMOOTHING ** (step + 1)))
             if not losses[-1] <= FAILED * min(losses):

@@ -12,16 +12,20 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from jetkit.data.cloud import CloudSpec
+from jetkit.data.batch import LABEL
 from jetkit.data.features import FEATURE_SETS, feature_names, feature_units
+from jetkit.data.spec import Spec, TargetSpec
 from jetkit.errors import JetkitError
-from jetkit.registry import create, hyperparameters
+from jetkit.models.model import MODELS
+from jetkit.registry import create, entry, hyperparameters
+from jetkit.tasks.classify import Classify
 from jetkit.train.files import sha256_of
 from jetkit.train.layouts.layout import Layout, Sizes, State
 from jetkit.train.layouts.lorentznet import LORENTZ_NET
@@ -34,6 +38,8 @@ from jetkit.train.model_file import ModelCard
 LAYOUTS = (PART, PARTICLE_NET, PARTICLE_NEXT, PFN, LORENTZ_NET, LUND_NET, PELICAN_SO2, PELICAN, TREE_NIN)
 WEAVER_SETS = ("kin", "kinpid", "full")
 """Feature sets that the number of inputs tells."""
+HEAD = "head."
+"""How layouts name the last layer, which the task has."""
 
 
 def import_model(
@@ -46,8 +52,8 @@ def import_model(
     values: Mapping[str, Any] = MappingProxyType({}),
     centre: Sequence[float] = (),
     scale: Sequence[float] = (),
-) -> tuple[nn.Module, ModelCard]:
-    """A published checkpoint as a model, ready to evaluate, and the header for its model file.
+) -> tuple[Classify, ModelCard]:
+    """Return a published checkpoint as a classifier, ready to evaluate, and the header for its model file.
 
     Architecture, sizes, and numbers of features and classes are read off the names and shapes of the tensors. Seven, 13
     and 17 features are the sets kin, kinpid and full, in their order, which is weaver's too.
@@ -82,15 +88,24 @@ def import_model(
     sizes = layout.sizes(state)
     spec, preprocessing = _spec(sizes, layout, tuple(classes), tuple(features))
     own = {"scalars": spec.features} if sizes.hyperparameters.get("beams") is False else {}
-    chosen = hyperparameters(layout.model, {**sizes.hyperparameters, **own, **values})
+    chosen = hyperparameters(layout.model, {**sizes.hyperparameters, **own, **values}, MODELS)
     with torch.random.fork_rng(devices=[]):
-        model = create(layout.model, spec, chosen)
-    _fill(model, _converted(state, layout, path), layout, path)
+        task = Classify(create(layout.model, spec, chosen, MODELS), spec)
+    _fill(task, _converted(state, layout, path), layout, path)
     if order:
-        _reorder(model, tuple(order))
+        task = _reordered(task, tuple(order))
     training = {"note": f"imported from a {format} checkpoint; {layout.unknown}".removesuffix("; ")}
-    card = ModelCard(layout.model, model.spec.to_dict(), chosen, "tagger", preprocessing, training, parents=[sha256])
-    return model.eval(), card
+    card = ModelCard(
+        layout.model,
+        task.spec.to_dict(),
+        chosen,
+        kind=entry(layout.model, MODELS).kind,
+        task="classify",
+        preprocessing=preprocessing,
+        training=training,
+        parents=[sha256],
+    )
+    return task.eval(), card
 
 
 def _state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -134,7 +149,7 @@ def _layout(state: State, format: str, path: str | os.PathLike[str]) -> Layout:
 
 def _spec(
     sizes: Sizes, layout: Layout, classes: tuple[str, ...], features: tuple[str, ...]
-) -> tuple[CloudSpec, dict[str, Any]]:
+) -> tuple[Spec, dict[str, Any]]:
     """The spec, and how clouds for it are made; features that are none of the sets are the user's to make."""
     classes = classes or sizes.names
     if len(classes) != sizes.classes:
@@ -143,10 +158,10 @@ def _spec(
     if features:
         if len(features) != sizes.features:
             raise JetkitError(f"this model has {sizes.features or 'no'} features, {len(features)} are named")
-        return CloudSpec(features, classes=classes), {"features": "own", "length": layout.length}
+        return Spec.of(features, classes=classes), {"features": "own", "length": layout.length}
     for name in WEAVER_SETS:
         if sizes.features in (None, len(FEATURE_SETS[name])):
-            spec = CloudSpec(feature_names(name), (), classes, (), feature_units(name))
+            spec = Spec.of(feature_names(name), classes=classes, units=feature_units(name))
             return spec, {"features": name, "length": layout.length}
     raise JetkitError(f"this model has {sizes.features} features, as no set of jetkit: name them with features=[...]")
 
@@ -158,9 +173,10 @@ def _converted(state: State, layout: Layout, path: str | os.PathLike[str]) -> St
         raise JetkitError(f"{path}: its tensors do not go together as those of {layout.model} do") from None
 
 
-def _fill(model: nn.Module, state: State, layout: Layout, path: str | os.PathLike[str]) -> None:
+def _fill(task: Classify, state: State, layout: Layout, path: str | os.PathLike[str]) -> None:
     """Load tensors; a convolution of length 1 serves as a linear layer, and the counters of batches may be absent."""
-    wanted = model.state_dict()
+    head = {f"{HEAD}{name}": tensor for name, tensor in task.head.state_dict().items()}
+    wanted = {**task.model.state_dict(), **head}
     found: dict[str, Tensor] = {}
     for foreign, tensor in state.items():
         name = layout.name(foreign)
@@ -174,14 +190,18 @@ def _fill(model: nn.Module, state: State, layout: Layout, path: str | os.PathLik
     for name in wanted:
         if name not in found and not name.endswith("num_batches_tracked"):
             raise JetkitError(f"{path} has nothing for the tensor {name} of jetkit's {layout.model}")
-    model.load_state_dict(wanted | found)
+    filled = wanted | found
+    task.head.load_state_dict({name.removeprefix(HEAD): filled.pop(name) for name in head})
+    task.model.load_state_dict(filled)
 
 
-def _reorder(model: Any, order: tuple[str, ...]) -> None:
-    """Put the outputs of a model in another order."""
-    spec = model.spec
-    if sorted(order) != sorted(spec.classes):
-        raise JetkitError(f"order should hold the classes {', '.join(spec.classes)}, not {', '.join(order)}")
-    rows = [spec.classes.index(name) for name in order]
-    model.head.load_state_dict({name: tensor[rows] for name, tensor in model.head.state_dict().items()})
-    model.spec = CloudSpec(spec.features, spec.jet_features, order, spec.targets, spec.units)
+def _reordered(task: Classify, order: tuple[str, ...]) -> Classify:
+    """The task with its outputs in another order."""
+    if sorted(order) != sorted(task.classes):
+        raise JetkitError(f"order should hold the classes {', '.join(task.classes)}, not {', '.join(order)}")
+    rows = [task.classes.index(name) for name in order]
+    spec = replace(task.spec, targets={LABEL: TargetSpec("class", classes=order)})
+    task.model.spec = spec
+    made = Classify(task.model, spec)
+    made.head.load_state_dict({name: tensor[rows] for name, tensor in task.head.state_dict().items()})
+    return made

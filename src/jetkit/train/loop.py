@@ -16,23 +16,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.errors import JetkitError
-from jetkit.tasks.task import Losses
+from jetkit.tasks.task import Losses, Task
 from jetkit.train import checkpoint
+from jetkit.train.cached import Batches
 from jetkit.train.checkpoint import Progress
 from jetkit.train.ema import Average
 from jetkit.train.files import write_bytes, write_tensors
+from jetkit.train.machine import number_type
 from jetkit.train.memory import FreedMemory
-from jetkit.train.observables import Batches
-from jetkit.train.options import TrainOptions
-from jetkit.train.schedules import SCHEDULES
+from jetkit.train.options import RunOptions
+from jetkit.train.schedules import schedule
 
 Report = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what happens)."""
 BETTER: dict[str, Callable[[float, float], bool]] = {
-    "accuracy": lambda new, old: new > old,
-    "loss": lambda new, old: new < old,
+    "max": lambda new, old: new > old,
+    "min": lambda new, old: new < old,
     "last": lambda new, old: True,
 }
 """What makes an epoch the best → whether it is better than the best before."""
@@ -40,25 +41,41 @@ BETTER: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass
 class Training:
-    """What a training works with; made by `jetkit.train.run`."""
+    """What a training works with; made by `jetkit.train.assembly`."""
 
     fabric: Any
-    task: Any
-    """As wrapped by Fabric; asked by ``task(lambda task: task.loss(cloud))``."""
+    door: Any
+    """The task as wrapped by Fabric; asked by ``door(lambda task: task.loss(batch))``."""
     optimiser: Any
     """As wrapped by Fabric."""
     average: Average | None
     train: Batches
     validation: Batches
-    prepare: Callable[[Cloud], Cloud]
-    """Done to every cloud before the task sees it."""
-    options: TrainOptions
-    folder: Path
+    prepare: Callable[[Batch], Batch]
+    """Done to every batch before the task sees it."""
+    options: RunOptions
     run: str
     """Hash of options and data."""
     keep_best: Callable[[Progress], None]
     """Writes the model file."""
     report: Report
+
+    @property
+    def task(self) -> Task:
+        """The task itself."""
+        found: Task = self.door.module.task
+        return found
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.options.folder
+
+    @property
+    def selected(self) -> tuple[str, str]:
+        """Number by which the best epoch is chosen, and whether it should be max, min, or that of the last epoch."""
+        name = self.options.optim.select or self.task.selects or next(iter(self.task.metrics))
+        return ("loss", "last") if name == "last" else (name, self.task.metrics[name])
 
 
 def start(training: Training) -> Progress:
@@ -67,7 +84,7 @@ def start(training: Training) -> Progress:
     Raises:
         JetkitError: the run folder holds another training, or not all processes see it.
     """
-    task, fabric = training.task.module, training.fabric
+    task, fabric = training.task, training.fabric
     progress = checkpoint.restore(training.folder, task, training.optimiser, training.average, training.run)
     progress = progress or Progress(loader=training.train.state_dict())
     if fabric.broadcast(progress.step) != progress.step:
@@ -85,15 +102,15 @@ def fit(training: Training, progress: Progress) -> Progress:
         JetkitError: the loss is not finite; the batch is saved and named.
         KeyboardInterrupt: on an interrupt, after a checkpoint.
     """
-    options = training.options
+    optim = training.options.optim
     with _interrupts() as interrupted:
-        if training.task.module.baseline and not progress.step and not progress.log:
+        if training.task.baseline and not progress.step and not progress.log:
             progress.log.append(_log_line(progress, _watched(training)))
-        while progress.epoch < options.epochs and not progress.finished:
+        while progress.epoch < optim.epochs and not progress.finished:
             _epoch(training, progress, interrupted)
             _validate(training, progress)
-            patience = options.patience or options.epochs
-            progress.finished = progress.epoch == options.epochs or progress.epoch - progress.best_epoch >= patience
+            patience = optim.patience or optim.epochs
+            progress.finished = progress.epoch == optim.epochs or progress.epoch - progress.best_epoch >= patience
             _save(training, progress)
             _log(training, progress)
             if shared(training.fabric, [interrupted()])[0]:
@@ -103,22 +120,22 @@ def fit(training: Training, progress: Progress) -> Progress:
 
 def _epoch(training: Training, progress: Progress, interrupted: Callable[[], bool]) -> None:
     """The rest of one epoch."""
-    options, fabric = training.options, training.fabric
-    steps = len(training.train)
+    optim, fabric = training.options.optim, training.fabric
+    steps, rates = len(training.train), schedule(optim.schedule)
     saved = begun = time.monotonic()
     memory = FreedMemory()
-    training.task.train()
-    for cloud in training.train:
-        checkpoint.set_random_state(options.seed, fabric.global_rank, progress.step)
+    training.door.train()
+    for batch in training.train:
+        checkpoint.set_random_state(training.options.seed, fabric.global_rank, progress.step)
         epoch = progress.epoch + progress.steps / steps
-        progress.rate = options.rate * SCHEDULES[options.schedule](epoch, options.epochs)
-        late = time.monotonic() - saved > options.checkpoint
-        parts, stop, save = _step(training, cloud, progress, (interrupted(), late))
+        progress.rate = optim.rate * rates(epoch, optim.epochs)
+        late = time.monotonic() - saved > training.options.machine.checkpoint
+        parts, stop, save = _step(training, batch, progress, (interrupted(), late))
         memory.after_step()
         progress.step, progress.steps = progress.step + 1, progress.steps + 1
-        training.task.module.after_step((progress.epoch + progress.steps / steps) / options.epochs)
+        training.task.after_step((progress.epoch + progress.steps / steps) / optim.epochs)
         progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in parts.items()}
-        training.report(progress.epoch * steps + progress.steps, options.epochs * steps, "train")
+        training.report(progress.epoch * steps + progress.steps, optim.epochs * steps, "train")
         if stop or save:
             now = time.monotonic()
             progress.seconds, begun, saved = progress.seconds + now - begun, now, now
@@ -129,20 +146,20 @@ def _epoch(training: Training, progress: Progress, interrupted: Callable[[], boo
 
 
 def _step(
-    training: Training, cloud: Cloud, progress: Progress, wishes: tuple[bool, bool]
+    training: Training, batch: Batch, progress: Progress, wishes: tuple[bool, bool]
 ) -> tuple[dict[str, float], bool, bool]:
     """One step; gives the parts of the loss, whether to stop and whether to save, the same in all processes."""
-    here = prepared(training, cloud)
-    losses: Losses = training.task(lambda task: task.loss(here))
+    here = prepared(training, batch)
+    losses: Losses = training.door(lambda task: task.loss(here))
     finite = math.isfinite(losses.total.item())
     parts = {name: value.item() for name, value in losses.parts.items()}
     broken, stop, save, *sums = shared(training.fabric, [not finite, *wishes, *parts.values()])
     if broken:
-        _stop_at_nan(training, cloud, progress, finite)
+        _stop_at_nan(training, batch, progress, finite)
     set_rates(training.optimiser, progress.rate, progress.epoch)
-    descend(training.fabric, training.task, training.optimiser, losses.total, training.options.clip)
+    descend(training.fabric, training.door, training.optimiser, losses.total, training.options.optim.clip)
     if training.average is not None:
-        training.average.update(training.task.module)
+        training.average.update(training.task)
     means = [value / training.fabric.world_size for value in sums]
     return dict(zip(parts, means, strict=True)), stop > 0, save > 0
 
@@ -162,23 +179,18 @@ def descend(fabric: Any, task: Any, optimiser: Any, loss: Tensor, clip: float | 
     optimiser.step()
 
 
-def rehearse(training: Training, cloud: Cloud, rate: float) -> Tensor:
+def rehearse(training: Training, batch: Batch, rate: float) -> Tensor:
     """One step with this learning rate, of which nothing is recorded; gives the loss."""
-    here = prepared(training, cloud)
-    losses: Losses = training.task(lambda task: task.loss(here))
+    here = prepared(training, batch)
+    losses: Losses = training.door(lambda task: task.loss(here))
     set_rates(training.optimiser, rate)
-    descend(training.fabric, training.task, training.optimiser, losses.total, training.options.clip)
+    descend(training.fabric, training.door, training.optimiser, losses.total, training.options.optim.clip)
     return losses.total.detach()
 
 
-def prepared(training: Training, cloud: Cloud) -> Cloud:
-    """A cloud as the task is to see it: on the device, with numbers of the training's precision."""
-    return training.prepare(cloud).to(device=training.fabric.device, dtype=number_type(training.options))
-
-
-def number_type(options: TrainOptions) -> torch.dtype | None:
-    """Type of the numbers in a cloud; None: as they come."""
-    return torch.float64 if options.precision == "64-true" else None
+def prepared(training: Training, batch: Batch) -> Batch:
+    """A batch as the task is to see it: on the device, with numbers of the training's precision."""
+    return training.prepare(batch).to(device=training.fabric.device, dtype=number_type(training.options.machine))
 
 
 def shared(fabric: Any, numbers: Sequence[float]) -> list[float]:
@@ -191,16 +203,18 @@ def shared(fabric: Any, numbers: Sequence[float]) -> list[float]:
 
 def _validate(training: Training, progress: Progress) -> None:
     """Numbers on the validation jets, a line in the log, and the model file if this epoch is the best."""
-    begun, select = time.monotonic(), training.options.select
-    averaged = training.average.applied(training.task.module) if training.average is not None else nullcontext()
+    begun, (name, way) = time.monotonic(), training.selected
+    averaged = training.average.applied(training.task) if training.average is not None else nullcontext()
     with averaged:
         numbers = _watched(training)
         progress.epoch += 1
         _refuse_nan(numbers, progress)
         progress.seconds += time.monotonic() - begun
         progress.log.append(_log_line(progress, numbers))
-        value = numbers["loss" if select == "last" else select]
-        if progress.best is None or BETTER[select](value, progress.best):
+        if name not in numbers:
+            raise JetkitError(f"this training tells no {name} of the validation jets: choose select= of loss or last")
+        value = numbers[name]
+        if progress.best is None or BETTER[way](value, progress.best):
             progress.best, progress.best_epoch = value, progress.epoch
             if training.fabric.global_rank == 0:
                 training.keep_best(progress)
@@ -209,29 +223,29 @@ def _validate(training: Training, progress: Progress) -> None:
 
 def _watched(training: Training) -> dict[str, float]:
     """Numbers on the validation jets, the same in all processes."""
-    numbers: dict[str, float] = training.fabric.broadcast(training.task.module.watch(_predictions(training)))
+    numbers: dict[str, float] = training.fabric.broadcast(training.task.watch(_predictions(training)))
     return numbers
 
 
 @torch.no_grad()
-def _predictions(training: Training) -> Iterator[tuple[Cloud, Mapping[str, Tensor]]]:
-    """Validation clouds, the same batches each time, and what the task predicts of them.
+def _predictions(training: Training) -> Iterator[tuple[Batch, Mapping[str, Tensor]]]:
+    """Yield the validation batches, the same each time, and what the task predicts of them.
 
     Of several processes each predicts one batch in turn, and all know all.
     """
     fabric = training.fabric
-    training.task.eval()
+    training.door.eval()
     training.validation.rewind()
     batches = iter(training.validation)
-    while clouds := [prepared(training, cloud) for cloud in islice(batches, fabric.world_size)]:
-        mine = clouds[min(fabric.global_rank, len(clouds) - 1)]
-        found: Mapping[str, Tensor] = training.task(lambda task, mine=mine: task.predict(mine))
-        if len(clouds) == 1:
+    while group := [prepared(training, batch) for batch in islice(batches, fabric.world_size)]:
+        mine = group[min(fabric.global_rank, len(group) - 1)]
+        found: Mapping[str, Tensor] = training.door(lambda task, mine=mine: task.predict(mine))
+        if len(group) == 1:
             yield mine, found
             continue
         sent = {name: value.cpu() for name, value in found.items()}
-        for owner, cloud in enumerate(clouds):
-            yield cloud, fabric.to_device(fabric.broadcast(sent, src=owner))
+        for owner, batch in enumerate(group):
+            yield batch, fabric.to_device(fabric.broadcast(sent, src=owner))
 
 
 def _log_line(progress: Progress, numbers: Mapping[str, float]) -> dict[str, Any]:
@@ -249,7 +263,7 @@ def _save(training: Training, progress: Progress) -> None:
     progress.loader = training.train.state_dict()
     progress.precision = training.fabric.strategy.precision.state_dict()
     if training.fabric.global_rank == 0:
-        task, optimiser = training.task.module, training.optimiser
+        task, optimiser = training.task, training.optimiser
         checkpoint.save(training.folder, task, optimiser, training.average, progress, training.run)
     training.fabric.barrier()
 
@@ -270,18 +284,26 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def _stop_at_nan(training: Training, cloud: Cloud, progress: Progress, finite: bool) -> None:
+def _stop_at_nan(training: Training, batch: Batch, progress: Progress, finite: bool) -> None:
     """Save the batch and say where it is."""
     where = f"at step {progress.step} of epoch {progress.epoch + 1}"
     if finite:
         raise JetkitError(f"the loss is not finite {where} in another process, whose message says more")
     path = training.folder / f"not-finite-rank{training.fabric.global_rank}.safetensors"
-    names = ("x", "mask", "p4", "jet", "label", "weight")
-    tensors = {name: getattr(cloud, name) for name in names if getattr(cloud, name) is not None}
-    write_tensors(path, tensors | dict(cloud.targets), {"format": "jetkit batch", "step": progress.step})
+    write_tensors(path, tensors_in(batch), {"format": "jetkit batch", "step": progress.step})
     raise JetkitError(
         f"the loss is not finite {where}, its batch is in {path}: lower lr, set clip=1, or look for odd values in it"
     )
+
+
+def tensors_in(batch: Batch) -> dict[str, Tensor]:
+    """Return all tensors of a batch by name."""
+    found = {"row": batch.row, "weight": batch.weight, **batch.arrays, **batch.targets}
+    for name, cloud in batch.sets.items():
+        found |= {f"{name}.x": cloud.x, f"{name}.mask": cloud.mask, **cloud.targets}
+        found |= {} if cloud.p4 is None else {f"{name}.p4": cloud.p4}
+    found |= {f"index.{name}": value for name, value in batch.index._asdict().items() if value is not None}
+    return found | {f"{a} to {b}": link for (a, b), link in batch.links.items()}
 
 
 def _refuse_nan(numbers: Mapping[str, float], progress: Progress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,7 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from jetkit.registry import entry, register
 
+
+@register("ranger", kind="optimiser", paper="Lookahead Optimizer: k steps forward, 1 step back, 2019, arXiv:1907.08610")
 class Ranger(torch.optim.RAdam):
     """RAdam with Lookahead: every k steps the weights go back to slow ← slow + α (fast − slow).
 
@@ -58,6 +62,7 @@ class Ranger(torch.optim.RAdam):
         }
 
 
+@register("lion", kind="optimiser", paper="Symbolic Discovery of Optimization Algorithms, 2023, arXiv:2302.06675")
 class Lion(Optimizer):
     """w ← w − η (sign(β₁ m + (1 − β₁) g) + λ w), then m ← β₂ m + (1 − β₂) g.
 
@@ -100,21 +105,35 @@ class Lion(Optimizer):
         return loss
 
 
-def make_optimiser(name: str, groups: list[dict[str, Any]], lr: float, fused: bool = False) -> Optimizer:
-    """``adamw``, ``radam``, ``ranger`` or ``lion`` over groups of parameters.
+@register("adamw", kind="optimiser", paper="Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101")
+def adamw(groups: list[dict[str, Any]], lr: float, *, fused: bool = False) -> Optimizer:
+    """Adam with decoupled weight decay; a fused one reads each weight once, which is faster on a processor.
 
-    A fused AdamW reads each weight once, which is faster on a processor; scaled losses (``16-mixed``) can
-    not be clipped with it.
-
-    Source of AdamW: Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101.
+    Scaled losses (``16-mixed``) can not be clipped with a fused one.
     """
-    if name == "ranger":
-        return Ranger(groups, lr=lr)
-    if name == "lion":
-        return Lion(groups, lr=lr)
-    if name == "radam":
-        return torch.optim.RAdam(groups, lr=lr, decoupled_weight_decay=True)
     return torch.optim.AdamW(groups, lr=lr, fused=fused)
+
+
+@register(
+    "radam", kind="optimiser", paper="On the Variance of the Adaptive Learning Rate and Beyond, 2019, arXiv:1908.03265"
+)
+def radam(groups: list[dict[str, Any]], lr: float) -> Optimizer:
+    """Adam with a rectified variance, and decoupled weight decay."""
+    return torch.optim.RAdam(groups, lr=lr, decoupled_weight_decay=True)
+
+
+def make_optimiser(name: str, groups: list[dict[str, Any]], lr: float, fused: bool = False) -> Optimizer:
+    """Return a registered optimiser over groups of parameters, ``cls(groups, lr)``.
+
+    ``fused`` is told to those that have such a way.
+
+    Raises:
+        JetkitError: an unknown name.
+    """
+    made = entry(name, "optimiser").cls
+    own = {"fused": fused} if "fused" in inspect.signature(made).parameters else {}
+    optimiser: Optimizer = made(groups, lr, **own)
+    return optimiser
 
 
 def decay_groups(parameters: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from jetkit.registry import entry, register
+
 Schedule = Callable[[float, int], float]
 """(epochs done, with fraction; epochs in all) → factor."""
 
 
+@register("constant", kind="schedule")
 def constant(epoch: float, epochs: int) -> float:
     """1."""
     return 1.0
 
 
+@register("one-cycle", kind="schedule")
 def one_cycle(epoch: float, epochs: int) -> float:
     """Cosine from 1/10 up to 1 over 3/10 of the training, then down to 1e-4.
 
@@ -29,6 +33,7 @@ def one_cycle(epoch: float, epochs: int) -> float:
     return _cosine(1.0, 1e-4, (share - 0.3) / 0.7)
 
 
+@register("cosine", kind="schedule")
 def cosine(epoch: float, epochs: int) -> float:
     """Linear warm-up over 5 % of the training, then cosine down to 0.
 
@@ -38,6 +43,7 @@ def cosine(epoch: float, epochs: int) -> float:
     return share / 0.05 if share < 0.05 else _cosine(1.0, 0.0, (share - 0.05) / 0.95)
 
 
+@register("flat-decay", kind="schedule")
 def flat_decay(epoch: float, epochs: int) -> float:
     """1 for 70 % of the epochs, then down by an equal factor each epoch to 1/100, as weaver-core; 1 if there is one.
 
@@ -52,6 +58,7 @@ def flat_decay(epoch: float, epochs: int) -> float:
     return float(0.01 ** (min(steps, decaying) / decaying))
 
 
+@register("warm-restarts", kind="schedule")
 def warm_restarts(epoch: float, epochs: int) -> float:
     """LorentzNet's: linear warm-up for 5 epochs of 35, cosines of 4, 8 and 16 epochs, the last 4 epochs halved each.
 
@@ -72,10 +79,11 @@ def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
 
 
-SCHEDULES: dict[str, Schedule] = {
-    "constant": constant,
-    "one-cycle": one_cycle,
-    "cosine": cosine,
-    "flat-decay": flat_decay,
-    "warm-restarts": warm_restarts,
-}
+def schedule(name: str) -> Schedule:
+    """Return a registered schedule.
+
+    Raises:
+        JetkitError: an unknown name.
+    """
+    found: Schedule = entry(name, "schedule").cls
+    return found

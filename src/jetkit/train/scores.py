@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import Dataset
 from jetkit.errors import JetkitError
 from jetkit.train.data_parts import data_hash
@@ -41,6 +41,8 @@ class Scores:
     """Name of a quantity of the jet → its values."""
     card: dict[str, Any] = field(default_factory=dict)
     """Model, hash of its weights, hash of the data, the selections made of them, and the seconds that it took."""
+    weight: Float[np.ndarray, " B"] | None = None
+    """Weight of each row; None where all are 1."""
 
 
 def score(
@@ -53,29 +55,32 @@ def score(
     """Logits of every usable jet, in the order of the dataset; the same bits each time.
 
     Raises:
-        JetkitError: the model cannot be read, or the data have other classes or lack its features.
+        JetkitError: the model cannot be read or names no classes, or the data have other classes or lack its features.
     """
     keep_freed_memory()
     model, card = read_model(model_path)
+    if getattr(model, "result", "") != "classification":
+        raise JetkitError(f"{model_path} names no classes: adapt it first, with jetkit train start={model_path}")
     if list(dataset.classes) != card.classes:
         raise JetkitError(
             f"{model_path} knows the classes {', '.join(card.classes)}, "
             f"{dataset.card.name} has {', '.join(dataset.classes)}: score other data, or train a model on these"
         )
     quantities = tuple(name for name in QUANTITIES if name in dataset.columns)
-    loader = dataset.batches(batch=batch, **card.preprocessing, targets=("row", *quantities))
+    loader = dataset.batches(batch=batch, **card.preprocessing, targets=quantities)
     begun, memory = time.monotonic(), FreedMemory()
-    parts: dict[str, list[Tensor]] = {name: [] for name in ("logits", "label", "row", *quantities)}
+    parts: dict[str, list[Tensor]] = {name: [] for name in ("logits", "label", "row", "weight", *quantities)}
 
     @torch.inference_mode()
-    def judged(cloud: Cloud) -> tuple[Tensor, Cloud]:
-        return model(cloud).float(), cloud
+    def judged(batch: Batch) -> tuple[Tensor, Batch]:
+        return model(batch).float(), batch
 
-    for done, (logits, cloud) in enumerate(side_by_side(judged, loader), start=1):
-        parts["logits"].append(logits)
-        parts["label"].append(cloud.label)
-        for name in ("row", *quantities):
-            parts[name].append(cloud.targets[name])
+    for done, (logits, judged_batch) in enumerate(side_by_side(judged, loader), start=1):
+        assert judged_batch.index.row is not None
+        known = {"logits": logits, "label": judged_batch.label, "row": judged_batch.index.row}
+        known |= {"weight": judged_batch.weight, **{name: judged_batch.targets[name] for name in quantities}}
+        for name, values in known.items():
+            parts[name].append(values)
         report(done, len(loader), "score")
         memory.after_step()
     order = torch.cat(parts["row"]).argsort()
@@ -90,6 +95,7 @@ def score(
             "selection": list(dataset.history),
             "seconds": time.monotonic() - begun,
         },
+        found["weight"] if "weight" in card.preprocessing else None,
     )  # fmt: skip
 
 
@@ -101,6 +107,7 @@ def save_scores(path: str | os.PathLike[str], scores: Scores) -> None:
     """
     arrays = {"logits": scores.logits, "label": scores.label, "row": scores.row}
     arrays |= {f"jet.{name}": values for name, values in scores.jets.items()}
+    arrays |= {} if scores.weight is None else {"weight": scores.weight}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
     write_tensors(Path(path), tensors, {"format": FORMAT, "classes": list(scores.classes), "card": scores.card})
 
@@ -116,4 +123,12 @@ def load_scores(path: str | os.PathLike[str]) -> Scores:
         raise JetkitError(f"{path} holds no scores: give the file that jetkit evaluate wrote")
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     jets = {name.removeprefix("jet."): values for name, values in arrays.items() if name.startswith("jet.")}
-    return Scores(arrays["logits"], arrays["label"], arrays["row"], tuple(header["classes"]), jets, header["card"])
+    return Scores(
+        arrays["logits"],
+        arrays["label"],
+        arrays["row"],
+        tuple(header["classes"]),
+        jets,
+        header["card"],
+        arrays.get("weight"),
+    )

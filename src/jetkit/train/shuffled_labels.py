@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import Dataset
 from jetkit.data.split import hash_share
 from jetkit.errors import JetkitError
@@ -38,7 +38,8 @@ def random_labels(event_id: Int[np.ndarray, " B"], classes: int) -> Int[np.ndarr
     return (hash_share(event_id, SEED) * classes).astype(np.int64)
 
 
-def relabelled(cloud: Cloud, classes: int) -> Cloud:
-    """The cloud with random labels; its targets have ``event_id``."""
-    labels = random_labels(cloud.targets["event_id"].cpu().numpy(), classes)
-    return cloud.replace(label=torch.from_numpy(labels).to(cloud.label.device))
+def relabelled(batch: Batch, classes: int) -> Batch:
+    """Return the batch with random labels; its index has the events."""
+    assert batch.index.event is not None
+    labels = random_labels(batch.index.event.cpu().numpy(), classes)
+    return batch.with_targets(label=torch.from_numpy(labels).to(batch.weight.device))

@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import Dataset
+from jetkit.data.known_labels import known_labels
 from jetkit.data.ragged import Array
 from jetkit.errors import JetkitError
-from jetkit.train.labels import known_labels
 
 KINEMATICS = ("jet_pt", "jet_sdmass")
 BINS = 20
-Weight = Callable[[Cloud], Float[Tensor, " B"]]
+Weight = Callable[[Batch], Float[Tensor, " B"]]
 """Weight of each jet, by which its own is multiplied."""
 
 
@@ -28,29 +28,27 @@ class ClassWeights:
 
     table: Float[Tensor, " C"]
 
-    def __call__(self, cloud: Cloud) -> Float[Tensor, " B"]:
+    def __call__(self, batch: Batch) -> Float[Tensor, " B"]:
         """Weight of each jet."""
-        return self.table.to(cloud.mask.device)[cloud.label]
+        return self.table.to(batch.weight.device)[batch.label]
 
 
 @dataclass(frozen=True)
 class KinematicWeights:
-    """A weight per class and bin of jet pT and soft-drop mass."""
+    """A weight per class and bin of jet pT and soft-drop mass, which batches hold as targets."""
 
     edges: tuple[Float[Tensor, " E"], ...]
     """Inner edges of the bins in each quantity."""
     table: Float[Tensor, "C P M"]
-    places: tuple[int, ...]
-    """Places of the quantities in ``cloud.jet``."""
 
-    def __call__(self, cloud: Cloud) -> Float[Tensor, " B"]:
+    def __call__(self, batch: Batch) -> Float[Tensor, " B"]:
         """Weight of each jet."""
-        device = cloud.mask.device
+        device = batch.weight.device
         bins = [
-            torch.bucketize(cloud.jet[:, place].float().contiguous(), edges.to(device), right=True)
-            for place, edges in zip(self.places, self.edges, strict=True)
+            torch.bucketize(batch.targets[name].float().contiguous(), edges.to(device), right=True)
+            for name, edges in zip(KINEMATICS, self.edges, strict=True)
         ]
-        return self.table.to(device)[(cloud.label, *bins)]
+        return self.table.to(device)[(batch.label, *bins)]
 
 
 def class_weights(dataset: Dataset) -> ClassWeights:
@@ -96,9 +94,8 @@ def kinematic_weights(dataset: Dataset) -> KinematicWeights:
     weight = np.divide(density.mean(0), density, out=np.zeros(shape), where=density > 0).clip(max=10.0)
     class_mean = (weight * density).sum((1, 2), keepdims=True) * shape[0]
     share = histogram.sum((1, 2), keepdims=True) / histogram.sum()
-    places = tuple(dataset.jet_features.index(name) for name in KINEMATICS)
     table = torch.tensor(weight / class_mean / share, dtype=torch.float32)
-    return KinematicWeights(tuple(torch.tensor(edge, dtype=torch.float32) for edge in edges), table, places)
+    return KinematicWeights(tuple(torch.tensor(edge, dtype=torch.float32) for edge in edges), table)
 
 
 def _edges(values: Array) -> Array:
