@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from jetkit.errors import JetkitError
-from jetkit.evaluate.interval import binomial_error, effective_count, poisson_upper_limit, two_sided_p, wilson_interval
+from jetkit.evaluate.interval import (
+    binomial_error,
+    effective_count,
+    poisson_upper_limit,
+    share_variance,
+    two_sided_p,
+    wilson_interval,
+)
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -42,6 +49,23 @@ def test_the_binomial_error_of_many_jets_is_the_usual_one() -> None:
 
 def test_no_weight_is_no_jet() -> None:
     assert effective_count(np.zeros(3)) == 0.0
+    assert effective_count(np.array([1.0, -2.0])) == 0.0  # less than nothing is no jet either
+
+
+@pytest.mark.parametrize("passed", [0, 3, 10])
+def test_equal_weights_have_the_interval_of_counts(passed: int) -> None:
+    variance = share_variance(np.array(passed / 10), np.array(40.0), np.array(160.0), np.array(16.0 * passed))
+    rate, jets = np.array(passed / 10), np.array(10.0)
+    assert variance == pytest.approx(passed * (10 - passed) / 1000)
+    assert wilson_interval(rate, jets, 2.0, variance) == pytest.approx(wilson_interval(rate, jets, 2.0), abs=1e-12)
+    assert binomial_error(rate, jets, variance) == pytest.approx(binomial_error(rate, jets))
+
+
+def test_an_interval_reaches_out_to_a_rate_that_negative_weights_carry_away() -> None:
+    low, high = wilson_interval(np.array([-0.3, 1.4]), np.array([5.0, 5.0]), variance=np.array([0.01, 0.01]))
+    assert low[0] == -0.3
+    assert -0.3 < high[0] < 0.0  # no more than that: the truth is rarely so far away
+    assert high[1] == 1.4
 
 
 def test_a_difference_without_error_is_certain() -> None:

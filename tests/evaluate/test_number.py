@@ -39,9 +39,28 @@ def test_the_text_is_within_the_rounding_of_the_number(value: float, error: floa
     assert abs(shown_error - error) <= 0.0501 * error
 
 
-@pytest.mark.parametrize("number", [Number(0.9, 0.1, jets=9), Number(1500.0, None, jets=3, limit="lower")])
+@pytest.mark.parametrize(
+    "number",
+    [Number(0.9, 0.1, jets=9), Number(1500.0, None, jets=3, limit="lower"), Number(0.9, 0.1, jets=9, n_eff=4.5)],
+)
 def test_numbers_survive_json(number: Number) -> None:
     assert Number.from_dict(json.loads(json.dumps(number.to_dict()))) == number
+
+
+def test_numbers_without_weights_are_stored_as_ever() -> None:
+    stored = {"value": 0.9, "error": 0.1, "jets": 9, "limit": None}
+    assert Number(0.9, 0.1, jets=9).to_dict() == stored
+    assert Number.from_dict(stored) == Number(0.9, 0.1, jets=9)
+    assert Number(0.9, 0.1, jets=9, n_eff=4.5).to_dict() == stored | {"n_eff": 4.5}
+
+
+@pytest.mark.parametrize(
+    ("n_eff", "text"), [(1234.5, "n_eff = 1234"), (10.0, "n_eff = 10"), (3.64, "n_eff = 3.6"), (0.0, "n_eff = 0.0")]
+)
+def test_the_effective_number_stands_behind_the_text(n_eff: float, text: str) -> None:
+    number = Number(0.5, 0.1, jets=2000, n_eff=n_eff)
+    assert str(number) == f"0.50 ± 0.10 ({text})"
+    assert number.text() == "0.50 ± 0.10"  # a cell of a table
 
 
 def test_a_number_without_error_that_is_no_limit_is_refused() -> None:

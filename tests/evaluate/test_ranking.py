@@ -54,9 +54,16 @@ def test_jets_that_cannot_be_ranked_are_refused(score: list[float], signal: list
         rank(np.array(score), np.array(signal, dtype=bool))
 
 
-@pytest.mark.parametrize("weight", [[1.0], [1.0, -1.0], [1.0, np.nan]])
-def test_bad_weights_are_refused(weight: list[float]) -> None:
-    with pytest.raises(JetkitError, match="weight should be"):
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1.0], "weight should be one number for each of 2 jets"),
+        ([1.0, -1.0], "weights of the background jets sum to -1, not above zero"),
+        ([1.0, np.nan], "weights of 1 jets are NaN"),
+    ],
+)
+def test_bad_weights_are_refused(weight: list[float], message: str) -> None:
+    with pytest.raises(JetkitError, match=message):
         rank(np.array([0.0, 1.0]), np.array([True, False]), np.array(weight))
 
 

@@ -98,6 +98,52 @@ def test_events_of_a_les_houches_file_are_showered(lhe: Path, tmp_path: Path) ->
     assert len(np.unique(count)) > 5
 
 
+def weighted(path: Path, hepmc: Path, names: list[str] | None, form: str = "hepmc3") -> Path:
+    """The same events, each with the two weights −number and 100."""
+    run = pyhepmc.GenRunInfo()
+    if names:
+        run.weight_names = names
+    with pyhepmc.open(str(hepmc)) as source, pyhepmc.open(str(path), "w", format=form) as file:
+        for number, event in enumerate(source):
+            event.run_info = run
+            event.weights = [-float(number), 100.0]
+            file.write(event)
+    return path
+
+
+@pytest.mark.parametrize("form", ["hepmc3", "hepmc2"])
+@pytest.mark.parametrize(
+    ("names", "nominal"), [(["muR", "Default"], 1), (["Weight", "muR"], 0), (["nominal", "0"], 0), (None, 0)]
+)
+def test_each_jet_has_the_nominal_weight_of_its_hepmc_event(
+    hepmc: Path, tmp_path: Path, names: list[str] | None, nominal: int, form: str
+) -> None:
+    path = weighted(tmp_path / "weighted.hepmc", hepmc, names, form)
+    read = converted("hepmc", path, tmp_path / "out", 5, detector="none")
+    number = np.asarray(read["event_id"])
+    assert np.asarray(read["event_weight"]).tolist() == (np.full(len(number), 100) if nominal else -number).tolist()
+
+
+def test_a_hepmc_file_without_weights_gives_none(hepmc: Path, tmp_path: Path) -> None:
+    assert "event_weight" not in converted("hepmc", hepmc, tmp_path / "out", EVENTS, detector="none")
+
+
+@pytest.mark.parametrize(("strategy", "expected"), [(-4, "value"), (-3, "sign"), (3, "one")])
+def test_each_jet_has_the_weight_of_its_les_houches_event(
+    lhe: Path, tmp_path: Path, strategy: int, expected: str
+) -> None:
+    weights = np.where(np.arange(EVENTS) % 3 == 0, -1.0, 1.0) * (1 + np.arange(EVENTS))
+    head, *events = lhe.read_text().replace(" 3 1\n", f" {strategy} 1\n").split("4 9999 1. ")
+    if expected == "one":
+        weights = np.abs(weights)
+    written = [f"4 9999 {weight} {event}" for weight, event in zip(weights, events, strict=True)]
+    (tmp_path / "weighted.lhe").write_text("".join([head, *written]))
+    options = {"leading": 2, "detector": "none", "settings": ["PartonLevel:MPI = off", "HadronLevel:all = off"]}
+    read = converted("lhe", tmp_path / "weighted.lhe", tmp_path / "out", 5, **options)
+    wanted = {"value": weights, "sign": np.sign(weights), "one": np.ones(EVENTS)}[expected]
+    np.testing.assert_allclose(read["event_weight"], wanted[np.asarray(read["event_id"])], rtol=1e-6)
+
+
 def test_events_without_a_jet_are_counted(hepmc: Path, tmp_path: Path) -> None:
     read = converted("hepmc", hepmc, tmp_path / "out", 5, pt=[600, 5000])
     events = len(np.unique(np.asarray(read["event_id"])))

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jetkit.errors import JetkitError
+from jetkit.evaluate.interval import LEAST_EFFECTIVE, effective_count
 from jetkit.evaluate.number import Number
 from jetkit.evaluate.ranking import Ranking, rank
-from jetkit.evaluate.scores import checked_weight, log_odds
+from jetkit.evaluate.scores import checked_weight, log_odds, weight_sum
 
 
 def auc(ranking: Ranking) -> Number:
@@ -21,11 +22,15 @@ def auc(ranking: Ranking) -> Number:
     jet, and a mean over the background of the share of signal above; the two variances add. It is zero where the two
     are separated perfectly.
 
+    With weights, AUC = Σ_{s,b} w_s w_b [s above b]/(W_S W_B), which negative ones can carry out of [0, 1]. Each side
+    then adds Σ w²(V − AUC)²/W² · n/(n−1) to the variance, V being the share below or above a jet, n = (Σw)²/Σw².
+
     Source: E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, Comparing the Areas under Two or More Correlated ROC
     Curves, 1988, doi:10.2307/2531595.
 
     Raises:
-        JetkitError: there are not two jets of the signal and two of the background.
+        JetkitError: there are not two jets of the signal and two of the background (with weights: of their effective
+            number).
 
     Example:
         >>> from jetkit.evaluate.ranking import rank
@@ -33,23 +38,25 @@ def auc(ranking: Ranking) -> Number:
         0.75 ± 0.35
     """
     value, influence = auc_influence(ranking)
-    return Number(value, float(np.sqrt(np.square(influence).sum())), len(ranking.score))
+    return Number(value, float(np.sqrt(np.square(influence).sum())), len(ranking.score), n_eff=ranking.n_eff)
 
 
 def auc_influence(ranking: Ranking) -> tuple[float, Float[np.ndarray, " n"]]:
     """The AUC, and how far each jet of the ranking moves it: the sum of squares is DeLong's variance.
 
     Raises:
-        JetkitError: there are not two jets of the signal and two of the background.
+        JetkitError: as `auc`.
     """
     placement = _placements(ranking)
     influence = np.empty(len(placement))
     value = 0.0
     for chosen in (ranking.signal, ~ranking.signal):
-        share = ranking.weight[chosen] / ranking.weight[chosen].sum()
-        jets = np.count_nonzero(share)
-        if jets < 2:
-            raise JetkitError("the error of an AUC needs two jets or more of each class")
+        weight = ranking.weight[chosen]
+        share = weight / weight.sum()
+        jets = effective_count(weight) if ranking.weighted else len(weight)
+        if jets < LEAST_EFFECTIVE:
+            weigh = f", these weigh as {jets:.2g}: take more" if ranking.weighted else ""
+            raise JetkitError(f"the error of an AUC needs two jets or more of each class{weigh}")
         placed = placement[chosen]
         value = float(np.sum(share * placed))
         influence[chosen] = share * (placed - value) * np.sqrt(jets / (jets - 1))
@@ -71,14 +78,16 @@ def ovo_auc(
     Classification Problems, 2001, doi:10.1023/A:1010920819831.
 
     Raises:
-        JetkitError: a class has fewer than two jets.
+        JetkitError: a class has fewer than two jets (with weights: of their effective number), or its weights do not
+            sum to more than zero.
 
     Example:
         >>> print(ovo_auc(np.eye(3)[[0, 0, 1, 1, 2, 0]], np.array([0, 0, 1, 1, 2, 2]), ["a", "b", "c"]))
         0.88 ± 0.12
     """
     value, influence = ovo_influence(logits, label, classes, weight)
-    return Number(value, float(np.sqrt(np.square(influence).sum())), len(influence))
+    n_eff = None if weight is None else class_count(label, len(classes), weight)
+    return Number(value, float(np.sqrt(np.square(influence).sum())), len(influence), n_eff=n_eff)
 
 
 def ovo_influence(
@@ -90,24 +99,39 @@ def ovo_influence(
     """The macro one-vs-one AUC, and how far each jet moves it.
 
     Raises:
-        JetkitError: a class has fewer than two jets.
+        JetkitError: as `ovo_auc`.
     """
     label = np.asarray(label)
     rows = [np.flatnonzero(label == index) for index in range(len(classes))]
     few = [name for name, of_class in zip(classes, rows, strict=True) if len(of_class) < 2]
     if few:
         raise JetkitError(f"the one-vs-one AUC needs two jets or more of each class: there are fewer of {few[0]}")
-    weight = checked_weight(weight, len(label))
+    w = None if weight is None else checked_weight(weight, len(label))
+    if w is not None:
+        for name, of_class in zip(classes, rows, strict=True):
+            weight_sum(w[of_class], f"the {name} jets")
     score = log_odds(logits)
     influence = np.zeros(len(label))
     values = []
     pairs = [(1, 0)] if len(classes) == 2 else permutations(range(len(classes)), 2)  # of two, the other one is equal
     for i, j in pairs:
         jet = np.concatenate([rows[i], rows[j]])
-        value, moved = auc_influence(ranking := rank(score[jet, i], label[jet] == i, weight[jet], jet))
+        ranking = rank(score[jet, i], label[jet] == i, None if w is None else w[jet], jet)
+        value, moved = auc_influence(ranking)
         values.append(value)
         influence[ranking.jet] += moved
     return float(np.mean(values)), influence / len(values)
+
+
+def class_count(label: Int[np.ndarray, " B"], classes: int, weight: Float[np.ndarray, " B"]) -> float:
+    """Effective number of jets (Σw)²/Σw² of each class, summed: it does not see how the classes weigh to each other.
+
+    Example:
+        >>> class_count(np.array([0, 0, 1, 1]), 2, np.array([1.0, 1.0, 0.001, 0.001]))
+        4.0
+    """
+    w, label = checked_weight(weight, len(label)), np.asarray(label)
+    return sum(effective_count(w[label == index]) for index in range(classes))
 
 
 def _placements(ranking: Ranking) -> Float[np.ndarray, " n"]:

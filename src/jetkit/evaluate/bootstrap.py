@@ -41,7 +41,9 @@ def background_efficiencies(
 ) -> Float[np.ndarray, "R K"]:
     """Background efficiency at each signal efficiency, in each replica of the jets.
 
-    NaN in a replica without signal or without background.
+    Jets count with their weights, and negative ones leave each threshold where `Ranking` has it: at the tightest that
+    keeps the signal. NaN in a replica without signal or without background, or where their weights do not sum to more
+    than zero.
 
     Raises:
         JetkitError: fewer than two replicas, or an efficiency that is not above 0 and at most 1.
@@ -116,7 +118,7 @@ def _background_efficiencies(
         for i in range(len(jet)):
             counted[i] = weight[i] * _count(jet[i], keys[r], poisson, start)
             totals[int(signal[i])] += counted[i]
-        if totals[0] == 0 or totals[1] == 0:
+        if totals[0] <= 0 or totals[1] <= 0:
             continue
         passing = np.zeros(2)
         k = 0

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from jetkit.config import nearest
 from jetkit.errors import JetkitError
 from jetkit.evaluate.ranking import Ranking, rank
-from jetkit.evaluate.scores import log_ratio
+from jetkit.evaluate.scores import checked_weight, log_ratio
 
 EVERYTHING_ELSE = ("all", "rest")
 
@@ -52,7 +52,8 @@ class Comparison:
         """The jets that take part, by falling `score`.
 
         Raises:
-            JetkitError: there are no jets of the signal or of the background.
+            JetkitError: there are no jets of the signal or of the background, the weights of one do not sum to more
+                than zero, or there is not one finite weight a jet.
         """
         return self.rank_by(self.score(logits), label, weight)
 
@@ -65,11 +66,12 @@ class Comparison:
         """The jets that take part, by any falling score.
 
         Raises:
-            JetkitError: there are no jets of the signal or of the background.
+            JetkitError: as `rank`.
         """
         jet = np.flatnonzero(self.takes_part(label))
+        w = None if weight is None else checked_weight(weight, len(label))[jet]
         try:
-            return rank(score[jet], self.is_signal(label[jet]), None if weight is None else weight[jet], jet)
+            return rank(score[jet], self.is_signal(label[jet]), w, jet)
         except JetkitError as error:
             raise JetkitError(f"{self.text}: {error}") from None
 

@@ -8,15 +8,24 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jetkit.errors import JetkitError
+from jetkit.evaluate.interval import LEAST_EFFECTIVE, effective_count
 from jetkit.evaluate.number import Number
-from jetkit.evaluate.scores import checked_label, checked_logits, log_sum
+from jetkit.evaluate.scores import checked_label, checked_logits, checked_weight, log_sum, weight_sum
 
 
-def cross_entropy(logits: Float[np.ndarray, "B C"], label: Int[np.ndarray, " B"], classes: Sequence[str]) -> Number:
+def cross_entropy(
+    logits: Float[np.ndarray, "B C"],
+    label: Int[np.ndarray, " B"],
+    classes: Sequence[str],
+    weight: Float[np.ndarray, " B"] | None = None,
+) -> Number:
     """⟨−ln p_true⟩ over the jets, in nats; its error is that of the mean.
 
+    With weights, H = Σwh/Σw with the variance Σw²(h−H)²/(Σw)² · n/(n−1), n = (Σw)²/Σw².
+
     Raises:
-        JetkitError: logits and label do not fit each other, or there are fewer than two jets.
+        JetkitError: logits, label and weight do not fit each other, or there are fewer than two jets (with weights: of
+            their effective number).
 
     Example:
         >>> print(cross_entropy(np.zeros((4, 2)), np.array([0, 1, 1, 0]), ["QCD", "top"]))
@@ -27,4 +36,13 @@ def cross_entropy(logits: Float[np.ndarray, "B C"], label: Int[np.ndarray, " B"]
     if len(label) < 2:
         raise JetkitError("a cross entropy with its error needs two jets or more")
     each = log_sum(logits, range(len(classes))) - logits[np.arange(len(label)), label]
-    return Number(float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each))), len(each))
+    if weight is None:
+        return Number(float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each))), len(each))
+    w = checked_weight(weight, len(label))
+    share = w / weight_sum(w, "the jets")
+    n_eff = effective_count(w)
+    if n_eff < LEAST_EFFECTIVE:
+        raise JetkitError(f"a cross entropy with its error needs two jets or more, these weigh as {n_eff:.2g}")
+    mean = float(share @ each)
+    error = float(np.sqrt(np.square(share * (each - mean)).sum() * n_eff / (n_eff - 1)))
+    return Number(mean, error, len(each), n_eff=n_eff)

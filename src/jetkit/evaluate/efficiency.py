@@ -10,9 +10,9 @@ from pydantic.dataclasses import dataclass
 
 from jetkit.errors import JetkitError
 from jetkit.evaluate.comparison import Comparison, parse_comparison
-from jetkit.evaluate.interval import wilson_interval
+from jetkit.evaluate.interval import share_variance, wilson_interval
 from jetkit.evaluate.record import Record
-from jetkit.evaluate.scores import checked_label, checked_logits, checked_weight
+from jetkit.evaluate.scores import CANCELLED, checked_label, checked_logits, checked_weight
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,11 @@ class EfficiencyCurves(Record):
     Attributes:
         threshold: on the score ln Σ_S p − ln Σ_B p.
         edges: of the bins; one more than bins.
-        efficiency: None in a bin without jets of the class.
+        efficiency: Σ_pass w/Σw; None in a bin without jets of the class, or where their weights do not sum to more than
+            zero. With negative weights it can lie outside [0, 1].
         low: lower end of the Wilson interval (68 %).
         high: upper end of the Wilson interval (68 %).
-        jets: in each bin.
+        jets: in each bin, whatever their weights.
     """
 
     comparison: str
@@ -54,11 +55,13 @@ def efficiency_curves(
 
     The threshold keeps at least the fraction ``signal`` of all signal jets or at most the fraction ``background`` of
     all background jets; give one of the two. A bin holds its lower edge, the last one its upper edge too; jets outside
-    the bins count for the threshold only.
+    the bins count for the threshold only. Where negative weights make several thresholds possible, `Ranking` says which
+    is taken. With weights the intervals are those of `share_variance` and n_eff = (Σw)²/Σw² in each bin.
 
     Raises:
         JetkitError: the arrays do not fit each other, edges do not rise, the comparison cannot be read, not exactly one
-            of signal and background is given, or no threshold passes so little background.
+            of signal and background is given, no threshold passes so little background, or the weights of signal or
+            background do not sum to more than zero.
 
     Example:
         >>> score = np.array([1.0, 2.0, 3.0, 4.0, 1.5, 0.5])
@@ -79,7 +82,7 @@ def efficiency_curves(
         raise JetkitError(f"the variable should be one number for each of {len(label)} jets, got {variable.shape}")
     chosen = parse_comparison(comparison, classes) if isinstance(comparison, str) else comparison
     score = chosen.score(logits)
-    threshold = _threshold(chosen, score, label, w, signal, background)
+    threshold = _threshold(chosen, score, label, weight, signal, background)
     bins = len(bounds) - 1
     number = np.searchsorted(bounds, variable, side="right") - 1
     number[variable == bounds[-1]] = bins - 1
@@ -90,10 +93,15 @@ def efficiency_curves(
         cell = (label * bins + number)[inside]
         return np.bincount(cell, weights=x[inside], minlength=shape[0] * shape[1]).reshape(shape)
 
-    total, squares = sums(w), sums(w**2)
+    total, squares, variance = sums(w), sums(w**2), None
+    passed = score >= threshold
     with np.errstate(invalid="ignore"):
-        rate = sums(w * (score >= threshold)) / total
-        low, high = wilson_interval(rate, total**2 / squares)
+        if weight is not None:
+            total = np.where(total > CANCELLED * sums(np.abs(w)), total, np.nan)
+        rate = sums(w * passed) / total
+        if weight is not None:
+            variance = share_variance(rate, total, squares, sums(w**2 * passed))
+        low, high = wilson_interval(rate, total**2 / squares, variance=variance)
     jets = sums(np.ones(len(label))).astype(int)
     counts = tuple(tuple(row) for row in jets.tolist())
     return EfficiencyCurves(
@@ -105,7 +113,7 @@ def _threshold(
     comparison: Comparison,
     score: Float[np.ndarray, " B"],
     label: Int[np.ndarray, " B"],
-    weight: Float[np.ndarray, " B"],
+    weight: Float[np.ndarray, " B"] | None,
     signal: float | None,
     background: float | None,
 ) -> float:

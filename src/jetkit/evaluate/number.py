@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from jetkit.errors import JetkitError
@@ -21,6 +22,8 @@ class Number(Record):
         error: None for a limit.
         jets: how many jets stand behind the value; for a rejection, the background jets that pass.
         limit: ``"lower"`` where there are too few jets for a value, or no end of it is known; ``"upper"`` likewise.
+        n_eff: of weighted jets, how many of equal weight would measure as precisely; None, and not stored, without
+            weights.
 
     Example:
         >>> print(Number(0.93213, 0.00082, jets=404_000))
@@ -29,22 +32,29 @@ class Number(Record):
         > 1500 (95 % CL)
         >>> print(Number(1534.2, None, jets=3, limit="upper"))
         < 1600 (95 % CL)
+        >>> print(Number(0.932, 0.012, jets=900, n_eff=412.4), "|", Number(1534.2, None, 9, "lower", n_eff=3.64))
+        0.932 ± 0.012 (n_eff = 412) | > 1500 (95 % CL) (n_eff = 3.6)
     """
 
     value: float
     error: float | None
     jets: int
     limit: Literal["lower", "upper"] | None = None
+    n_eff: Annotated[float | None, Field(exclude_if=lambda n_eff: n_eff is None)] = None
 
     def __post_init__(self) -> None:
         if (self.error is None) != (self.limit is not None):
             raise JetkitError("a number should have an error or be a limit")
 
     def __str__(self) -> str:
-        return self.text()
+        if self.n_eff is None:
+            return self.text()
+        return f"{self.text()} (n_eff = {self.n_eff:.{0 if self.n_eff >= 10 else 1}f})"
 
     def text(self, digits: int = 2) -> str:
         """The value rounded where its error has so many significant digits; a limit is rounded to its safe side.
+
+        The effective number of jets is left out.
 
         Example:
             >>> Number(1298.4, 46.2, jets=155).text(), Number(2247.0, 174.6, jets=90).text()

@@ -13,6 +13,7 @@ from jetkit.evaluate.interval import effective_count, poisson_upper_limit
 from jetkit.evaluate.number import Number
 from jetkit.evaluate.ranking import Ranking, checked_efficiency
 from jetkit.evaluate.roc import background_efficiency
+from jetkit.evaluate.scores import CANCELLED
 
 MIN_BACKGROUND = 10
 """Fewest passing background jets that make a number; below, its relative error 1/√n passes one third, the
@@ -25,7 +26,14 @@ def rejection(ranking: Ranking, efficiency: float, *, replicas: int = 200, seed:
     The threshold is the score of a jet: nothing is interpolated. The error, R·σ(ε_B)/ε_B, has σ from bootstrap
     replicas of signal and background; it holds the background's √(1/(N_B ε_B))·R and the threshold's uncertainty.
     ``jets`` of the result are the background jets that pass. Fewer than ten of them (with weights: of their effective
-    number) give a lower limit at 95 % confidence: N_B over the Poisson upper limit of their number.
+    number n_eff = (Σw)²/Σw²) give a lower limit at 95 % confidence: N_B over the Poisson upper limit of their number.
+
+    With weights the limit is Σ_B w/(u·μ): u = Σw²/Σw is the weight of a typical jet, the larger one of those that pass
+    and of the whole background, and μ the Poisson upper limit of the effective number that pass. Only jets of positive
+    weight count for u and μ, so that the limit is safe where others cancel them.
+
+    Source of the limit with weights: G. Bohm, G. Zech, Statistics of weighted Poisson events and its applications,
+    2014, arXiv:1309.1287.
 
     Raises:
         JetkitError: the efficiency is not above 0 and at most 1, or there are fewer than two replicas.
@@ -66,22 +74,22 @@ def rejection_from_replicas(ranking: Ranking, efficiency: float, drawn: Float[np
     Raises:
         JetkitError: the efficiency is not above 0 and at most 1.
     """
+    passing = ranking.weight[~ranking.signal & (ranking.score >= ranking.threshold(efficiency))]
+    count = effective_count(passing)
+    n_eff = count if ranking.weighted else None
+    if count < MIN_BACKGROUND - 1e-9:
+        limit = _least_rejection(passing, ranking.weight[~ranking.signal])
+        return Number(limit, None, len(passing), limit="lower", n_eff=n_eff)
     share = float(background_efficiency(ranking, [efficiency])[0])
-    jets = passing_background_jets(ranking, efficiency)
-    total = effective_count(ranking.weight[~ranking.signal])
-    passing = share * total
-    if passing < MIN_BACKGROUND - 1e-9:
-        return Number(max(total / poisson_upper_limit(math.ceil(passing - 1e-9)), 1.0), None, jets, limit="lower")
-    return Number(1 / share, float(np.nanstd(drawn, ddof=1)) / share**2, jets)
+    return Number(1 / share, float(np.nanstd(drawn, ddof=1)) / share**2, len(passing), n_eff=n_eff)
 
 
-def passing_background_jets(ranking: Ranking, efficiency: float) -> int:
-    """Number of background jets at or above the threshold of a signal efficiency.
-
-    Raises:
-        JetkitError: the efficiency is not above 0 and at most 1.
-    """
-    return int(np.count_nonzero(~ranking.signal & (ranking.score >= ranking.threshold(efficiency))))
+def _least_rejection(passing: Float[np.ndarray, " p"], background: Float[np.ndarray, " b"]) -> float:
+    """Lower limit of 1/ε_B at 95 % confidence, from the weights of the background that passes and of all of it."""
+    above = passing[passing > 0]
+    unit = max(np.square(w).sum() / w.sum() for w in (above, background[background > 0]) if len(w))
+    most = unit * poisson_upper_limit(math.ceil(effective_count(above) - 1e-9))
+    return max(float(background.sum() / most), 1.0)
 
 
 def published_rejection(ranking: Ranking, efficiency: float) -> float:
@@ -107,4 +115,4 @@ def published_rejection(ranking: Ranking, efficiency: float) -> float:
         signal, background = signal[corner], background[corner]
     signal, background = np.append(0.0, signal), np.append(0.0, background)
     passing = background[np.argmin(np.abs(signal / signal[-1] - efficiency))]
-    return float(background[-1] / passing) if passing else math.inf
+    return float(background[-1] / passing) if passing > CANCELLED * background[-1] else math.inf

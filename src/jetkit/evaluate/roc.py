@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic.dataclasses import dataclass
 
 from jetkit.evaluate.bootstrap import background_efficiencies
-from jetkit.evaluate.ranking import ROUNDING, Ranking, checked_efficiency
+from jetkit.evaluate.ranking import Ranking
 from jetkit.evaluate.record import Record
 
 GRID = tuple(float(x) for x in np.linspace(0.01, 1.0, 100).round(2))
@@ -20,10 +20,12 @@ GRID = tuple(float(x) for x in np.linspace(0.01, 1.0, 100).round(2))
 class Roc(Record):
     """Background efficiency at each signal efficiency.
 
+    With negative weights it can be negative, or fall from one signal efficiency to the next.
+
     Attributes:
         low: 15.87 % quantile of the replicas.
         high: 84.13 % quantile of the replicas.
-        jets: signal and background jets.
+        jets: signal and background jets, whatever their weights.
     """
 
     signal_efficiency: tuple[float, ...]
@@ -79,7 +81,6 @@ def background_efficiency(ranking: Ranking, efficiencies: Sequence[float]) -> Fl
         >>> background_efficiency(ranking, [0.5, 0.51]).tolist()
         [0.0, 0.5]
     """
-    wanted = np.array([checked_efficiency(efficiency) for efficiency in efficiencies], dtype=np.float64)
-    signal, background = ranking.passing_signal, ranking.passing_background
+    background = ranking.passing_background
     share = background / background[-1]
-    return np.asarray(share[np.searchsorted(signal, wanted * signal[-1] * (1 - ROUNDING))])
+    return np.asarray(share[ranking.tightest(efficiencies)])

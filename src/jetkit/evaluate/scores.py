@@ -9,6 +9,9 @@ from jaxtyping import Float, Int
 
 from jetkit.errors import JetkitError
 
+CANCELLED = 1e-12
+"""Part of Σ|w| below which a sum of weights is zero but for the computer's rounding."""
+
 
 def checked_logits(logits: Float[np.ndarray, "B C"], classes: Sequence[str]) -> Float[np.ndarray, "B C"]:
     """The logits in double precision.
@@ -46,17 +49,45 @@ def checked_label(label: Int[np.ndarray, " B"], classes: Sequence[str], jets: in
 
 
 def checked_weight(weight: Float[np.ndarray, " B"] | None, jets: int) -> Float[np.ndarray, " B"]:
-    """The weights in double precision; ones where there are none.
+    """The weights in double precision, of either sign; ones where there are none.
 
     Raises:
-        JetkitError: there is not one finite weight a jet, or one is negative.
+        JetkitError: there is not one weight a jet, or one is not finite.
+
+    Example:
+        >>> checked_weight(np.array([1, -1, 2]), 3).tolist(), checked_weight(None, 2).tolist()
+        ([1.0, -1.0, 2.0], [1.0, 1.0])
     """
     if weight is None:
         return np.ones(jets)
     weight = np.asarray(weight, dtype=np.float64)
-    if weight.shape != (jets,) or not np.isfinite(weight).all() or weight.min(initial=0.0) < 0:
-        raise JetkitError(f"weight should be one finite number of at least zero for each of {jets} jets")
+    if weight.shape != (jets,):
+        raise JetkitError(f"weight should be one number for each of {jets} jets, got shape {weight.shape}")
+    bad = int(jets - np.isfinite(weight).sum())
+    if bad:
+        raise JetkitError(f"the weights of {bad} jets are NaN or infinite: leave these jets out or mend their weights")
     return weight
+
+
+def weight_sum(weight: Float[np.ndarray, " B"], jets: str) -> float:
+    """Σw, which is above zero; ``jets`` says whose weights they are.
+
+    A sum that is zero but for the rounding of weights that cancel is none.
+
+    Raises:
+        JetkitError: it is not above zero.
+
+    Example:
+        >>> weight_sum(np.array([1.0, -0.5, 1.0]), "the signal jets")
+        1.5
+        >>> weight_sum(np.array([0.5, -1.0]), "the signal jets")
+        Traceback (most recent call last):
+        jetkit.errors.JetkitError: the weights of the signal jets sum to -0.5, not above zero: take more of these jets
+    """
+    total = float(weight.sum())
+    if total <= CANCELLED * np.abs(weight).sum():
+        raise JetkitError(f"the weights of {jets} sum to {total:.3g}, not above zero: take more of these jets")
+    return total
 
 
 def log_sum(

@@ -8,8 +8,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jetkit.errors import JetkitError
+from jetkit.evaluate.interval import effective_count
 from jetkit.evaluate.number import Number
-from jetkit.evaluate.scores import checked_label, checked_logits, checked_weight, probabilities
+from jetkit.evaluate.scores import (
+    CANCELLED,
+    checked_label,
+    checked_logits,
+    checked_weight,
+    probabilities,
+    weight_sum,
+)
 
 
 def fit_temperature(
@@ -22,13 +30,15 @@ def fit_temperature(
     too sure of itself.
 
     The likelihood is concave in 1/T, so Newton's method finds it. The error, σ_T = T² √(Σ w²g²)/Σ w h, with gradient g
-    and curvature h of each jet, holds also where the model is not exactly right.
+    and curvature h of each jet, holds also where the model is not exactly right. Where negative weights make several
+    minima, it is the one that Newton's method reaches from T = 1.
 
     Source: On Calibration of Modern Neural Networks, 2017, arXiv:1706.04599.
 
     Raises:
-        JetkitError: logits, label and weight do not fit each other, or no finite T > 0 is best: all jets are right, or
-            the tagger is no better than a guess.
+        JetkitError: logits, label and weight do not fit each other, the weights do not sum to more than zero, or no
+            finite T > 0 is best: all jets are right (with weights: on balance), or the tagger is no better than a
+            guess.
 
     Example:
         >>> logits = 2 * np.log([[0.8, 0.2]] * 1000)
@@ -37,17 +47,19 @@ def fit_temperature(
     """
     logits = checked_logits(logits, classes)
     label = checked_label(label, classes, len(logits))
-    weight = checked_weight(weight, len(logits))
+    w = checked_weight(weight, len(logits))
+    if weight is not None:
+        weight_sum(w, "the jets")
     shifted = logits - logits.max(axis=1, keepdims=True)
     true = shifted[np.arange(len(label)), label]
-    if not (weight * true).any():
+    if w @ true >= CANCELLED * (np.abs(w) @ true):  # no logit is above the largest: true ≤ 0
         raise JetkitError("every jet is classified rightly, so no temperature is best: use more jets")
-    if weight @ (shifted.mean(axis=1) - true) >= 0:
+    if w @ (shifted.mean(axis=1) - true) >= 0:
         raise JetkitError("the tagger is no better than a guess, so no temperature calibrates it")
-    beta = _best_inverse(shifted, true, weight)
+    beta = _best_inverse(shifted, true, w)
     gradient, curvature = _derivatives(shifted, true, beta)
-    error = float(np.sqrt(np.square(weight * gradient).sum()) / (weight @ curvature))
-    return Number(1 / beta, error / beta**2, len(label))
+    error = float(np.sqrt(np.square(w * gradient).sum()) / (w @ curvature))
+    return Number(1 / beta, error / beta**2, len(label), n_eff=None if weight is None else effective_count(w))
 
 
 def apply_temperature(logits: Float[np.ndarray, "B C"], temperature: Number | float) -> Float[np.ndarray, "B C"]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from jetkit.evaluate.interval import LEAST_EFFECTIVE, effective_count
 from jetkit.report.jet_sample import JetSample
 
 
@@ -40,19 +41,22 @@ class Table:
 
 
 def class_table(jets: JetSample) -> Table:
-    """Number of jets of each class, and the mean of each quantity with its error σ/√n."""
+    """Number of jets of each class, and the mean of each quantity with its error."""
     shown = {name: quantity for name, quantity in QUANTITIES.items() if name in jets.columns}
     header = ["class", "jets", *(f"{q.name} [{q.unit}]" if q.unit else q.name for q in shown.values())]
     values = {name: jets.by_class(name) for name in shown}
+    weights = jets.weights or dict.fromkeys(jets.classes)
     rows = [
-        [label, f"{count:,}", *(mean_with_error(values[name][label]) for name in shown)]
+        [label, f"{count:,}", *(mean_with_error(values[name][label], weights[label]) for name in shown)]
         for label, count in zip(jets.classes, jets.rows, strict=True)
     ]
     return Table(header, rows)
 
 
-def mean_with_error(values: Float[np.ndarray, " n"]) -> str:
-    """The mean of the finite values and its error, both to two digits of the error.
+def mean_with_error(values: Float[np.ndarray, " n"], weight: Float[np.ndarray, " n"] | None = None) -> str:
+    """The mean of the finite values and its error σ/√n, both to two digits of the error.
+
+    With weights they are ⟨x⟩ = Σwx/Σw and √(Σw²(x − ⟨x⟩)²)/Σw.
 
     Example:
         >>> mean_with_error(np.array([170.0, 174.0, 172.0, 176.0]))
@@ -60,9 +64,16 @@ def mean_with_error(values: Float[np.ndarray, " n"]) -> str:
         >>> mean_with_error(np.array([0.5]))
         'too few jets'
     """
-    values = values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    values = values[finite]
     if len(values) < 2:
         return "too few jets"
-    error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    mean, error = values.mean(), float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    if weight is not None:
+        w = weight[finite]
+        if effective_count(w) < LEAST_EFFECTIVE:
+            return "too few jets"
+        mean = w @ values / w.sum()
+        error = float(np.sqrt(np.square(w * (values - mean)).sum()) / w.sum())
     digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 3
-    return f"{values.mean():.{digits}f} ± {error:.{digits}f}"
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"

@@ -15,9 +15,9 @@ from jetkit.config import load, names
 from jetkit.data.card import Card
 from jetkit.report.class_table import Table, class_table
 from jetkit.report.figure import image
-from jetkit.report.jet_sample import PER_CLASS, JetSample
+from jetkit.report.jet_sample import PER_CLASS, WEIGHT, JetSample
 from jetkit.report.page import render
-from jetkit.report.picture_set import CAPTIONS
+from jetkit.report.picture_set import captions
 from jetkit.report.pictures import write_bytes
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def of_classes(card: Card, jets: JetSample) -> Contents:
     note = f"Mean ± statistical error of the mean, from at most {PER_CLASS:,} jets per class, evenly over the files."
     if len(jets.classes) < len(card.classes):
         note += f" The {len(jets.classes)} largest of {len(card.classes)} classes."
-    return Contents("Classes", class_table(jets), note, CAPTIONS)
+    if jets.weight is not None:
+        note += f" The means are weighted with {WEIGHT}."
+    return Contents("Classes", class_table(jets), note, captions(jets))
 
 
 def page(card: Card, contents: Contents, pngs: Mapping[str, bytes], folder: str) -> str:

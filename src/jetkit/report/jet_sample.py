@@ -19,6 +19,7 @@ CLASSES = 10
 KINDS = ("part_isChargedHadron", "part_isNeutralHadron", "part_isPhoton", "part_isElectron", "part_isMuon")
 """Columns that say what a particle is; the place in this list is its `part_type`."""
 SHAPE_COLUMNS = ("part_deta", "part_dphi")
+WEIGHT = "event_weight"
 JET_COLUMNS = ("jet_pt", "jet_mass", "jet_sdmass", "jet_nparticles", "jet_tau1", "jet_tau2", "jet_tau3")
 
 
@@ -41,6 +42,8 @@ class JetSample:
     """Distance from the jet's axis in radians."""
     part_type: Int[np.ndarray, " particles"]
     """Index into `KINDS`; −1 where none of them is true."""
+    weight: Float[np.ndarray, " jets"] | None = None
+    """Weights of the generator, of either sign; None where the dataset has none."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -53,6 +56,13 @@ class JetSample:
     def by_class(self, quantity: str) -> dict[str, Float[np.ndarray, " jets"]]:
         """Class → the values of one of `columns`."""
         return {name: self.columns[quantity][self.label == i] for i, name in enumerate(self.classes)}
+
+    @property
+    def weights(self) -> dict[str, Float[np.ndarray, " jets"]] | None:
+        """Class → the weights of its jets, as `by_class` has their values."""
+        if self.weight is None:
+            return None
+        return {name: self.weight[self.label == i] for i, name in enumerate(self.classes)}
 
     def select(self, chosen: Bool[np.ndarray, " jets"]) -> JetSample:
         """The jets where `chosen` is true, with their particles."""
@@ -68,6 +78,7 @@ class JetSample:
             part_deta=self.part_deta[particles],
             part_dphi=self.part_dphi[particles],
             part_type=self.part_type[particles],
+            weight=None if self.weight is None else self.weight[chosen],
         )
 
 
@@ -84,7 +95,7 @@ def sample_jets(dataset: Dataset, per_class: int = PER_CLASS) -> JetSample:
     if not names:
         raise JetkitError("no jet has a label that the card names: make the dataset again")
     rows = np.sort(np.concatenate([evenly(np.flatnonzero(label == i), per_class) for i in range(len(names))]))
-    optional = [name for name in (*JET_COLUMNS, *KINDS) if name in dataset.columns]
+    optional = [name for name in (*JET_COLUMNS, *KINDS, WEIGHT) if name in dataset.columns]
     read = dataset.read([*P4_COLUMNS, *SHAPE_COLUMNS, *optional], rows)
     first = _ragged(read, P4_COLUMNS[0])
     p4 = np.stack([_ragged(read, name).values for name in P4_COLUMNS], axis=1).astype(np.float64)
@@ -101,6 +112,7 @@ def sample_jets(dataset: Dataset, per_class: int = PER_CLASS) -> JetSample:
         part_type=np.select([flag.astype(bool) for flag in flags.values()], list(flags), -1)
         if flags
         else np.full(len(p4), -1),
+        weight=_weight(read[WEIGHT]) if WEIGHT in read else None,
     )
 
 
@@ -133,6 +145,13 @@ def _largest(
     place = np.full(len(classes) + 1, -1)
     place[kept] = np.arange(len(kept))
     return tuple(classes[i] for i in kept), place[np.where(known, label, -1)]
+
+
+def _weight(column: object) -> Float[np.ndarray, " jets"]:
+    """One weight a jet; zero for those that are not finite, which no loader yields."""
+    if isinstance(column, Ragged):
+        raise JetkitError(f"column {WEIGHT} should hold a number for each jet")
+    return np.nan_to_num(np.asarray(column, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _ragged(read: Mapping[str, object], name: str) -> Ragged:

@@ -15,7 +15,7 @@ from jetkit.report.page import Picture
 from jetkit.report.paired_verdicts import SURE
 from jetkit.report.published import Published, benchmark, published_numbers
 from jetkit.report.tagger_page import summary
-from jetkit.report.tagger_result import TaggerResult, common_rejections, ranked, rejection_at, written
+from jetkit.report.tagger_result import TaggerResult, common_rejections, common_weight, ranked, rejection_at, written
 from jetkit.report.tagger_tables import (
     NONE,
     Cell,
@@ -161,7 +161,9 @@ def inversions(board: Sequence[Place]) -> Iterator[tuple[Place, Place, str, str]
         assert lower.published is not None
         if (upper.published.auc or 0) >= (lower.published.auc or 0):
             continue
-        test = compare_auc(lower.result.typical.scored, upper.result.typical.scored, upper.result.classes)
+        below, above = lower.result.typical, upper.result.typical
+        weight = common_weight(below, above)
+        test = compare_auc(below.scored, above.scored, upper.result.classes, weight=weight)
         if test.p < SURE:
             yield upper, lower, written(test.difference), f"{test.p:.2g}"
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from jetkit.errors import JetkitError
 from jetkit.evaluate.number import SeedSummary, value_with_error
 from jetkit.evaluate.paired import PairedTest, check_same_jets, compare_accuracy, compare_auc
-from jetkit.report.tagger_result import TaggerResult, written
+from jetkit.report.tagger_result import TaggerResult, common_weight, written
 
 SURE, HINT = 0.01, 0.05
 """Below the first p value a difference is called one, below the second perhaps one."""
@@ -47,13 +47,14 @@ def neighbours(results: Sequence[TaggerResult]) -> list[Pair]:
 
 
 def judge(upper: TaggerResult, lower: TaggerResult) -> Pair:
-    """Accuracy by McNemar's and AUC by DeLong's test; a reason where the jets are not the same."""
+    """Accuracy by McNemar's and AUC by DeLong's test; a reason where the jets or their weights are not the same."""
     scored = lower.typical.scored, upper.typical.scored
     try:
         check_same_jets(*scored)
+        weight = common_weight(upper.typical, lower.typical)
     except JetkitError as error:
         return Pair(upper.name, lower.name, reason=str(error))
-    tests = compare_accuracy(*scored), compare_auc(*scored, upper.classes)
+    tests = compare_accuracy(*scored, weight=weight), compare_auc(*scored, upper.classes, weight=weight)
     verdicts = tuple(Verdict(written(test.difference), words(test)) for test in tests)
     return Pair(upper.name, lower.name, verdicts, trainings=_over_trainings(upper, lower))
 

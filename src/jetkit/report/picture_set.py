@@ -10,9 +10,10 @@ from jaxtyping import Float
 from jetkit.errors import JetkitError
 from jetkit.physics.jet_images import jet_images
 from jetkit.physics.lund import lund_declusterings, primary_plane
+from jetkit.physics.ragged import jet_of
 from jetkit.report.class_table import QUANTITIES
 from jetkit.report.jet_sample import JetSample
-from jetkit.report.pictures import event_display, histogram, image_grid, lund_grid
+from jetkit.report.pictures import event_display, histogram, image_grid, lund_grid, total_weight
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +27,11 @@ CAPTIONS = {
     ),
     "events": ("One jet of each class", "Its particles; the area of a marker is the particle's share of the jet's pT."),
 }
+WEIGHTED = {
+    **dict.fromkeys(QUANTITIES, "Jets count with their weights; the bars are √Σw²."),
+    **dict.fromkeys(("images", "lund"), "Jets count with their weights; white where these sum to zero or less."),
+}
+"""What a caption says more of jets that have weights."""
 PIXELS = 33
 LUND_RANGE = ((0.0, 7.0), (-3.0, 6.0))
 LUND_BINS = (35, 36)
@@ -41,17 +47,24 @@ def picture_set(jets: JetSample) -> dict[str, Figure]:
     for name, quantity in QUANTITIES.items():
         if name in jets.columns and np.isfinite(jets.columns[name]).any():
             label = quantity.symbol or quantity.name
-            figures[name] = histogram(jets.by_class(name), label, unit=quantity.unit)
+            figures[name] = histogram(jets.by_class(name), label, unit=quantity.unit, weights=jets.weights)
     extent = _extent(jets)
     by_class = {name: jets.select(jets.label == i) for i, name in enumerate(jets.classes)}
     images = {name: mean_image(chosen, extent) for name, chosen in by_class.items()}
-    if any(picture.any() for picture in images.values()):
+    if any((picture > 0).any() for picture in images.values()):
         figures["images"] = image_grid(images, extent, quantity=r"mean share of $p_T$ per pixel")
     densities = {name: lund_density(chosen) for name, chosen in by_class.items()}
-    if any(density.any() for density in densities.values()):
+    if any((density > 0).any() for density in densities.values()):
         figures["lund"] = lund_grid(densities, *LUND_RANGE)
     figures["events"] = event_display({name: _typical(chosen) for name, chosen in by_class.items()}, extent)
     return figures
+
+
+def captions(jets: JetSample) -> dict[str, tuple[str, str]]:
+    """Title and caption of each picture."""
+    if jets.weight is None:
+        return CAPTIONS
+    return {name: (title, f"{text} {WEIGHTED.get(name, '')}".rstrip()) for name, (title, text) in CAPTIONS.items()}
 
 
 def lund_density(jets: JetSample) -> Float[np.ndarray, "x y"]:
@@ -61,14 +74,20 @@ def lund_density(jets: JetSample) -> Float[np.ndarray, "x y"]:
     """
     plane = primary_plane(lund_declusterings(jets.p4, jets.offsets))
     kept = (plane.delta > 0) & (plane.kt > 0)
-    counts, x, y = np.histogram2d(-np.log(plane.delta[kept]), np.log(plane.kt[kept]), LUND_BINS, LUND_RANGE)
-    return np.asarray(counts / (max(len(jets), 1) * (x[1] - x[0]) * (y[1] - y[0])))
+    total, weight = float(max(len(jets), 1)), None
+    if jets.weight is not None:
+        total, weight = total_weight(jets.weight), jets.weight[jet_of(plane.offsets)][kept]
+    values = -np.log(plane.delta[kept]), np.log(plane.kt[kept])
+    counts, x, y = np.histogram2d(*values, LUND_BINS, LUND_RANGE, weights=weight)
+    return np.asarray(counts / (total * (x[1] - x[0]) * (y[1] - y[0])))
 
 
 def mean_image(jets: JetSample, extent: float) -> Float[np.ndarray, "pixels pixels"]:
     """Mean share of the jet's pT in each pixel; first axis Δη, second Δφ, within ±`extent` of the pT centroid."""
     images = jet_images(jets.p4, jets.offsets, pixels=PIXELS, half_width=extent, align=False)
-    return np.asarray(images.mean(axis=0))
+    if jets.weight is None:
+        return np.asarray(images.mean(axis=0))
+    return np.tensordot(jets.weight, images, 1) / total_weight(jets.weight)
 
 
 def _extent(jets: JetSample) -> float:

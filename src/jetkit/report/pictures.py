@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from jetkit.data.atomic import replace_file
 from jetkit.errors import JetkitError
+from jetkit.evaluate.scores import CANCELLED
 from jetkit.report.figure import (
     COLOURS,
     WIDTH,
@@ -36,11 +37,18 @@ MARKERS = ("o", "s", "D", "^", "v", "X")
 
 
 def histogram(
-    values: Mapping[str, Float[np.ndarray, " jets"]], name: str, *, unit: str = "", bins: int = 40, of: str = "jets"
+    values: Mapping[str, Float[np.ndarray, " jets"]],
+    name: str,
+    *,
+    unit: str = "",
+    bins: int = 40,
+    of: str = "jets",
+    weights: Mapping[str, Float[np.ndarray, " jets"]] | None = None,
 ) -> Figure:
-    """One quantity per class: the fraction of the class's jets in each bin, f = n/N, with its error √n/N.
+    """One quantity per class: the fraction of the class's jets in each bin, with its error, as `fractions` gives them.
 
-    The range holds the central 99 % of all values; what is not finite is left out. Whole numbers get whole bins.
+    The range holds the central 99 % of all values; what is not finite is left out. Whole numbers get whole bins. Where
+    weights make bins negative, the axis reaches below zero.
 
     Raises:
         JetkitError: no class has a finite value, or matplotlib is absent.
@@ -51,12 +59,15 @@ def histogram(
         'mass [GeV]'
     """
     finite = {label: array[np.isfinite(array)] for label, array in values.items()}
+    kept = weights and {label: weights[label][np.isfinite(array)] for label, array in values.items()}
     edges = bin_edges(np.concatenate(list(finite.values())), bins, name)
     with drawing():
         figure = new_figure(WIDTH, 3.4)
         axes = figure.subplots()
-        draw_fractions(axes, finite, edges)
-        axes.set(xlim=(edges[0], edges[-1]), ylim=(0, None), xlabel=_with_unit(name, unit))
+        lowest = draw_fractions(axes, finite, edges, kept)
+        axes.set(xlim=(edges[0], edges[-1]), ylim=(1.05 * lowest, None), xlabel=_with_unit(name, unit))
+        if lowest < 0:
+            axes.axhline(0, color="black", linewidth=0.8)
         axes.set_ylabel(f"fraction of {of} / {edges[1] - edges[0]:.3g} {unit}".rstrip())
         if any(finite):
             legend(figure, list(finite))
@@ -64,15 +75,53 @@ def histogram(
 
 
 def draw_fractions(
-    axes: Axes, values: Mapping[str, Float[np.ndarray, " jets"]], edges: Float[np.ndarray, " bins+1"]
-) -> None:
-    """Steps of n/N in each bin, with bars of √n/N, for each class."""
-    middle = (edges[1:] + edges[:-1]) / 2
+    axes: Axes,
+    values: Mapping[str, Float[np.ndarray, " jets"]],
+    edges: Float[np.ndarray, " bins+1"],
+    weights: Mapping[str, Float[np.ndarray, " jets"]] | None = None,
+) -> float:
+    """Steps of the fraction in each bin, with bars of its error, for each class; returns the lowest end of a negative
+    bin's bar, zero where there is none.
+    """
+    middle, lowest = (edges[1:] + edges[:-1]) / 2, 0.0
     for i, (label, array) in enumerate(values.items()):
-        count, total = np.histogram(array, edges)[0], max(len(array), 1)
+        fraction, error = fractions(array, edges, None if weights is None else weights[label])
         look = line_style(i)
-        axes.stairs(count / total, edges, label=plain(label), linewidth=1.4, **look)
-        axes.errorbar(middle, count / total, np.sqrt(count) / total, fmt="none", ecolor=look["color"], elinewidth=0.9)
+        axes.stairs(fraction, edges, label=plain(label), linewidth=1.4, **look)
+        axes.errorbar(middle, fraction, error, fmt="none", ecolor=look["color"], elinewidth=0.9)
+        lowest = min(lowest, float(np.min((fraction - error)[fraction < 0], initial=0.0)))
+    return lowest
+
+
+def fractions(
+    values: Float[np.ndarray, " jets"],
+    edges: Float[np.ndarray, " bins+1"],
+    weight: Float[np.ndarray, " jets"] | None = None,
+) -> tuple[Float[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
+    """Fraction of the jets in each bin and its error: n/N ± √n/N; with weights Σ_bin w/Σw ± √(Σ_bin w²)/Σw.
+
+    Example:
+        >>> sums, errors = fractions(np.array([1.0, 1.0, 3.0]), np.array([0.0, 2.0, 4.0]), np.array([2.0, -1.0, 1.0]))
+        >>> sums.tolist(), errors.round(2).tolist()
+        ([0.5, 0.5], [1.12, 0.5])
+    """
+    if weight is None:
+        count, jets = np.histogram(values, edges)[0], max(len(values), 1)
+        return count / jets, np.sqrt(count) / jets
+    total = total_weight(weight)
+    sums, squares = (np.histogram(values, edges, weights=w)[0] for w in (weight, weight**2))
+    return sums / total, np.sqrt(squares) / total
+
+
+def total_weight(weight: Float[np.ndarray, " jets"]) -> float:
+    """What fractions of weighted jets refer to: Σw, or Σ|w| where that is not above zero.
+
+    Example:
+        >>> total_weight(np.array([1.0, -0.5])), total_weight(np.array([1.0, -1.0]))
+        (0.5, 2.0)
+    """
+    total, size = float(weight.sum()), float(np.abs(weight).sum())
+    return total if total > CANCELLED * size else size or 1.0
 
 
 def bin_edges(values: Float[np.ndarray, " n"], bins: int, name: str) -> Float[np.ndarray, " bins+1"]:

@@ -26,6 +26,7 @@ class Training:
         jets: quantity → value per jet: jet_pt, jet_mass, jet_sdmass in GeV, jet_nparticles, where present.
         seconds: that the training took.
         score_seconds: that scoring the test jets took; None where nobody measured it.
+        weight: of each jet, of either sign; None without weights.
     """
 
     seed: int
@@ -38,6 +39,7 @@ class Training:
     model_sha256: str
     seconds: float
     score_seconds: float | None = None
+    weight: Float[np.ndarray, " B"] | None = None
 
     @property
     def scored(self) -> Scored:
@@ -100,6 +102,19 @@ class TaggerResult:
         if len(numbers) > 1 and all(number.error is not None for number in numbers):
             return over_seeds(numbers)
         return pick(self.typical.evaluation)
+
+
+def common_weight(first: Training, second: Training) -> Float[np.ndarray, " B"] | None:
+    """The weights of the jets that two trainings share; None without weights.
+
+    Raises:
+        JetkitError: they weigh the jets differently.
+    """
+    if first.weight is None and second.weight is None:
+        return None
+    if first.weight is None or second.weight is None or not np.array_equal(first.weight, second.weight):
+        raise JetkitError("a paired test needs the same weights of the jets: train both with the same weight=COLUMN")
+    return first.weight
 
 
 def written(number: Number) -> str:

@@ -24,11 +24,15 @@ from jetkit.simulate.rows import join
 
 FINAL = 1
 """Status of a stable particle in HepMC."""
+NOMINAL = ("", "0", "default", "nominal")
+"""Names of the nominal weight among those of the variations, in small letters; else it is the first."""
 NO_RECORD = Record(*(np.empty(0, np.int64),) * 2, np.empty((0, 2), np.int64), np.empty((0, 4)), np.zeros(1, np.int64))
 
 
 class EventFile(Reader):
     """Generated events in, jets out; the detector draws from streams of its own for every event.
+
+    Each jet carries the nominal weight of its event, where the file has weights.
 
     Args:
         label: name of the class of all these jets (none: no label)
@@ -82,14 +86,19 @@ class EventFile(Reader):
             with reading(self.path, "events"):
                 self.skip(start)
         self._next = start
-        parts = []
+        parts, weighted = [], False
         for first in range(start, stop, BATCH):
             with reading(self.path, "events"):
                 events = self.take(min(BATCH, stop - first))
-            parts.append(self._chain.process(events))
-            jets = len(np.unique(np.asarray(parts[-1]["event_id"])))
-            self.skipped["an event without a jet in the cuts"] += len(events.number) - jets
+            rows = self._chain.process(events)
+            number, weight = np.asarray(rows["event_id"]), events.weight
+            self.skipped["an event without a jet in the cuts"] += len(events.number) - len(np.unique(number))
+            assert weight is not None
+            weighted |= bool((~np.isnan(weight)).any())
+            parts.append(rows | {"event_weight": weight[np.searchsorted(events.number, number)]})
         rows = join(parts)
+        if not weighted:
+            del rows["event_weight"]
         return rows | {"entry": rows.pop("event_id")}
 
 
@@ -128,15 +137,16 @@ class HepMC(EventFile):
         first, found = self._next, [self._final(event) for event in islice(self._events, count)]
         if len(found) < count:
             raise JetkitError(f"{self.path} is cut short: it ends inside event {first + len(found)}")
-        pid, p4, vertex = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        offsets = row_limits(np.array([len(one[0]) for one in found]))
+        *found_particles, weight = zip(*found, strict=True)
+        pid, p4, vertex = (np.concatenate(parts) for parts in found_particles)
+        offsets = row_limits(np.array([len(one) for one in found_particles[0]]))
         self._next += count
         nothing = np.zeros((len(pid), 4))
         particles = Particles(p4, pid, self._charge(pid), vertex, offsets, nothing)
-        return Events(particles, NO_RECORD, first + np.arange(count))
+        return Events(particles, NO_RECORD, first + np.arange(count), weight=np.array(weight))
 
-    def _final(self, event: Any) -> tuple[Ints, np.ndarray, np.ndarray]:
-        """Code, momentum (GeV) and production vertex (mm) of the stable particles of one event."""
+    def _final(self, event: Any) -> tuple[Ints, np.ndarray, np.ndarray, float]:
+        """Code, momentum (GeV) and production vertex (mm) of the stable particles of one event, and its weight."""
         hepmc = require("pyhepmc")
         event.set_units(hepmc.Units.GEV, hepmc.Units.MM)
         found = event.numpy.particles
@@ -151,7 +161,7 @@ class HepMC(EventFile):
         places = event.numpy.vertices
         position = np.zeros((len(places.x) + 1, 3))
         position[1:] = np.stack([places.x, places.y, places.z], axis=1)
-        return found.pid[final].astype(np.int64), p4, position[born[final + 1]]
+        return found.pid[final].astype(np.int64), p4, position[born[final + 1]], _nominal(event)
 
     def close(self) -> None:
         """Let the file go."""
@@ -193,6 +203,14 @@ class LesHouches(EventFile):
 
     def close(self) -> None:
         """Nothing is open between two reads."""
+
+
+def _nominal(event: Any) -> float:
+    """The nominal weight of a HepMC event, NaN where it has none."""
+    values = list(event.weights)
+    names = [name.lower() for name in event.run_info.weight_names] if event.run_info else []
+    place = next((place for place, name in enumerate(names[: len(values)]) if name in NOMINAL), 0)
+    return float(values[place]) if values else float("nan")
 
 
 def _count(path: Path, start: bytes) -> int:

@@ -61,13 +61,15 @@ class Record:
 class Events:
     """A batch of events: the final particles, the record behind them, and the numbers that name the events.
 
-    ``vetoed`` events were left out along the way because of the parton window.
+    ``vetoed`` events were left out along the way because of the parton window. Events of other generators have weights,
+    NaN where the file tells none.
     """
 
     particles: Particles
     record: Record
     number: Ints
     vetoed: int = 0
+    weight: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class Generator:
         charge = self._charge(pid[final])
         nothing = np.zeros((len(final), 4))
         particles = Particles(p4[final], pid[final], charge, vertex, row_limits(counts), nothing)
-        return Events(particles, Record(pid, status, daughters, p4, offsets), numbers, vetoed)
+        return Events(particles, Record(pid, status, daughters, p4, offsets), numbers, vetoed, _weights(batch))
 
 
 class Charges:
@@ -323,6 +325,13 @@ def _judge(window: PartonWindow) -> Callable[[Any], bool]:
         return any(cluster.pT(k) < high for k in range(min(above, window.leading or above)))
 
     return comes_in
+
+
+def _weights(batch: Any) -> Floats:
+    """Nominal weight of each event, the first of its list."""
+    listed = batch.layout.content("info").content("weights")
+    first: Floats = np.asarray(listed.content.data, dtype=np.float64)[np.asarray(listed.offsets.data)[:-1]]
+    return first
 
 
 def _vertices(listed: Any, rows: Ints) -> Floats:
