@@ -8,25 +8,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.data.cloud import Cloud
-from jetkit.models.lorentz_net import LorentzNet
+from jetkit.data.batch import Batch
+from jetkit.tasks.classify import Classify
 
 
 class EdgeListLorentzNet(nn.Module):
-    """The function of a `LorentzNet`, with its weights; edges are made anew for each batch, as published.
+    """The function of a `LorentzNet` and its head, with their weights.
 
-    Like `LorentzNet`, and unlike the published code, it does not limit shifts and divides by the real nodes.
+    Edges are made anew for each batch, as published. Like `LorentzNet`, and unlike the published code, it does not
+    limit shifts and divides by the real nodes.
     """
 
     metric: Tensor
 
-    def __init__(self, model: LorentzNet) -> None:
+    def __init__(self, task: Classify) -> None:
         super().__init__()
-        self.net = copy.deepcopy(model)
+        copied = copy.deepcopy(task)
+        self.net, self.head = copied.model, copied.head
         self.register_buffer("metric", torch.tensor([1.0, -1.0, -1.0, -1.0]))
 
-    def forward(self, cloud: Cloud) -> Tensor:
-        nodes = self.net.nodes(cloud)
+    def forward(self, batch: Batch) -> Tensor:
+        nodes = self.net.nodes(batch)
         jets, length = nodes.mask.shape
         pairs = nodes.mask[:, :, None] & nodes.mask[:, None] & ~torch.eye(length, dtype=torch.bool)
         jet, first, second = pairs.nonzero(as_tuple=True)
@@ -43,7 +45,7 @@ class EdgeListLorentzNet(nn.Module):
                 x = x + block.c * torch.zeros_like(x).index_add(0, i, shift) / degree[:, None]
             update = block.node_out(F.relu(block.node_norm(block.node_in(torch.cat([h, collected, s], 1)[mask]))))
             h = h.index_add(0, mask.nonzero()[:, 0], update)
-        logits: Tensor = self.net.head(self.net.f(self.net.pool(h.view(jets, length, -1), nodes.mask)))
+        logits: Tensor = self.head(self.net.f(self.net.pool(h.view(jets, length, -1), nodes.mask)))
         return logits
 
     def _messages(self, block: nn.Module, h: Tensor, x: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,6 +34,7 @@ from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.registry import create
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.task import Losses
+from jetkit.train.machine import Door
 from jetkit.train.memory import keep_freed_memory
 from jetkit.train.optimisers import make_optimiser
 
@@ -58,9 +59,9 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     yield Comparison(name, seconds, jets, "jets", equality, machine("weaver-core"), words.said(*OPTIONS[:-1]))
 
 
-def _networks(folder: Path) -> tuple[torch.nn.Module, torch.nn.Module]:
+def _networks(folder: Path) -> tuple[Classify, torch.nn.Module]:
     spec = open_dataset(folder).spec("full")
-    return create("part", spec), weaver_network("part", len(spec.features), len(spec.classes))
+    return Classify(create("part", spec), spec), weaver_network("part", len(spec.features), len(spec.classes))
 
 
 def our_epoch(folder: Path, shared: bool) -> Work:
@@ -68,17 +69,18 @@ def our_epoch(folder: Path, shared: bool) -> Work:
     keep_freed_memory()
     dataset, world = open_dataset(folder), processes()
     rank = torch.distributed.get_rank() if world > 1 else 0
-    task = Classify(_networks(folder)[0]).train()
+    task = _networks(folder)[0].train()
     if shared:
         share_statistics(task)
-    task = DistributedDataParallel(task) if world > 1 else task
+    door: torch.nn.Module = Door(task)
+    door = DistributedDataParallel(door) if world > 1 else door
     optimiser = make_optimiser("adamw", [{"params": list(task.parameters())}], lr=1e-4, fused=True)
 
     def epoch() -> None:
         options = {"features": "full", "batch": BATCH // world, "length": LENGTH, "rank": rank, "world_size": world}
-        for cloud in dataset.batches(**options):
+        for batch in dataset.batches(**options):
             optimiser.zero_grad()
-            losses: Losses = task(lambda task, cloud=cloud: task.loss(cloud))
+            losses: Losses = door(lambda task, batch=batch: task.loss(batch))
             losses.total.backward()
             torch.nn.utils.clip_grad_norm_(task.parameters(), 1.0)
             optimiser.step()

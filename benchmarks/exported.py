@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud
-from jetkit.models.tagger import Tagger
-from jetkit.studies.export import INPUTS, export, tensors
+from jetkit.data.batch import Batch
+from jetkit.studies.export import export, tensors
+from jetkit.tasks.classify import Classify
 from jetkit.train.model_file import ModelCard, save_model
 
 OPSET = 17
@@ -47,15 +47,17 @@ class Exported(nn.Module):
 class OurGraph(nn.Module):
     """The function of a tagger, from the graph that `jetkit export` makes of its model file."""
 
-    def __init__(self, tagger: Tagger, name: str, scratch: Path) -> None:
+    def __init__(self, tagger: Classify, name: str, scratch: Path) -> None:
         super().__init__()
         file = scratch / f"{name}-{id(self)}.safetensors"
-        save_model(file, tagger, ModelCard(model=name, spec=tagger.spec.to_dict()))
+        save_model(file, tagger, ModelCard(model=name, spec=tagger.spec.to_dict(), task="classify"))
+        self.spec = tagger.spec
         self.session = session(export(file, file.with_suffix(".onnx")))
 
-    def forward(self, cloud: Cloud) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """Logarithms of the probabilities."""
-        given = {name: one.numpy() for name, one in zip(INPUTS[:3], tensors(cloud), strict=False)}
+        found = tensors(batch, self.spec)
+        given = {one.name: found[one.name].numpy() for one in self.session.get_inputs()}
         return torch.from_numpy(self.session.run(None, given)[0]).log()
 
 

@@ -15,13 +15,15 @@ from typing import Any
 import torch
 
 from benchmarks.words import Words
-from jetkit.data.cloud import CloudSpec
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.registry import create, hyperparameters
+from jetkit.tasks.classify import Classify
+from jetkit.tasks.task import TASK
 from jetkit.train.files import read_tensors, write_tensors
 from jetkit.train.model_file import ModelCard, load_model, save_model
 
-SPEC = CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top"), units={"part_deta": "1"})
+SPEC = Spec.of(("part_deta", "part_dphi"), classes=("QCD", "top"), units={"part_deta": "1"})
 SMALL = {
     "pfn": {"phi": [4, 4], "f": [4]},
     "part": {"width": 8, "depth": 1, "class_depth": 1, "heads": 2, "pair_widths": [4]},
@@ -79,9 +81,10 @@ def judged(path: Path, weights: dict[str, torch.Tensor]) -> tuple[str, float]:
 
 def trial(name: str, files: int, chance: random.Random, folder: Path) -> tuple[Counter[tuple[str, str]], float]:
     """(kind of mutation, outcome) → files, and the longest time."""
-    path, model = folder / name, create(name, SPEC, SMALL[name])
-    card = ModelCard(model=name, spec=SPEC.to_dict(), hyperparameters=hyperparameters(name, SMALL[name]))
-    save_model(path, model, card)
+    path, task = folder / name, Classify(create(name, SPEC, SMALL[name]), SPEC)
+    sizes, options = hyperparameters(name, SMALL[name]), hyperparameters("classify", {}, TASK)
+    card = ModelCard(name, SPEC.to_dict(), sizes, kind="encoder", task="classify", task_options=options)
+    save_model(path, task, card)
     content, (tensors, header) = path.read_bytes(), read_tensors(path)
     counts: Counter[tuple[str, str]] = Counter()
     longest = 0.0
@@ -96,7 +99,7 @@ def trial(name: str, files: int, chance: random.Random, folder: Path) -> tuple[C
             except ValueError:  # a lone surrogate or NaN, which no header of ours can have
                 counts[what, "cannot be written"] += 1
                 continue
-        outcome, seconds = judged(path, dict(model.state_dict()))
+        outcome, seconds = judged(path, dict(task.state_dict()))
         counts[what, outcome] += 1
         longest = max(longest, seconds)
     return counts, longest

@@ -21,7 +21,7 @@ import jetkit.models  # noqa: F401 - registers the models
 from benchmarks.interleaved import PAIRS, Comparison, Work, apart, in_turns, machine
 from benchmarks.jets import CLASSES, SHARD, write_sample
 from benchmarks.words import Words
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import open_dataset
 from jetkit.registry import create
 from jetkit.tasks.classify import Classify
@@ -47,23 +47,24 @@ def steps(folder: Path, model: str, jets: int) -> Work:
     """Steps on so many jets; then the process's largest resident memory in MB."""
     keep_freed_memory()
     dataset = open_dataset(folder)
-    task = Classify(create(model, dataset.spec("kin"))).train()
+    spec = dataset.spec("kin")
+    task = Classify(create(model, spec), spec).train()
     optimiser = torch.optim.AdamW(task.parameters(), lr=1e-3)
 
-    def epochs() -> Iterator[Cloud]:
+    def epochs() -> Iterator[Batch]:
         for epoch in itertools.count():
             yield from dataset.batches(features="kin", batch=BATCH, epoch=epoch)
 
-    clouds = epochs()
+    batches = epochs()
 
     def turn() -> int:
         seen = 0
         while seen < jets:
-            cloud = next(clouds)
+            batch = next(batches)
             optimiser.zero_grad()
-            task.loss(cloud).total.backward()
+            task.loss(batch).total.backward()
             optimiser.step()
-            seen += len(cloud)
+            seen += len(batch)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
     return turn

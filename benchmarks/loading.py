@@ -61,8 +61,8 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
 
 def ours(dataset: Dataset) -> Iterator[torch.Tensor]:
     """Features of the batches."""
-    for cloud in dataset.batches(batch=BATCH, length=LENGTH, bucket=True):
-        yield cloud.x
+    for batch in dataset.batches(batch=BATCH, length=LENGTH, bucket=True):
+        yield batch.x
 
 
 def count(batches: Iterable[torch.Tensor]) -> int:
@@ -84,7 +84,7 @@ def decode(dataset: Dataset) -> None:
 
 def copying(dataset: Dataset) -> Callable[[], None]:
     """A copy of as many bytes as features and momenta of all batches have."""
-    sizes = [cloud.x.nbytes + cloud.p4.nbytes for cloud in dataset.batches(batch=BATCH, length=LENGTH, bucket=True)]
+    sizes = [one.x.nbytes + one.p4.nbytes for one in dataset.batches(batch=BATCH, length=LENGTH, bucket=True)]
     from_, to = np.ones((2, max(sizes)), np.uint8)
 
     def copy() -> None:

@@ -39,8 +39,8 @@ def streaming(folder: Path, epochs: int) -> tuple[list[tuple[int, float]], float
     samples, seen, start = [(0, resident())], 0, time.perf_counter()
     dataset = open_dataset(folder)
     for epoch in range(epochs):
-        for cloud in dataset.batches(batch=128, features="kin", epoch=epoch):
-            seen += len(cloud)
+        for rows in dataset.batches(batch=128, features="kin", epoch=epoch):
+            seen += len(rows)
         samples.append((seen, resident()))
     return samples, seen / (time.perf_counter() - start)
 

@@ -37,11 +37,13 @@ from benchmarks.interleaved import PAIRS, Comparison, Work, apart, in_turns, mac
 from benchmarks.jets import write_sample
 from benchmarks.padded import PaddedLGATr
 from benchmarks.words import Words
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import open_dataset
 from jetkit.data.features import feature_names
+from jetkit.data.spec import Spec
 from jetkit.models.l_gatr import LGATr
 from jetkit.models.lorentz_net import LorentzNet
+from jetkit.tasks.classify import Classify
 from jetkit.train.foreign import import_model
 from jetkit.train.memory import keep_freed_memory
 from jetkit.train.side_by_side import side_by_side
@@ -62,7 +64,7 @@ class Pair(NamedTuple):
 
     ours: nn.Module
     theirs: nn.Module
-    clouds: list[Cloud]
+    batches: list[Batch]
     given: list[tuple[Any, ...]]
 
 
@@ -83,7 +85,7 @@ def compare(name: str, words: Words, scratch: Path) -> Iterator[Comparison]:
     setting = (network, peer, folder, scratch, batch, words.number("batches", 4 if batch > 1 else 100))
     flops = operations(both(*setting), what)
     setting = (*setting, exported)
-    equality, jets = equal_logits(pair := both(*setting)), sum(len(cloud) for cloud in pair.clouds)
+    equality, jets = equal_logits(pair := both(*setting)), sum(len(batch) for batch in pair.batches)
     work = {side: (prepare, side == "jetkit", what, *setting) for side in ("jetkit", peer)}
     limit = f"{flops / 1e9:.0f} GFLOP of matrix products"
     with apart(work, threads) as sides:
@@ -107,9 +109,9 @@ def prepare(ours: bool, what: str, *setting: Any) -> Work:
         keep_freed_memory()
     pair = both(*setting)
     model = pair.ours if ours else pair.theirs
-    given = [(cloud,) for cloud in pair.clouds] if ours else pair.given
+    given = [(batch,) for batch in pair.batches] if ours else pair.given
     if what == "train":
-        return training(model, given, pair.clouds)
+        return training(model, given, pair.batches)
     shares = ours and not isinstance(model, OurGraph)
     return lambda: list(side_by_side(inference(model), given)) if shares else [*map(inference(model), given)]
 
@@ -120,22 +122,22 @@ def both(
     """The same in every process."""
     torch.manual_seed(1)
     loader = open_dataset(folder).batches(features="full", batch=batch, length=LENGTH, seed=1)
-    clouds = [cloud.replace(label=cloud.label.clamp(0, len(CLASSES) - 1)) for cloud in islice(loader, batches)]
-    spec = CloudSpec(feature_names("full"), classes=CLASSES)
-    given: list[tuple[Any, ...]] = [(cloud,) for cloud in clouds]
+    taken = [batch.with_targets(label=batch.label.clamp(0, len(CLASSES) - 1)) for batch in islice(loader, batches)]
+    spec = Spec.of(feature_names("full"), classes=CLASSES)
+    given: list[tuple[Any, ...]] = [(one,) for one in taken]
     if network == "lorentz-net":
-        lorentz = LorentzNet(spec)
-        return Pair(lorentz, EdgeListLorentzNet(lorentz), clouds, given)
+        lorentz = Classify(LorentzNet(spec), spec)
+        return Pair(lorentz, EdgeListLorentzNet(lorentz), taken, given)
     if network == "l-gatr":
-        l_gatr = LGATr(spec)
-        return Pair(l_gatr, PaddedLGATr(l_gatr), clouds, given)
-    theirs = weaver_network(network, clouds[0].x.shape[2])
+        l_gatr = Classify(LGATr(spec), spec)
+        return Pair(l_gatr, PaddedLGATr(l_gatr), taken, given)
+    theirs = weaver_network(network, taken[0].x.shape[2])
     file = scratch / f"weaver-{os.getpid()}.pt"
     torch.save({f"mod.{key}": value for key, value in theirs.state_dict().items()}, file)
     ours, _ = import_model(file, "weaver", classes=CLASSES)
-    inputs = [weaver_inputs(network, cloud) for cloud in clouds]
+    inputs = [weaver_inputs(network, one) for one in taken]
     ours = OurGraph(ours, network, scratch) if exported else ours
-    return Pair(ours, Exported(theirs, inputs[0], scratch) if peer == RUNTIME else theirs, clouds, inputs)
+    return Pair(ours, Exported(theirs, inputs[0], scratch) if peer == RUNTIME else theirs, taken, inputs)
 
 
 def weaver_network(name: str, features: int, classes: int = len(CLASSES)) -> Any:
@@ -159,12 +161,12 @@ def weaver_network(name: str, features: int, classes: int = len(CLASSES)) -> Any
     return ParticleNet(features, classes, blocks, [(256, 0.1)], use_fusion=False)
 
 
-def weaver_inputs(name: str, cloud: Cloud) -> tuple[Tensor, ...]:
+def weaver_inputs(name: str, batch: Batch) -> tuple[Tensor, ...]:
     """Features, momenta and mask as (B, C, 128)."""
-    assert cloud.p4 is not None
-    more = (0, LENGTH - cloud.mask.shape[1])
-    x, p4 = (F.pad(table.mT, more).contiguous() for table in (cloud.x, cloud.p4.roll(-1, 2)))
-    mask = F.pad(cloud.mask, more)[:, None]
+    assert batch.p4 is not None
+    more = (0, LENGTH - batch.mask.shape[1])
+    x, p4 = (F.pad(table.mT, more).contiguous() for table in (batch.x, batch.p4.roll(-1, 2)))
+    mask = F.pad(batch.mask, more)[:, None]
     points = x[:, -2:].contiguous()
     return {"part": (x, p4, mask), "particle-net": (points, x, mask), "particle-next": (points, x, p4, mask)}[name]
 
@@ -176,7 +178,7 @@ def equal_logits(pair: Pair) -> str:
         SystemExit: they are not the same.
     """
     with torch.inference_mode():
-        mine = torch.cat([pair.ours.eval()(cloud) for cloud in pair.clouds]).log_softmax(1)
+        mine = torch.cat([pair.ours.eval()(batch) for batch in pair.batches]).log_softmax(1)
         other = torch.cat([pair.theirs.eval()(*one) for one in pair.given]).log_softmax(1)
     apart, spread = (mine - other).abs().max().item(), other.std(0).mean().item()
     if not apart < TOLERANCE:
@@ -188,11 +190,11 @@ def operations(pair: Pair, what: str) -> float:
     """Floating-point operations of a turn of ours, in matrix products."""
     with FlopCounterMode(display=False) as counter:
         if what == "train":
-            training(pair.ours, [(cloud,) for cloud in pair.clouds], pair.clouds)()
+            training(pair.ours, [(batch,) for batch in pair.batches], pair.batches)()
         else:
             with torch.no_grad():
-                for cloud in pair.clouds:
-                    pair.ours.eval().requires_grad_(False)(cloud)
+                for batch in pair.batches:
+                    pair.ours.eval().requires_grad_(False)(batch)
     return float(counter.get_total_flops())
 
 
@@ -203,15 +205,15 @@ def multiply(flops: float) -> None:
         a @ b
 
 
-def training(model: nn.Module, given: list[tuple[Any, ...]], clouds: list[Cloud]) -> Callable[[], None]:
+def training(model: nn.Module, given: list[tuple[Any, ...]], batches: list[Batch]) -> Callable[[], None]:
     """A step on each batch."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
 
     def steps() -> None:
         model.train()
-        for one, cloud in zip(given, clouds, strict=True):
+        for one, batch in zip(given, batches, strict=True):
             optimiser.zero_grad()
-            F.cross_entropy(model(*one), cloud.label).backward()
+            F.cross_entropy(model(*one), batch.label).backward()
             optimiser.step()
 
     return steps

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 
 import jetkit.models
-import jetkit.tasks.methods  # noqa: F401 - registers the methods
+import jetkit.tasks.registered  # noqa: F401 - registers the methods
 from benchmarks.words import Words
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import open_dataset
 from jetkit.registry import create
 from jetkit.tasks.classify import Classify
-from jetkit.tasks.task import Task
+from jetkit.tasks.task import TASK, Task
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "p-jepa": ("p-jepa", {}),
@@ -42,31 +42,31 @@ def main(arguments: list[str]) -> None:
     size = {"width": words.number("width", 128), "depth": words.number("depth", 8)}
     loader = dataset.batches(features="full", batch=words.number("batch", 128), seed=1)
     repeats = words.number("repeats", 5)
-    clouds = list(islice(loader, repeats + 1))
+    batches = list(islice(loader, repeats + 1))
     spec = dataset.spec("full")
-    tasks: dict[str, Task] = {"supervised": Classify(create("part", spec, size))}
+    tasks: dict[str, Task] = {"supervised": Classify(create("part", spec, size), spec)}
     for name, (method, given) in METHODS.items():
         torch.manual_seed(1)
-        tasks[name] = create(method, create("part", spec, size), given, "pretext")
-        tasks[name].prepare(clouds)
-    report(compare(tasks, clouds))
+        tasks[name] = create(method, (create("part", spec, size), spec), given, TASK)
+        tasks[name].prepare(batches)
+    report(compare(tasks, batches))
 
 
-def compare(tasks: dict[str, Task], clouds: list[Cloud]) -> dict[str, list[float]]:
+def compare(tasks: dict[str, Task], batches: list[Batch]) -> dict[str, list[float]]:
     """Seconds of a step on each batch but the first."""
     optimisers = {name: torch.optim.AdamW(task.parameters(), lr=1e-4) for name, task in tasks.items()}
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
-    for cloud in clouds:
+    for batch in batches:
         for name, task in tasks.items():
-            seconds[name].append(step(task, optimisers[name], cloud))
+            seconds[name].append(step(task, optimisers[name], batch))
     return {name: values[1:] for name, values in seconds.items()}
 
 
-def step(task: Task, optimiser: torch.optim.Optimizer, cloud: Cloud) -> float:
+def step(task: Task, optimiser: torch.optim.Optimizer, batch: Batch) -> float:
     """Processor time of loss, gradient, optimiser and what follows."""
     begun = time.process_time()
     optimiser.zero_grad()
-    task.train().loss(cloud).total.backward()
+    task.train().loss(batch).total.backward()
     optimiser.step()
     task.after_step(0.5)
     return time.process_time() - begun

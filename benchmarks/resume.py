@@ -22,7 +22,7 @@ from jetkit.config import read_yaml
 from jetkit.data.split import hash_share
 from jetkit.errors import JetkitError, require
 from jetkit.train.files import read_tensors
-from jetkit.train.options import train_options
+from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 
 COMMON = ["features=kin", "batch=64", "threads=1", "checkpoint=0.01", "accelerator=cpu"]

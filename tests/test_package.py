@@ -11,10 +11,11 @@ from jetkit.errors import JetkitError, require
 
 def test_the_public_names_are_pinned() -> None:
     assert sorted(jetkit.__all__) == [
+        "Batch",
         "Cloud",
-        "CloudSpec",
         "Dataset",
         "JetkitError",
+        "Spec",
         "load_model",
         "open_dataset",
         "save_model",

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from jetkit.data.cloud import CloudSpec
 from jetkit.data.features import feature_names
-from jetkit.models.tagger import Tagger
+from jetkit.data.spec import Spec
+from jetkit.models.model import MODELS, Encoder
 from jetkit.registry import create, entries, entry
 from jetkit.report.model_cost import QUANTITIES, Cost, LeftOut, Spent, growth
 from jetkit.studies import cost as room
 from jetkit.studies.cost import model_cost, operations
 from jetkit.studies.cost_options import CostOptions
-from jetkit.testing import random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.tasks.density import Density
+from jetkit.tasks.task import Task
+from jetkit.testing import random_batch
 
 Verb = Callable[..., str]
-SPEC = CloudSpec(feature_names("full"), classes=("QCD", "top"))
-NETWORKS = [one.name for one in entries() if one.cls.learns_by == "gradient"]
+SPEC = Spec.of(feature_names("full"), classes=("QCD", "top"))
+NETWORKS = [one.name for one in entries(("encoder", "generator")) if issubclass(one.cls, Encoder)]
 FLOAT = 4
 
 
@@ -30,20 +34,25 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "WATCHED", 0.0)
 
 
-def network(name: str, **values: Any) -> Tagger:
+def spec_of(name: str) -> Spec:
+    """What the network sees: rows with features of their own where it needs them."""
+    return replace(SPEC, row=("jet_pt", "jet_mass")) if entry(name, MODELS).cls.needs.row else SPEC
+
+
+def network(name: str, **values: Any) -> Classify:
     torch.manual_seed(1)
-    made: Tagger = create(name, SPEC, dict(entry(name).tiny) | values)
-    return made
+    spec = spec_of(name)
+    return Classify(create(name, spec, dict(entry(name, MODELS).tiny) | values, MODELS), spec).train()
 
 
-def costs_of(model: Tagger, *particles: int, **options: Any) -> list[Cost]:
+def costs_of(model: Task, *particles: int, **options: Any) -> list[Cost]:
     return model_cost(model, particles, CostOptions(**{"batches": (2,)} | options))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_operations_of_every_network_can_be_counted(name: str) -> None:
     """Also where a learned tensor, without a history, goes into a layer."""
-    assert operations(network(name).eval(), random_cloud(SPEC, jets=2).to(dtype=torch.float32)) > 0
+    assert operations(network(name).eval(), random_batch(spec_of(name), jets=2).to(dtype=torch.float32)) > 0
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -101,7 +110,16 @@ def test_what_may_need_too_much_memory_is_left_out() -> None:
 def test_models_that_do_not_learn_by_gradient_have_no_training_step() -> None:
     [found] = costs_of(network("lda"), 8)
     assert isinstance(found.inference, Spent)
-    assert found.training == LeftOut("it learns by counting")
+    assert found.training == LeftOut("it is fitted in one go")
+
+
+@pytest.mark.parametrize(("name", "task"), [("mlp", Classify), ("nsf", Density)])
+def test_a_row_of_a_plain_table_has_a_cost_too(name: str, task: type[Task]) -> None:
+    spec = Spec(row=("event_mj1", "event_mj2"), targets=SPEC.targets)
+    made = task(create(name, spec, entry(name, MODELS).tiny, MODELS), spec)
+    [found] = costs_of(made, 1, batches=(8,))
+    assert isinstance(found.inference, Spent)
+    assert isinstance(found.training, Spent)
 
 
 def test_one_jet_is_too_few_for_a_training_with_batch_normalisation() -> None:
@@ -138,7 +156,7 @@ def test_a_cost_stands_beside_the_file_unless_told_otherwise(runs: Path, jetkit:
     assert not (runs / "bdt" / "model-cost").exists()
     said = jetkit("show", str(model), "cost=true", "particles=[8]", "batches=[4]")
     assert said.splitlines()[-1] == str(runs / "bdt" / "model-cost" / "index.html")
-    assert "Training is left out: it learns by boosting." in said
+    assert "Training is left out: it is fitted in one go." in said
 
 
 def test_data_have_no_cost(toy: Path, jetkit: Verb) -> None:

@@ -89,7 +89,7 @@ def test_the_runs_of_several_seeds_are_found_in_order(runs: Path) -> None:
         (["train", "pfn"], "option data is missing"),
         (["train", "PFN", "data=x"], "did you mean pfn"),
         (["train", "pfn", "data=nowhere"], "holds no Parquet files"),
-        (["train", "pfn", "data=x", "model.width=3"], "unknown option 'width' in the tagger pfn"),
+        (["train", "pfn", "data=x", "model.width=3"], "unknown option 'width' in the encoder pfn"),
         (["train", "pfn", "data=x", "epochs=ten"], "option epochs should be int"),
         (["reproduce", "nothing"], "unknown card"),
         (["import", "nowhere.pt", "format=weaver"], "cannot read"),

@@ -10,23 +10,26 @@ import torch
 from typer.testing import CliRunner
 
 from jetkit import cli
-from jetkit.data.cloud import Cloud, CloudSpec
+from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.registry import create, hyperparameters
 from jetkit.studies.examination import GROUPS, ExamineOptions, examine, examine_file
-from jetkit.testing import random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.testing import random_batch
 from jetkit.train.model_file import ModelCard, save_model
 
 run = CliRunner(env={"COLUMNS": "120", "TERM": "dumb", "JETKIT_DEBUG": ""}).invoke
-SPEC = CloudSpec(tuple(feature.name for feature in FEATURE_SETS["kin"]), ("jet_sdmass",), classes=("QCD", "top"))
+SPEC = Spec.of(tuple(feature.name for feature in FEATURE_SETS["kin"]), ("jet_sdmass",), classes=("QCD", "top"))
 
 
 def model_file(folder: Path, name: str) -> Path:
     torch.manual_seed(1)
-    model = create(name, SPEC)
-    card = ModelCard(name, SPEC.to_dict(), hyperparameters(name, {}), preprocessing={"features": "kin", "length": 128})
-    save_model(folder / "model.safetensors", model, card)
+    task = Classify(create(name, SPEC), SPEC)
+    preprocessing = {"features": "kin", "length": 128}
+    card = ModelCard(name, SPEC.to_dict(), hyperparameters(name, {}), task="classify", preprocessing=preprocessing)
+    save_model(folder / "model.safetensors", task, card)
     return folder / "model.safetensors"
 
 
@@ -35,11 +38,11 @@ class Mass(torch.nn.Module):
 
     spec = SPEC
 
-    def forward(self, cloud: Cloud) -> torch.Tensor:
-        assert cloud.p4 is not None
-        total = (cloud.p4 * cloud.mask[..., None]).sum(1)
+    def forward(self, batch: Batch) -> torch.Tensor:
+        assert batch.p4 is not None
+        total = (batch.p4 * batch.mask[..., None]).sum(1)
         mass2 = total[:, 0] ** 2 - (total[:, 1:] ** 2).sum(1)
-        return torch.stack([mass2.clamp(min=0).sqrt(), torch.zeros(len(cloud))], 1)
+        return torch.stack([mass2.clamp(min=0).sqrt(), torch.zeros(len(batch))], 1)
 
 
 @pytest.mark.parametrize(("name", "safe"), [("efn", True), ("pelican-irc", True), ("pfn", False), ("pelican", False)])
@@ -51,12 +54,12 @@ def test_infrared_and_collinear_safe_are_those_that_are(tmp_path: Path, name: st
 
 
 def test_a_model_of_ones_own_can_be_examined() -> None:
-    found = examine(Mass(), random_cloud(SPEC), ["lorentz", "collinear", "padding", "permutation"])
+    found = examine(Mass(), random_batch(SPEC), ["lorentz", "collinear", "padding", "permutation"])
     assert all(finding.passed for finding in found)
 
 
 def test_jets_of_a_dataset_can_be_taken(runs: Path) -> None:
-    data = json.loads((runs / "pfn" / "run.json").read_text())["options"]["data"]
+    data = json.loads((runs / "pfn" / "run.json").read_text())["options"]["data"]["path"]
     _, found = examine_file(runs / "pfn", ExamineOptions(test=("permutation", "collinear"), data=data, jets=16))
     assert [finding.passed for finding in found] == [True, False]
 

@@ -10,35 +10,36 @@ import pytest
 import torch
 
 import jetkit.models  # noqa: F401 - registers the models
-from jetkit.data.cloud import CloudSpec
 from jetkit.data.features import feature_names
+from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.registry import create, entry
-from jetkit.studies.export import HEADER, INPUTS, export, tensors
-from jetkit.testing import random_cloud
+from jetkit.studies.export import HEADER, export, tensors
+from jetkit.tasks.classify import Classify
+from jetkit.testing import random_batch
 from jetkit.train.model_file import ModelCard, load_model, save_model
 
 onnxruntime = pytest.importorskip("onnxruntime")
-SPEC = CloudSpec(feature_names("full"), classes=("QCD", "W", "top"))
+SPEC = Spec.of(feature_names("full"), classes=("QCD", "W", "top"))
 
 
-def model_file(name: str, folder, spec: CloudSpec = SPEC) -> str:
+def model_file(name: str, folder, spec: Spec = SPEC) -> str:
     """A model whose weights and running means are no longer those of the start."""
     torch.manual_seed(5)
     tiny = entry(name).tiny
-    model = create(name, spec, tiny).train()
+    task = Classify(create(name, spec, tiny), spec).train()
     for seed in range(3):
-        model(random_cloud(spec, jets=6, particles=(2, 30), seed=seed).to(dtype=torch.float32))
-    for weight in model.parameters():
+        task(random_batch(spec, jets=6, particles=(2, 30), seed=seed).to(dtype=torch.float32))
+    for weight in task.parameters():
         weight.data += 0.1 * torch.randn_like(weight)
     path = folder / f"{name}.safetensors"
-    save_model(path, model, ModelCard(model=name, spec=spec.to_dict(), hyperparameters=tiny))
+    save_model(path, task, ModelCard(model=name, spec=spec.to_dict(), hyperparameters=tiny, task="classify"))
     return str(path)
 
 
-def run(path, given: tuple[torch.Tensor, ...]) -> np.ndarray:
+def run(path, given: dict[str, torch.Tensor]) -> np.ndarray:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(["probabilities"], {name: one.numpy() for name, one in zip(INPUTS[:3], given, strict=False)})[0]
+    return session.run(["probabilities"], {one.name: given[one.name].numpy() for one in session.get_inputs()})[0]
 
 
 @pytest.mark.parametrize("name", ["part", "particle-net", "pfn", "jet-clr"])
@@ -46,14 +47,16 @@ def test_the_graph_is_the_tagger_for_any_jets_and_any_padding(name: str, tmp_pat
     path = model_file(name, tmp_path)
     out, model = export(path, tmp_path / "graph.onnx"), load_model(path)
     for jets, particles in ((1, (1, 1)), (1, (70, 70)), (9, (1, 33))):
-        cloud = random_cloud(SPEC, jets=jets, particles=particles, seed=11).to(dtype=torch.float32)
+        batch = random_batch(SPEC, jets=jets, particles=particles, seed=11).to(dtype=torch.float32)
         with torch.no_grad():
-            wanted = model(cloud).softmax(1).numpy()
+            wanted = model(batch).softmax(1).numpy()
         assert wanted.std() > 1e-3
-        x, p4, mask, _ = tensors(cloud)
-        np.testing.assert_allclose(run(out, (x, p4, mask)), wanted, atol=2e-5)
-        longer = [torch.cat([table, 7 * torch.ones(jets, 5, table.shape[2])], 1) for table in (x, p4)]
-        found = run(out, (*longer, torch.nn.functional.pad(mask, (0, 5))))
+        given = tensors(batch, SPEC)
+        assert list(given)[:3] == ["features", "momenta", "mask"]
+        np.testing.assert_allclose(run(out, given), wanted, atol=2e-5)
+        tables = {name: given[name] for name in ("features", "momenta")}
+        longer = {name: torch.cat([one, 7 * torch.ones(jets, 5, one.shape[2])], 1) for name, one in tables.items()}
+        found = run(out, longer | {"mask": torch.nn.functional.pad(given["mask"], (0, 5))})
         np.testing.assert_allclose(found, wanted, atol=2e-5)
 
 
@@ -62,8 +65,9 @@ def test_the_metadata_tell_how_to_feed_it(tmp_path) -> None:
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
     header = json.loads(session.get_modelmeta().custom_metadata_map[HEADER])
     assert header["model"] == "pfn"
-    assert header["spec"]["classes"] == ["QCD", "W", "top"]
-    assert tuple(header["spec"]["features"]) == SPEC.features
+    assert Spec.from_dict(header["spec"]) == SPEC
+    assert header["spec"]["targets"]["label"]["classes"] == ["QCD", "W", "top"]
+    assert tuple(header["spec"]["sets"]["part"]["features"]) == SPEC.features
 
 
 def test_what_cannot_be_exported_is_told_and_nothing_is_written(tmp_path, monkeypatch) -> None:
@@ -81,7 +85,7 @@ def test_what_cannot_be_exported_is_told_and_nothing_is_written(tmp_path, monkey
 def test_a_graph_that_computes_something_else_is_refused(tmp_path, monkeypatch) -> None:
     path, out = model_file("pfn", tmp_path), tmp_path / "graph.onnx"
     monkeypatch.setattr("jetkit.studies.export.TOLERANCE", 0.0)
-    with pytest.raises(JetkitError, match="the graph gives probabilities that differ by"):
+    with pytest.raises(JetkitError, match="the graph gives answers that differ by"):
         export(path, out)
     assert not out.exists()
 
@@ -89,6 +93,6 @@ def test_a_graph_that_computes_something_else_is_refused(tmp_path, monkeypatch) 
 def test_by_the_command_line(jetkit, tmp_path) -> None:
     path = model_file("pfn", tmp_path)
     assert "gives the probabilities of the classes" in jetkit("export", path)
-    assert run(tmp_path / "pfn.onnx", tensors(random_cloud(SPEC, jets=2, seed=3))).shape == (2, 3)
+    assert run(tmp_path / "pfn.onnx", tensors(random_batch(SPEC, jets=2, seed=3), SPEC)).shape == (2, 3)
     said = jetkit("export", path, "out=/proc/graph.onnx", code=1)
     assert "cannot write /proc/graph.onnx" in said

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from jetkit.studies.results import pretraining_command, tagger_result
-from jetkit.train.pretraining import pretrain_options
+from jetkit.studies.results import command, tagger_result
+from jetkit.train.recipes import train_options
 
 Jetkit = Callable[..., str]
 
@@ -33,17 +34,26 @@ def test_pretrainings_are_compared_by_their_health(jetkit: Jetkit, runs: Path, t
     assert f"untrained {shown[0]['validation']['effective_rank']:.3g}" in page
     assert f"{shown[-1]['validation']['loss']:.4g}" in page
     assert {file.name for file in (tmp_path / "page").glob("*.png")} == {"health.png", "losses-1.png", "losses-2.png"}
-    assert "method.target=regression" in page
+    assert "task.target=regression" in page
     said = jetkit("report", f"{tmp_path}/mpm", str(runs / "pfn"), f"out={tmp_path}/both", code=1)
     assert "report them apart" in said
 
 
 def test_the_command_of_a_pretraining_makes_the_same_options() -> None:
     given = ["data=a", "epochs=3", "clip=null", "model=pfn", "model.phi=[8,8]", "method.share=0.5", "weight_decay=0.01"]
-    options = pretrain_options("mpm", [*given, "out=b"])
-    words = pretraining_command(options, "b").split()
-    assert words[:3] == ["jetkit", "pretrain", "mpm"]
-    assert pretrain_options("mpm", words[3:]) == options
+    options = train_options(words=[*given, "out=b"], task="mpm")
+    words = command(options, "b", 1).split()
+    assert words[:4] == ["jetkit", "train", "pfn", "task=mpm"]
+    assert train_options(words[2], words[3:]) == options
+
+
+def test_a_command_with_tables_survives_a_shell() -> None:
+    table = "{part: [part_deta, {column: part_energy, transform: log, scale: 0.7, clip: [-5, 5]}], row: [jet_pt]}"
+    given = ["data=a b", f"features={table}", "targets={jet_rank: [the first, second]}", "plugins=[os.path]", "out=b"]
+    options = train_options("pfn", given)
+    words = shlex.split(command(options, "b", 1))
+    assert words[:4] == ["jetkit", "train", "pfn", "data=a b"]
+    assert train_options(words[2], words[3:]) == options
 
 
 def test_a_result_tells_how_to_train_it_again(runs: Path) -> None:

@@ -42,7 +42,7 @@ def test_page_has_law_pictures_and_all_trainings(study: Path) -> None:
 def test_each_training_has_its_width_and_jets_and_the_same_test_jets(study: Path) -> None:
     folders = sorted((study / "runs").iterdir())
     options = [run_options(folder) for folder in folders]
-    assert {(tuple(one.hyperparameters["phi"]), one.train_jets) for one in options} == {
+    assert {(tuple(one.model.options["phi"]), one.data.train_jets) for one in options} == {
         ((width, width), jets) for width in (4, 8, 16) for jets in (100, 200, 400)
     }
     rows = [load_scores(folder / "scores.safetensors").row.tolist() for folder in folders]

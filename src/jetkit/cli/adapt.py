@@ -9,13 +9,13 @@ import typer
 from rich.table import Table
 
 from jetkit.cli.console import options_table, step_bar
-from jetkit.cli.grammar import Words, refuse_option, verb
+from jetkit.cli.grammar import Words, refuse_option, remembered, verb
 
 
 def _tables() -> list[Table]:
-    from jetkit.train.adapting import AdaptOptions
+    from jetkit.train.options import FlatOptions
 
-    return [options_table(AdaptOptions)]
+    return [options_table(FlatOptions)]
 
 
 @verb("adapt", _tables)
@@ -23,12 +23,12 @@ def adapt_(
     model: Annotated[str, typer.Argument(help="model file or run folder of a pretrained model", metavar="MODEL")],
     words: Words = None,
 ) -> None:
-    """Make a tagger of a pretrained backbone, from few labels; goes on where it stopped."""
+    """Train a pretrained backbone for a task, from few labels (short for train start=MODEL); resumes if stopped."""
     refuse_option(model, "adapt", "MODEL")
-    from jetkit.train.adapting import adapt_options
+    from jetkit.train.recipes import train_options
     from jetkit.train.run import train
 
-    options = adapt_options(model, words or [])
+    options = train_options(words=words or [], start=model, **remembered())
     with step_bar() as report:
         train(options, report)
     if os.environ.get("RANK", "0") == "0":

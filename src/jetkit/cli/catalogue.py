@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from jetkit.cli.console import recipes_table, two_columns
-from jetkit.cli.grammar import verb
+from jetkit.cli.grammar import Words, verb
+from jetkit.errors import JetkitError
 
 TWINS = {
     "none": "each event once",
@@ -16,17 +17,25 @@ TWINS = {
 
 
 @verb("list")
-def list_() -> None:
-    """List recipes, formats, detectors, variations, twins, feature sets, models and pretraining methods."""
+def list_(words: Words = None) -> None:
+    """List recipes, formats, detectors, variations, twins, feature sets, models, tasks; yours too with plugins=FILE."""
+    if words:
+        raise JetkitError(f"jetkit list takes no {words[0]}: give plugins=FILE, or nothing")
     import jetkit.models
     import jetkit.simulate.foreign_events
-    import jetkit.tasks.methods  # noqa: F401 - registers the methods
+    import jetkit.tasks.registered  # noqa: F401 - registers the tasks
     from jetkit.data.features import FEATURE_SETS
-    from jetkit.registry import entries
+    from jetkit.models.model import MODELS
+    from jetkit.registry import entries, load_announced
+    from jetkit.tasks.task import TASK
 
+    load_announced()
     console = Console()
-    console.print(two_columns("models", ((entry.name, entry.paper) for entry in entries())))
-    console.print(two_columns("pretraining methods", ((entry.name, entry.paper) for entry in entries("pretext"))))
+    console.print(two_columns("models", ((entry.name, entry.paper) for entry in entries(MODELS))))
+    supervised = [entry for entry in entries(TASK) if entry.cls.result != "pretraining"]
+    methods = [entry for entry in entries(TASK) if entry.cls.result == "pretraining"]
+    console.print(two_columns("tasks", ((entry.name, entry.summary) for entry in supervised)))
+    console.print(two_columns("pretraining methods", ((entry.name, entry.paper) for entry in methods)))
     console.print(two_columns("formats", ((entry.name, entry.summary) for entry in entries("reader"))))
     for kind in ("datasets", "runs", "pretraining", "cards", "detectors", "variations"):
         console.print(recipes_table(kind))

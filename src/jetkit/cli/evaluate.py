@@ -14,6 +14,9 @@ from jetkit.cli.grammar import Words, refuse_option, verb
 from jetkit.config import parse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jetkit.evaluate.result import Result
     from jetkit.studies.evaluation import RunResult
 
 
@@ -30,14 +33,30 @@ def evaluate_(
 ) -> None:
     """Score jets that a model has not seen, and print numbers with their errors."""
     refuse_option(run, "evaluate", "RUN")
-    from jetkit.studies.evaluation import EvaluateOptions, evaluate_run, run_folders
+    from jetkit.studies.evaluation import EvaluateOptions, evaluate_run, judge_run, result_kind, run_folders
 
     options = parse(EvaluateOptions, words or [], "jetkit evaluate")
+    folders = run_folders(run)
     with step_bar() as report:
-        results = [evaluate_run(folder, options, report) for folder in run_folders(run)]
-    for result in results:
-        Console().print(numbers_table(result))
-    typer.echo(f"next: jetkit report {run}")
+        tables = [
+            numbers_table(evaluate_run(folder, options, report))
+            if result_kind(folder) == "classification"
+            else result_table(folder, judge_run(folder, options, report))
+            for folder in folders
+        ]
+    for table in tables:
+        Console().print(table)
+    if result_kind(folders[0]) == "classification":
+        typer.echo(f"next: jetkit report {run}")
+
+
+def result_table(folder: Path, result: Result) -> Table:
+    """Return the numbers of a result."""
+    rows = max((number.jets for number in result.numbers.values()), default=0)
+    table = Table("quantity", "value", box=SIMPLE_HEAD, title=plain(f"{folder}: {rows:,} rows"), title_justify="left")
+    for name, number in result.numbers.items():
+        table.add_row(plain(name), str(number))
+    return table
 
 
 def numbers_table(result: RunResult) -> Table:

@@ -26,12 +26,15 @@ class ExportOptions:
 def export_(
     model: Annotated[str, typer.Argument(help="model file or run folder", metavar="MODEL")], words: Words = None
 ) -> None:
-    """Write a tagger as an ONNX graph, for programs without Python, and for the fastest scores of single jets."""
+    """Write a tagger, or another trained task, as an ONNX graph: for programs without Python, and for single jets."""
     refuse_option(model, "export", "MODEL")
     options = parse(ExportOptions, words or [], "jetkit export")
     from jetkit.studies.export import export
-    from jetkit.train.model_file import model_path
+    from jetkit.train.model_file import model_path, read_card
 
-    with Console(stderr=True).status("exporting, and comparing with the tagger"):
+    with Console(stderr=True).status("exporting, and comparing with the model"):
         out = export(model, Path(options.out) if options.out else model_path(model).with_suffix(".onnx"))
-    typer.echo(f"{out} gives the probabilities of the classes from features and momenta; its metadata name them")
+    if read_card(model_path(model)).task == "classify":
+        typer.echo(f"{out} gives the probabilities of the classes from features and momenta; its metadata name them")
+    else:
+        typer.echo(f"{out} gives the answers of the model; its metadata name inputs and units")

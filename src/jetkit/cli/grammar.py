@@ -14,6 +14,7 @@ from rich.table import Table
 from typer.core import TyperCommand
 
 from jetkit import __version__
+from jetkit.config import read_yaml
 from jetkit.errors import JetkitError
 
 P = ParamSpec("P")
@@ -42,7 +43,7 @@ def verb(name: str, tables: Tables = tuple) -> Callable[[Callable[P, None]], Cal
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
             try:
-                function(*args, **kwargs)
+                function(*args, **_without_plugins(kwargs))
             except JetkitError as error:
                 if os.environ.get("JETKIT_DEBUG"):
                     raise
@@ -55,6 +56,37 @@ def verb(name: str, tables: Tables = tuple) -> Callable[[Callable[P, None]], Cal
         return app.command(name, cls=_ending_with(tables))(run)
 
     return register
+
+
+def _without_plugins(arguments: dict[str, Any]) -> Any:
+    """The arguments of a verb after the plug-ins that its words name were imported; ``train`` sees them as well.
+
+    Any verb takes ``plugins=my_net.py`` or ``plugins=[my_net.py, my.package]``.
+    """
+    words = arguments.get("words") or []
+    told = [word for word in words if word.startswith("plugins=")]
+    if not told:
+        _REMEMBERED.clear()
+        return arguments
+    import jetkit.models  # noqa: F401 - knows what users' classes may be
+    from jetkit.registry import adopt
+
+    value = read_yaml(told[-1].partition("=")[2], "option plugins")
+    sources = [value] if isinstance(value, str) else value
+    if not isinstance(sources, list) or not all(isinstance(one, str) for one in sources):
+        raise JetkitError("option plugins should be a file or module, or a list of them, such as [my_net.py]")
+    for one in sources:
+        adopt(one)
+    _REMEMBERED[:] = sources
+    return {**arguments, "words": [word for word in words if word not in told]}
+
+
+_REMEMBERED: list[str] = []
+
+
+def remembered() -> dict[str, Any]:
+    """Return the option ``plugins`` as this command was given it; nothing where it was not."""
+    return {"plugins": tuple(_REMEMBERED)} if _REMEMBERED else {}
 
 
 def refuse_option(word: str, name: str, metavar: str) -> None:

@@ -22,26 +22,46 @@ def show_model(path: str) -> None:
     Raises:
         JetkitError: it is no model file, or a damaged one.
     """
+    from jetkit.data.batch import LABEL, PARTICLES
+    from jetkit.models.model import MODELS
     from jetkit.registry import entry
     from jetkit.train.model_file import read_model
 
     model, card = read_model(path)
+    spec = card.spec_of
     console = Console(highlight=False, markup=False)
-    console.print(f"{card.model}: {model.size:,} parameters, {len(card.classes)} classes")
-    console.print(f"  paper: {entry(card.model, card.kind).paper}")
+    classes = f", {len(spec.classes)} classes" if spec.classes else ""
+    console.print(f"{card.model}: {model.size:,} parameters{classes}")
+    paper = entry(card.model, MODELS).paper
+    if paper:
+        console.print(f"  paper: {paper}")
+    if card.task:
+        console.print(f"  task: {card.task}")
     sections: dict[str, dict[Any, Any]] = {
         "hyperparameters": card.hyperparameters,
+        "options of the task": card.task_options,
         "preprocessing": card.preprocessing,
         "data": card.data,
         "metrics": {name: _number(value) for name, value in card.metrics.items()},
         "training": card.training,
         "parents": dict(enumerate(card.parents, start=1)),
+        "plug-ins": {one["source"]: one["sha256"] for one in card.plugins},
     }
-    console.print(f"  classes: {', '.join(card.classes)}")
-    units = card.spec.get("units", {})
-    console.print("  features:")
-    for name in card.spec["features"]:
-        console.print(f"    {name}: {units.get(name, '')}")
+    if spec.classes:
+        console.print(f"  classes: {', '.join(spec.classes)}")
+    for name, one in spec.sets.items():
+        console.print(f"  features of {name}:" if name != PARTICLES else "  features:")
+        for feature in one.features:
+            console.print(f"    {feature}: {spec.units.get(feature, '')}")
+    if spec.row and not spec.sets:
+        console.print("  features of the row:")
+        for feature in spec.row:
+            console.print(f"    {feature}: {spec.units.get(feature, '')}")
+    for name, shape in spec.arrays.items():
+        console.print(f"  array {name}: {' × '.join(map(str, shape))}")
+    others = {name: one for name, one in spec.targets.items() if name != LABEL}
+    for name, target in others.items():
+        console.print(f"  target {name}: {target.kind}{f' of {target.of}' if target.of else ''}")
     for title, content in sections.items():
         if content:
             console.print(f"  {title}:")

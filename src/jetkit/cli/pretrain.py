@@ -9,16 +9,18 @@ import typer
 from rich.table import Table
 
 from jetkit.cli.console import options_table, recipes_table, step_bar, two_columns
-from jetkit.cli.grammar import Words, refuse_option, verb
+from jetkit.cli.grammar import Words, refuse_option, remembered, verb
 
 
 def _tables() -> list[Table]:
+    import jetkit.tasks.registered  # noqa: F401 - registers the tasks
     from jetkit.config import describe
     from jetkit.registry import entries, schema
-    from jetkit.train.pretraining import PRETEXT, PretrainOptions
+    from jetkit.tasks.task import TASK
+    from jetkit.train.options import FlatOptions
 
-    tables = [options_table(PretrainOptions), recipes_table("pretraining")]
-    for entry in entries(PRETEXT):
+    tables = [options_table(FlatOptions), recipes_table("pretraining")]
+    for entry in (one for one in entries(TASK) if one.cls.result == "pretraining"):
         rows = (
             (f"method.{option.name}", f"{option.help} ({option.default})") for option in describe(schema(entry.cls))
         )
@@ -31,12 +33,12 @@ def pretrain_(
     method: Annotated[str, typer.Argument(help="a method, a recipe of one, or a .yaml file", metavar="METHOD")],
     words: Words = None,
 ) -> None:
-    """Train a backbone on jets without their labels; goes on where it stopped."""
+    """Train a backbone on jets without their labels (short for train task=METHOD); goes on where it stopped."""
     refuse_option(method, "pretrain", "METHOD")
-    from jetkit.train.pretraining import pretrain_options
+    from jetkit.train.recipes import train_options
     from jetkit.train.run import train
 
-    options = pretrain_options(method, words or [])
+    options = train_options(words=words or [], task=method, **remembered())
     with step_bar() as report:
         train(options, report)
     if os.environ.get("RANK", "0") == "0":

@@ -12,22 +12,22 @@ from functools import partial
 from statistics import median
 
 import torch
-from torch import Tensor
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from jetkit.data.cloud import Cloud
-from jetkit.models.high_level import HighLevelTagger
-from jetkit.models.tagger import Tagger
+from jetkit.data.batch import Batch
+from jetkit.models.model import MODELS, Encoder, Estimator, Model
 from jetkit.registry import entry
 from jetkit.report.model_cost import Cost, LeftOut, ModelCost, Spent
 from jetkit.studies.cost_options import CostOptions
 from jetkit.studies.results import words_of
-from jetkit.testing import random_cloud
+from jetkit.tasks.task import Task
+from jetkit.testing import random_batch
 from jetkit.train.live_memory import peak_bytes
 from jetkit.train.loop import Report
+from jetkit.train.machine import threads_of
 from jetkit.train.memory import FreedMemory, keep_freed_memory
-from jetkit.train.model_file import read_model
-from jetkit.train.run import labelled_task, threads_of
+from jetkit.train.model_file import model_in, read_model
 
 WATCHED, MOST = 0.5, 100
 """Seconds that the repetitions of one computation take about, and how many there are at most."""
@@ -48,10 +48,10 @@ def cost_of_file(path: str, options: CostOptions, report: Report = lambda done, 
     return ModelCost(
         name=path,
         model=card.model,
-        paper=entry(card.model, card.kind).paper,
+        paper=entry(card.model, MODELS).paper,
         parameters=model.size,
         weight_bytes=sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()),
-        training_bytes=3 * learned if model.learns_by == "gradient" else 0,
+        training_bytes=3 * learned if entry(card.model, MODELS).kind != "estimator" else 0,
         costs=tuple(costs),
         machine=machine(options.threads),
         command=" ".join(
@@ -61,7 +61,7 @@ def cost_of_file(path: str, options: CostOptions, report: Report = lambda done, 
 
 
 def model_cost(
-    model: Tagger,
+    model: Task | Model,
     particles: Sequence[int],
     options: CostOptions,
     report: Report = lambda done, total, what: None,
@@ -75,10 +75,12 @@ def model_cost(
     than ``options.memory``, were it to grow like N² from smaller jets, is left out.
 
     Example:
-        >>> from jetkit import CloudSpec
+        >>> from jetkit import Spec
         >>> from jetkit.models import PFN
-        >>> model = PFN(CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")), phi=(8,), f=(8,))
-        >>> first, second = model_cost(model, [4, 8], CostOptions(batches=(2,)))
+        >>> from jetkit.tasks.classify import Classify
+        >>> spec = Spec.of(("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> task = Classify(PFN(spec, phi=(8,), f=(8,)), spec)
+        >>> first, second = model_cost(task, [4, 8], CostOptions(batches=(2,)))
         >>> first.flops, second.flops, second.inference.seconds > 0
         (288.0, 416.0, True)
     """
@@ -88,11 +90,11 @@ def model_cost(
     costs: list[Cost] = []
     with threads_of(options.threads):
         for count in sorted(set(particles)):
-            cloud = random_cloud(model.spec, jets=max(batches), particles=(count, count)).to(dtype=torch.float32)
+            batch = random_batch(model.spec, jets=max(batches), particles=(count, count)).to(dtype=torch.float32)
             flops: float | None = None
             for jets in sizes:
                 report(len(costs), len(particles) * len(sizes), f"{count} particles, batch {jets}")
-                some = cloud.select(slice(jets))
+                some = batch.select(slice(jets))
                 inference, training = meters.inference.of(some), meters.training.of(some)
                 if flops is None and isinstance(inference, Spent):
                     flops = operations(meters.evaluated, some)
@@ -102,14 +104,14 @@ def model_cost(
 
 
 @torch.no_grad()
-def operations(model: Tagger, cloud: Cloud) -> float:
-    """Floating-point operations a jet in the matrix products, convolutions and attention of a model.
+def operations(model: nn.Module, batch: Batch) -> float:
+    """Return the floating-point operations a jet in the matrix products, convolutions and attention of a model.
 
-    Counted by torch, with the padding of the cloud; clustering and sums are not counted. The model learns no more.
+    Counted by torch, with the padding of the batch; clustering and sums are not counted. The model learns no more.
     """
     with FlopCounterMode(display=False) as counter:
-        model.requires_grad_(False)(cloud)
-    return float(counter.get_total_flops()) / len(cloud)
+        model.requires_grad_(False)(batch)
+    return float(counter.get_total_flops()) / len(batch)
 
 
 def median_seconds(call: Callable[[], object], clock: Callable[[], float]) -> float:
@@ -139,22 +141,22 @@ class _Meter:
         never: why it is not measured at all, if so.
     """
 
-    repeat: Callable[[Cloud], object]
-    again: Callable[[Cloud], object]
+    repeat: Callable[[Batch], object]
+    again: Callable[[Batch], object]
     options: CostOptions
-    prepare: Callable[[Cloud], Cloud] = lambda cloud: cloud
+    prepare: Callable[[Batch], Batch] = lambda batch: batch
     never: str = ""
     known: list[tuple[int, int, int]] = field(default_factory=list)
     """Particles, jets and bytes of what was measured before."""
 
-    def of(self, cloud: Cloud) -> Spent | LeftOut:
+    def of(self, batch: Batch) -> Spent | LeftOut:
         """The cost of a jet of a batch."""
-        jets, particles = cloud.mask.shape
+        jets, particles = len(batch), batch.mask.shape[1] if batch.sets else 1
         if self.never:
             return LeftOut(self.never)
         if self.expected(particles, jets) > self.options.memory * GIGABYTE:
             return LeftOut(f"it may need more than {self.options.memory:g} GB")
-        batch = self.prepare(cloud)
+        batch = self.prepare(batch)
         try:
             if not self.known:
                 self.repeat(batch)
@@ -178,32 +180,33 @@ class _Meter:
 class _Meters:
     """Inference and training of copies of a model."""
 
-    def __init__(self, model: Tagger, options: CostOptions) -> None:
+    def __init__(self, model: Task | Model, options: CostOptions) -> None:
         self.evaluated = copy.deepcopy(model).eval().requires_grad_(False)
         infer = torch.inference_mode()(self.evaluated)
         self.inference = _Meter(infer, infer, options)
-        if model.learns_by != "gradient":
-            self.training = _Meter(infer, infer, options, never=f"it learns by {model.learns_by}")
+        never = "" if isinstance(model, Task) else "it has no task: adapt it to one"
+        if isinstance(model_in(model), Estimator):
+            never = "it is fitted in one go"
+        if never or not isinstance(model, Task):
+            self.training = _Meter(infer, infer, options, never=never)
             return
-        self.task = labelled_task(copy.deepcopy(model).requires_grad_(True)).train()
-        learned = [weight for weight in self.task.parameters() if weight.requires_grad]
-        self.optimiser = torch.optim.AdamW(learned, lr=0.0)
-        self.training = _Meter(self._step, self._step_on, options, self._with_truths)
+        self.task = copy.deepcopy(model).requires_grad_(True).train()
+        self.optimiser = torch.optim.AdamW(self.task.parameters(), lr=0.0)
+        self.training = _Meter(self._step, self._step_on, options, self._as_in_training)
 
-    def _step(self, cloud: Cloud) -> None:
+    def _step(self, batch: Batch) -> None:
         self.optimiser.zero_grad()
-        self._step_on(cloud)
+        self._step_on(batch)
 
-    def _step_on(self, cloud: Cloud) -> None:
+    def _step_on(self, batch: Batch) -> None:
         """A step whose gradient is added to that of the step before."""
-        torch.autograd.backward(self.task.loss(cloud).total)
+        torch.autograd.backward(self.task.loss(batch).total)
         self.optimiser.step()
 
     @torch.no_grad()
-    def _with_truths(self, cloud: Cloud) -> Cloud:
-        """Jets with all that a training knows of them."""
-        origin = torch.zeros_like(cloud.mask, dtype=torch.long)
-        targets: dict[str, Tensor] = dict.fromkeys(self.evaluated.truths, origin)
-        if isinstance(self.evaluated, HighLevelTagger):
-            targets[HighLevelTagger.OBSERVABLES] = self.evaluated.observables(cloud)
-        return cloud.replace(targets=targets)
+    def _as_in_training(self, batch: Batch) -> Batch:
+        """Rows as a training sees them: with what is computed once already computed."""
+        model = model_in(self.evaluated)
+        if isinstance(model, Encoder) and model.precomputes:
+            return batch.replace(sets={}, row=model.precomputed(batch))
+        return batch

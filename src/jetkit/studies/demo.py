@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -15,17 +14,17 @@ from jetkit.simulate import simulate
 from jetkit.simulate.options import Options as SimulateOptions
 from jetkit.studies.evaluation import Report, report_as
 from jetkit.studies.report import ReportOptions, write_report
-from jetkit.train.options import train_options
 from jetkit.train.run import train
 
-TAGGERS: dict[str, Sequence[str]] = {
-    "observables-bdt": (),
-    "pfn": ("epochs=6",),
-    "part": (
-        "epochs=1", "batch=64", "lr=2e-3", "optimiser=adamw", "schedule=one-cycle", "length=64",
-        "model.width=64", "model.heads=4", "model.depth=2", "model.class_depth=1", "model.pair_widths=[16]",
-        "model.dropout=0",
-    ),
+TAGGERS: dict[str, dict[str, Any]] = {
+    "observables-bdt": {},
+    "pfn": {"epochs": 6},
+    "part": {
+        "epochs": 1, "batch": 64, "lr": 2e-3, "optimiser": "adamw", "schedule": "one-cycle", "length": 64,
+        "hyperparameters": {
+            "width": 64, "heads": 4, "depth": 2, "class_depth": 1, "pair_widths": [16], "dropout": 0.0,
+        },
+    },
 }  # fmt: skip
 """Model → options that make it fit into a few minutes; the ParT is a small one."""
 
@@ -57,8 +56,8 @@ def demo(options: DemoOptions, report: Report = lambda done, total, what: None) 
     )  # fmt: skip
     data = simulate("top-landscape", wanted, lambda done, total: report(done, total, "simulate"))
     runs = []
-    for name, words in TAGGERS.items():
-        fixed = (f"data={data}", f"out={out / name}", f"seed={options.seed}", "features=kin", "fractions=[0.7,0.1,0.2]")
-        train(train_options(name, [*words, *fixed]), partial(report_as, name, report))
+    for name, own in TAGGERS.items():
+        fixed: dict[str, Any] = {"data": str(data), "out": str(out / name), "seed": options.seed, "features": "kin"}
+        train(name, partial(report_as, name, report), fractions=(0.7, 0.1, 0.2), **fixed, **own)
         runs.append(out / name)
     return data, write_report(runs, ReportOptions(out=str(out / "report")), report)

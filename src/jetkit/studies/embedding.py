@@ -13,11 +13,13 @@ from pydantic.dataclasses import dataclass
 
 from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.shards import write_shard
-from jetkit.train.adapting import frozen_encoding
+from jetkit.errors import JetkitError
+from jetkit.models.model import Encoder
+from jetkit.train.cached import table_of
 from jetkit.train.loop import Report
-from jetkit.train.model_file import model_path, read_model
-from jetkit.train.observables import table_of
+from jetkit.train.model_file import model_in, model_path, read_model
 from jetkit.train.options import option
+from jetkit.train.start import frozen_encoding
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,14 @@ def embed(
     Raises:
         JetkitError: the model cannot be read, or the data lack its features.
     """
-    tagger, card = read_model(model_path(model))
-    loader = dataset.batches(batch=batch, shuffle=False, targets=("row",), **card.preprocessing)
-    rows, vectors = table_of(loader, partial(frozen_encoding, tagger), lambda done, total: report(done, total, "embed"))
+    module, card = read_model(model_path(model))
+    encoder = model_in(module)
+    if not isinstance(encoder, Encoder):
+        raise JetkitError(f"{model} holds {card.model}, which encodes nothing: give an encoder, such as part")
+    loader = dataset.batches(batch=batch, shuffle=False, **card.preprocessing)
+    rows, vectors = table_of(
+        loader, partial(frozen_encoding, encoder), lambda done, total: report(done, total, "embed")
+    )
     return vectors.float().numpy(), rows.numpy()
 
 

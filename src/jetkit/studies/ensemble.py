@@ -15,18 +15,20 @@ from torch import Tensor
 from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
 from jetkit.models.ensemble import Stack
+from jetkit.models.model import MODELS
+from jetkit.models.stacking import fit_stack
 from jetkit.registry import create, hyperparameters
 from jetkit.studies.evaluation import SCORES, EvaluateOptions, Report, run_folders, run_options, scores_of
 from jetkit.studies.results import word
+from jetkit.tasks.classify import Classify
 from jetkit.train.checkpoint import Progress
 from jetkit.train.data_parts import split_data
 from jetkit.train.files import weights_hash
 from jetkit.train.loop import read_log, write_log
 from jetkit.train.model_file import MODEL, ModelCard, read_model, save_model
-from jetkit.train.options import TrainOptions, option
+from jetkit.train.options import RunOptions, flat, option
 from jetkit.train.run import write_run
 from jetkit.train.scores import Scores, save_scores
-from jetkit.train.stacking import fit_stack
 
 SAME = ("data", "fractions", "labels")
 """Options in which all trainings of an ensemble agree."""
@@ -71,22 +73,25 @@ def ensemble(
     preprocessing = _preprocessing([card for _, card in members])
     spec = split_data(trained[0]).train.spec(preprocessing["features"])
     torch.manual_seed(options.seed)
-    model = create(name, spec, values)
+    model = create(name, spec, values, MODELS)
     for own, (member, _) in zip(model.members.taggers, members, strict=True):
-        own.load_state_dict(member.state_dict())
+        own.model.load_state_dict(member.model.state_dict())
+        own.head.load_state_dict(member.head.state_dict())
     numbers = _fit(model, folders, options, report) if isinstance(model, Stack) else {}
     card = ModelCard(
         model=name,
         spec=spec.to_dict(),
-        hyperparameters=hyperparameters(name, values),
+        hyperparameters=hyperparameters(name, values, MODELS),
+        kind="ensemble",
+        task="classify",
         preprocessing=preprocessing,
         training={"command": _command(runs, options, out)},
         data=members[0][1].data,
         parents=[weights_hash(folder / MODEL) for folder in folders],
     )
-    save_model(out / MODEL, model.eval(), card)
-    own_options = replace(
-        trained[0], model=name, hyperparameters=values, out=str(out), seed=options.seed, **preprocessing
+    save_model(out / MODEL, Classify(model.eval(), spec), card)
+    own_options = trained[0].changed(
+        model=name, hyperparameters=values, out=str(out), seed=options.seed, **preprocessing
     )
     write_run(own_options, card, "")
     write_log(out, Progress(log=[_line(folders, numbers)]))
@@ -94,12 +99,12 @@ def ensemble(
     return out
 
 
-def _refuse_strangers(folders: Sequence[Path], trained: Sequence[TrainOptions]) -> None:
+def _refuse_strangers(folders: Sequence[Path], trained: Sequence[RunOptions]) -> None:
     if len(folders) < 2:
         raise JetkitError("an ensemble needs two trained runs or more: jetkit ensemble RUN RUN …")
     for folder, options in zip(folders, trained, strict=True):
         for name in SAME:
-            mine, first = getattr(options, name), getattr(trained[0], name)
+            mine, first = flat(options)[name], flat(trained[0])[name]
             if mine != first:
                 raise JetkitError(
                     f"{folder} was trained with {name}={mine}, {folders[0]} with {first}: "
@@ -110,24 +115,30 @@ def _refuse_strangers(folders: Sequence[Path], trained: Sequence[TrainOptions]) 
 def _member(card: ModelCard) -> dict[str, Any]:
     return {
         "model": card.model,
-        "features": list(card.spec["features"]),
+        "features": list(card.spec_of.features),
         "length": card.preprocessing["length"],
         "hyperparameters": card.hyperparameters,
     }
 
 
 def _preprocessing(cards: Sequence[ModelCard]) -> dict[str, Any]:
-    """The features and the length that serve all members."""
-    wanted = {name for card in cards for name in card.spec["features"]}
+    """The features and the length that serve all members, and the weight of the jets that they share."""
+    wanted = {name for card in cards for name in card.spec_of.features}
     fitting = [name for name, known in FEATURE_SETS.items() if wanted <= {feature.name for feature in known}]
     if not fitting:
         raise JetkitError(f"no feature set has all of {', '.join(sorted(wanted))}: combine taggers on a set of jetkit")
-    return {"features": fitting[0], "length": max(card.preprocessing["length"] for card in cards)}
+    weights = {str(card.preprocessing.get("weight", "none")): card.preprocessing.get("weight") for card in cards}
+    if len(weights) > 1:
+        raise JetkitError(f"the members were trained with weight={' and weight='.join(weights)}: combine alike ones")
+    weight = next(iter(weights.values()))
+    found = {"features": fitting[0], "length": max(card.preprocessing["length"] for card in cards)}
+    return found | ({"weight": weight} if weight else {})
 
 
 def _fit(model: Stack, folders: Sequence[Path], options: EnsembleOptions, report: Report) -> dict[str, float]:
     scores, logits = _member_scores(folders, EvaluateOptions(part="val", batch=options.batch), report)
-    return fit_stack(model, logits, torch.from_numpy(scores[0].label), options.seed)
+    weight = None if scores[0].weight is None else torch.from_numpy(scores[0].weight)
+    return fit_stack(model, logits, torch.from_numpy(scores[0].label), options.seed, weight)
 
 
 def _member_scores(folders: Sequence[Path], options: EvaluateOptions, report: Report) -> tuple[list[Scores], Tensor]:

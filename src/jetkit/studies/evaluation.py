@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Int
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from jetkit.data.batch import LABEL
 from jetkit.data.dataset import Dataset, open_dataset
+from jetkit.data.spec import TargetSpec
 from jetkit.errors import JetkitError
+from jetkit.evaluate.result import Predicted, Result
 from jetkit.evaluate.summary import Evaluation, evaluate
+from jetkit.registry import entry
+from jetkit.studies.judging import judge
+from jetkit.tasks.task import TASK
 from jetkit.train.data_parts import data_hash, split_data
-from jetkit.train.files import weights_hash, write_bytes
-from jetkit.train.model_file import MODEL, annotate
-from jetkit.train.options import TrainOptions, option
-from jetkit.train.run import rebuilt
+from jetkit.train.files import weights_hash, write_bytes, write_tensors
+from jetkit.train.model_file import MODEL, annotate, ask_for_plugins, read_card, read_model
+from jetkit.train.options import RunOptions, option, rebuilt
 from jetkit.train.scores import Scores, load_scores, save_scores, score
 from jetkit.train.shuffled_labels import random_labels
 
 SCORES = "scores.safetensors"
 EVALUATION = "evaluation.json"
+PREDICTIONS = "predictions.safetensors"
+RESULT = "result.json"
 Report = Callable[[int, int, str], None]
 
 
@@ -58,7 +66,7 @@ class RunResult:
     """A run folder and what its model does on jets that it has not seen."""
 
     folder: Path
-    options: TrainOptions
+    options: RunOptions
     scores: Scores
     evaluation: Evaluation
 
@@ -83,7 +91,7 @@ def run_folders(path: str | Path) -> list[Path]:
     return [file.parent for file in found]
 
 
-def run_options(folder: Path) -> TrainOptions:
+def run_options(folder: Path) -> RunOptions:
     """The options of a training, from its run folder.
 
     Raises:
@@ -108,20 +116,91 @@ def evaluate_run(
     """
     options = options or EvaluateOptions()
     trained = run_options(folder)
+    if result_kind(folder) != "classification":
+        raise JetkitError(
+            f"{folder} names no classes: jetkit evaluate {folder} gives its numbers, a report has none yet"
+        )
     dataset, scores = scores_of(folder, options, report)
     evaluation = evaluate(
         scores.logits.astype(float),
-        scores.label if trained.labels == "true" else _shuffled(scores, dataset),
+        scores.label if trained.data.labels == "true" else _shuffled(scores, dataset),
         scores.classes,
         comparisons=options.comparisons,
         efficiencies=options.efficiencies,
         replicas=options.replicas,
         seed=options.seed,
+        weight=scores.weight,
     )
     record = {"card": scores.card, "evaluation": evaluation.to_dict()}
     write_bytes(folder / EVALUATION, json.dumps(record, indent=1).encode())
     annotate(folder / MODEL, metrics=summary(evaluation) | {"selection": scores.card["selection"]})
     return RunResult(folder, trained, scores, evaluation)
+
+
+def result_kind(folder: Path) -> str:
+    """Return the evaluation that judges the task of a run.
+
+    Raises:
+        JetkitError: the run has no finished epoch, or a damaged model file.
+    """
+    _refuse_unfinished(folder)
+    card = read_card(folder / MODEL)
+    ask_for_plugins(card, folder / MODEL)
+    found: str = entry(card.task, TASK).cls.result if card.task else "pretraining"
+    return found
+
+
+def judge_run(
+    folder: Path, options: EvaluateOptions | None = None, report: Report = lambda done, total, what: None
+) -> Result:
+    """Judge what the task of a run predicts of rows that it has not seen, whatever the task is.
+
+    Writes ``predictions.safetensors`` and ``result.json``, and the numbers into the header of the model file.
+
+    Raises:
+        JetkitError: the run is not there or not finished, holds a bare model, or the data do not fit.
+    """
+    options = options or EvaluateOptions()
+    kind = result_kind(folder)
+    if kind == "pretraining":
+        raise JetkitError(f"{folder} holds a pretrained backbone, which predicts nothing: jetkit report {folder}")
+    dataset, task, card = _jets(run_options(folder), options), *read_model(folder / MODEL)
+    needs = task.needs_of(card.task_options)
+    named = {name: _kind_of(one) for name, one in card.spec_of.targets.items() if name != LABEL}
+    batching = {"targets": named, "links": [f"{a}_{b}" for a, b in card.spec_of.links], "twins": needs.pairs}
+    loader = dataset.batches(batch=options.batch, **card.preprocessing, **batching)
+    result, predicted = judge(task, loader, replicas=options.replicas, seed=options.seed, report=report)
+    provenance = {
+        "model": card.model,
+        "task": card.task,
+        "weights_sha256": weights_hash(folder / MODEL),
+        "data_sha256": data_hash(dataset),
+        "selection": list(dataset.history),
+    }
+    result = replace(result, provenance=provenance)
+    _save_predictions(folder / PREDICTIONS, predicted, provenance)
+    write_bytes(folder / RESULT, json.dumps(result.to_dict(), indent=1).encode())
+    numbers = {name: number.to_dict() for name, number in result.numbers.items()}
+    annotate(folder / MODEL, metrics=numbers | {"selection": provenance["selection"]})
+    return result
+
+
+def _kind_of(one: TargetSpec) -> Any:
+    """How a target was told to the loader."""
+    return list(one.classes) if one.kind == "class" else one.kind
+
+
+def _save_predictions(path: Path, predicted: Predicted, provenance: dict[str, Any]) -> None:
+    arrays = {f"value.{name}": values for name, values in predicted.values.items()}
+    arrays |= {f"target.{name}": values for name, values in predicted.targets.items()}
+    arrays |= {"weight": predicted.weight, "row": predicted.row}
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
+    write_tensors(path, tensors, {"format": "jetkit predictions", "provenance": provenance})
+
+
+def _refuse_unfinished(folder: Path) -> None:
+    if not (folder / MODEL).is_file():
+        raise JetkitError(f"{folder} has no finished epoch yet: go on with the same jetkit train command")
 
 
 def summary(evaluation: Evaluation) -> dict[str, Any]:
@@ -131,16 +210,16 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
     return {name: number.to_dict() for name, number in numbers.items()}
 
 
-def _jets(trained: TrainOptions, options: EvaluateOptions) -> Dataset:
+def _jets(trained: RunOptions, options: EvaluateOptions) -> Dataset:
     if options.data and options.part == "all":
         return open_dataset(options.data)
     if options.data:
         part: Literal["test", "val", "train"] = options.part  # type: ignore[assignment]
-        return open_dataset(options.data).split(part, trained.fractions)
+        return open_dataset(options.data).split(part, trained.data.fractions)
     parts = split_data(trained)
     jets = {"test": parts.test, "val": parts.validation, "train": parts.train}[options.part]
     if not len(jets):
-        raise JetkitError(f"the {options.part} share of {trained.data} is empty: train with other fractions")
+        raise JetkitError(f"the {options.part} share of {trained.data.path} is empty: train with other fractions")
     return jets
 
 
@@ -156,8 +235,7 @@ def scores_of(folder: Path, options: EvaluateOptions, report: Report) -> tuple[D
     Raises:
         JetkitError: as `evaluate_run`.
     """
-    if not (folder / MODEL).is_file():
-        raise JetkitError(f"{folder} has no finished epoch yet: go on with the same jetkit train command")
+    _refuse_unfinished(folder)
     dataset = _jets(run_options(folder), options)
     path = folder / (SCORES if options.part == "test" else f"scores-{options.part}.safetensors")
     if path.is_file():

@@ -7,21 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import torch
+from jaxtyping import Float
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
-from torch import nn
+from torch import Tensor, nn
 
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import open_dataset
 from jetkit.data.kinematics import with_features
 from jetkit.errors import JetkitError
+from jetkit.models.model import MODELS
 from jetkit.registry import entry
-from jetkit.testing import SYMMETRIES, change_of_output, random_cloud
+from jetkit.tasks.classify import Classify
+from jetkit.tasks.task import Task
+from jetkit.testing import SYMMETRIES, change_of_output, random_batch
 from jetkit.train.model_file import ModelCard, model_path, read_model
 from jetkit.train.options import option
 
 GROUPS = {"irc": ("soft", "collinear"), **{name: (name,) for name in SYMMETRIES}}
 """Name of a test → changes of a jet that must leave the logits alone."""
+WITHOUT_MOMENTA = ("permutation", "padding")
+"""Tests of models whose objects have no momenta, unless others are asked for."""
 ALWAYS = ("padding",)
 """What every model has to pass, unless it says that it does not."""
 
@@ -71,23 +78,23 @@ class Finding:
 
 
 def examine(
-    model: nn.Module, cloud: Cloud, changes: Sequence[str], *, claims: Sequence[str] = (), tolerance: float = 1e-9,
+    model: nn.Module, batch: Batch, changes: Sequence[str], *, claims: Sequence[str] = (), tolerance: float = 1e-9,
     seed: int = 0,
 ) -> list[Finding]:  # fmt: skip
-    """The exam of any module with a ``spec`` that turns clouds into logits, also one that jetkit does not know.
+    """The exam of any module with a ``spec`` that turns batches into logits, also one that jetkit does not know.
 
     Raises:
         JetkitError: an unknown change.
 
     Example:
-        >>> from jetkit.data.cloud import CloudSpec
+        >>> from jetkit import Spec
         >>> from jetkit.models import EFN
-        >>> spec = CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top"))
-        >>> [finding.passed for finding in examine(EFN(spec), random_cloud(spec), ["soft", "collinear", "lorentz"])]
+        >>> spec = Spec.of(("part_deta", "part_dphi"), classes=("QCD", "top"))
+        >>> [finding.passed for finding in examine(EFN(spec), random_batch(spec), ["soft", "collinear", "lorentz"])]
         [True, True, False]
     """
     return [
-        Finding(change, change_of_output(model, cloud, change, seed), tolerance, change in claims) for change in changes
+        Finding(change, change_of_output(model, batch, change, seed), tolerance, change in claims) for change in changes
     ]
 
 
@@ -95,16 +102,41 @@ def examine_file(path: str | os.PathLike[str], options: ExamineOptions) -> tuple
     """The exam of a model file, or of the model in a run folder.
 
     Raises:
-        JetkitError: the file cannot be read, or the data lack what the model needs.
+        JetkitError: the file cannot be read, its model sees plain tables, or the data lack what it needs.
     """
     model, card = read_model(model_path(path))
+    if not model.spec.sets:
+        raise JetkitError(f"{path} sees plain tables, which have no objects to change: examine another model")
     if options.data:
         batches = open_dataset(options.data).batches(batch=options.jets, seed=options.seed, **card.preprocessing)
-        cloud = with_features(next(iter(batches)), model.spec)
+        batch = next(iter(batches))
+        batch = batch if batch.p4 is None else with_features(batch, model.spec)
     else:
-        cloud = random_cloud(model.spec, jets=options.jets, particles=(10, 40), seed=options.seed)
-    known = entry(card.model)
+        batch = random_batch(model.spec, jets=options.jets, particles=(10, 40), seed=options.seed)
+    known = entry(card.model, MODELS)
     claims = {*known.symmetries, *ALWAYS} - set(known.broken)
-    changes = dict.fromkeys(change for name in options.test for change in GROUPS[name])
-    found = examine(model, cloud, list(changes), claims=sorted(claims), tolerance=options.tolerance, seed=options.seed)
+    groups = options.test
+    if batch.p4 is None and groups == tuple(GROUPS):
+        groups = WITHOUT_MOMENTA
+    changes = list(dict.fromkeys(change for name in groups for change in GROUPS[name]))
+    answers = model if isinstance(model, Classify) or not isinstance(model, Task) else _Answers(model)
+    found = examine(answers, batch, changes, claims=sorted(claims), tolerance=options.tolerance, seed=options.seed)
     return card, found
+
+
+class _Answers(nn.Module):
+    """All that a task says of a row, one after the other; what it encodes where it says something of objects alone."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task, self.spec = task, task.spec
+
+    def forward(self, batch: Batch) -> Float[Tensor, "B A"]:
+        """Return the answers."""
+        targets = self.spec.targets
+        found = [
+            value.flatten(1) if value.ndim > 1 else value[:, None]
+            for name, value in self.task.scores(batch).items()
+            if not (name in targets and targets[name].of)
+        ]
+        return torch.cat(found, 1) if found else self.task.model(batch)

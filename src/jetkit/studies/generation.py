@@ -15,29 +15,29 @@ import torch
 from jaxtyping import Bool, Float, Int
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from jetkit.data.batch import LABEL, Batch
 from jetkit.data.building import claim
 from jetkit.data.card import Card, write_card
-from jetkit.data.cloud import Cloud, CloudSpec
 from jetkit.data.columns import COLUMNS
 from jetkit.data.dataset import Dataset
 from jetkit.data.shards import write_shard
+from jetkit.data.spec import Spec, columns
 from jetkit.errors import JetkitError
 from jetkit.evaluate.auc import auc
 from jetkit.evaluate.jet_sets import JetSet
 from jetkit.evaluate.number import Number
 from jetkit.evaluate.ranking import rank
 from jetkit.evaluate.set_metrics import LEAST, SetDistance, set_metrics
-from jetkit.models.jet_generator import JetGenerator
+from jetkit.models.boosting import held_out_scores
 from jetkit.models.jet_observables import jet_observables
-from jetkit.models.tagger import columns
+from jetkit.models.model import Encoder, Generator
 from jetkit.physics import four_vectors as fv
 from jetkit.studies.evaluation import Report, run_options
-from jetkit.train.boosting import held_out_scores
 from jetkit.train.data_parts import split_data
 from jetkit.train.files import weights_hash, write_bytes
-from jetkit.train.model_file import MODEL, read_model
+from jetkit.train.machine import threads_of
+from jetkit.train.model_file import MODEL, model_in, read_model
 from jetkit.train.options import option
-from jetkit.train.run import threads_of
 
 METRICS = "metrics.json"
 SHARD = "00000.parquet"
@@ -90,8 +90,8 @@ class Jets:
     def observables(self) -> Float[np.ndarray, "J D"]:
         """Mass, pT, substructure and multiplicity of each jet."""
         nothing = torch.zeros(*self.mask.shape, 0, dtype=torch.float64)
-        cloud = Cloud(nothing, torch.from_numpy(self.mask), torch.from_numpy(self.p4))
-        return np.stack(list(jet_observables(cloud, CloudSpec(features=())).values()), axis=1)
+        batch = Batch.of(nothing, torch.from_numpy(self.mask), torch.from_numpy(self.p4))
+        return np.stack(list(jet_observables(batch, Spec.of(())).values()), axis=1)
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def generate(
     """
     folder, options = Path(run), options or GenerateOptions()
     out = Path(options.out or f"generated/{folder.name}")
-    model, _ = read_model(folder / MODEL)
-    if not isinstance(model, JetGenerator):
+    model = model_in(read_model(folder / MODEL)[0])
+    if not isinstance(model, Generator) or not isinstance(model, Encoder):
         raise JetkitError(f"{folder} holds a model that draws no jets: pretrain one, such as jet-gpt or omni-learn")
     trained = run_options(folder)
     test = split_data(trained).test
@@ -140,7 +140,7 @@ def generate(
             "steps": options.steps,
         },
         seed=options.seed,
-        notes=[f"jets as a model has learned them from {trained.data}; the axis of each is at eta = phi = 0"],
+        notes=[f"jets as a model has learned them from {trained.data.path}; the axis of each is at eta = phi = 0"],
     )
     claim(out, card)
     with threads_of(options.threads):
@@ -148,7 +148,7 @@ def generate(
     write(out, card if drawn.label is None else replace(card, classes=list(model.spec.classes)), drawn)
     if not options.judge:
         return Generated(out, {}, 0)
-    distances, jets = compared(real_jets(test, trained.length), drawn, options)
+    distances, jets = compared(real_jets(test, trained.data.length), drawn, options)
     record = {
         name: {"generated": one.generated.to_dict(), "real": one.real.to_dict()} for name, one in distances.items()
     }
@@ -156,30 +156,31 @@ def generate(
     return Generated(out, distances, jets)
 
 
-def draw(model: JetGenerator, options: GenerateOptions, report: Report = lambda done, total, what: None) -> Jets:
+def draw(model: Generator, options: GenerateOptions, report: Report = lambda done, total, what: None) -> Jets:
     """New jets; of equal options the same ones."""
     torch.manual_seed(options.seed)
     pieces, labels = [], []
     for done in range(0, options.jets, options.batch):
-        drawn = model.draw(
+        drawn = model.sample(
+            None,
             min(options.batch, options.jets - done),
-            options.longest,
-            options.steps,
-            lambda ready, _, done=done: report(done + ready, options.jets, "draw"),  # type: ignore[misc]
+            longest=options.longest,
+            steps=options.steps,
+            report=lambda ready, _, done=done: report(done + ready, options.jets, "draw"),  # type: ignore[misc]
         )
-        pieces.append((drawn.particles.double().numpy(), drawn.mask.numpy()))
-        labels += [] if drawn.label is None else [drawn.label.numpy()]
+        pieces.append((drawn.x.double().numpy(), drawn.mask.numpy()))
+        labels += [drawn.label.numpy()] if LABEL in drawn.targets else []
     return replace(_joined(pieces), label=np.concatenate(labels) if labels else None)
 
 
 def real_jets(dataset: Dataset, length: int) -> Jets:
     """The usable jets of a dataset, of the hardest particles so many."""
     pieces, direction = [], columns(dataset.spec("kin"), "part_deta", "part_dphi")
-    for cloud in dataset.batches(features="kin", length=length, shuffle=False):
-        assert cloud.p4 is not None
-        pt = torch.hypot(cloud.p4[..., 1], cloud.p4[..., 2])
-        particles = torch.cat([pt[..., None], cloud.x[..., direction]], -1)
-        pieces.append((particles.double().numpy(), cloud.mask.numpy()))
+    for batch in dataset.batches(features="kin", length=length, shuffle=False):
+        assert batch.p4 is not None
+        pt = torch.hypot(batch.p4[..., 1], batch.p4[..., 2])
+        particles = torch.cat([pt[..., None], batch.x[..., direction]], -1)
+        pieces.append((particles.double().numpy(), batch.mask.numpy()))
     return _joined(pieces)
 
 

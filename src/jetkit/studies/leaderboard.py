@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,22 +16,25 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from jetkit.config import parse
-from jetkit.data.cloud import Cloud
+from jetkit.data.batch import Batch
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
-from jetkit.models.high_level import HighLevelTagger
-from jetkit.registry import create, entries, entry
+from jetkit.models.model import MODELS, Encoder
+from jetkit.registry import Entry, create, entries, entry
 from jetkit.report.leaderboard_page import Place, write_page
 from jetkit.studies.cost import operations
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
 from jetkit.studies.evaluation import EvaluateOptions, Report, report_as, run_options
-from jetkit.studies.results import tagger_result, word, words_of
+from jetkit.studies.results import tagger_result, words_of
 from jetkit.studies.simulation import simulated
+from jetkit.train.assembly import assemble
 from jetkit.train.data_parts import split_data
 from jetkit.train.loop import Training, rehearse
+from jetkit.train.machine import make_fabric, threads_of
 from jetkit.train.model_file import MODEL, read_model
-from jetkit.train.options import TrainOptions, gathered, option, train_options
-from jetkit.train.run import assemble, make_fabric, threads_of, train
+from jetkit.train.options import RunOptions, flat, option
+from jetkit.train.recipes import gathered, train_options
+from jetkit.train.run import train
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 WARM_UP, WATCHED = 3, 10.0
@@ -131,17 +134,16 @@ def leaderboard(
     return write_page(places, out, budget=options.budget, command=command, absent=absent)
 
 
-def _wanted(options: LeaderboardOptions, data: str, out: Path) -> tuple[list[TrainOptions], dict[str, str]]:
+def _wanted(options: LeaderboardOptions, data: str, out: Path) -> tuple[list[RunOptions], dict[str, str]]:
     """The trainings, and why others, which nobody named, are left out."""
-    names = options.models or tuple(one.name for one in entries() if one.cls.learns_by != "members")
+    names = options.models or tuple(one.name for one in entries(MODELS) if _can_classify(one))
     common: dict[str, Any] = {name: getattr(options, name) for name in ("features", "seed", "threads", "fractions")}
-    common |= options.train
-    words = [*(f"{key}={word(value)}" for key, value in common.items()), f"data={data}"]
+    common |= {**options.train, "data": data}
     dataset, found, absent = open_dataset(data), [], {}
     for name in names:
-        training = train_options(name, [*words, f"out={out / Path(name).stem}"])
+        training = train_options(name, out=str(out / Path(name).stem), **common)
         try:
-            create(training.model, dataset.spec(training.features), training.hyperparameters)
+            create(training.model.name, dataset.spec(training.data.features), training.model.options, MODELS)
         except JetkitError as error:
             if options.models:
                 raise
@@ -151,21 +153,26 @@ def _wanted(options: LeaderboardOptions, data: str, out: Path) -> tuple[list[Tra
     return found, absent
 
 
-def _trained(wanted: TrainOptions, allowed: Allowance, report: Report) -> Path:
+def _can_classify(one: Entry) -> bool:
+    """Whether a model can be trained to name the classes of jets."""
+    return one.kind != "ensemble" and issubclass(one.cls, Encoder) and not one.cls.needs.row
+
+
+def _trained(wanted: RunOptions, allowed: Allowance, report: Report) -> Path:
     """The run folder of a tagger that was trained within the budget."""
     if (wanted.folder / "run.json").is_file():
         started = run_options(wanted.folder)
         _refuse_other(wanted.folder, started, wanted)
-        wanted = replace(wanted, epochs=started.epochs, train_jets=started.train_jets)
-    elif entry(wanted.model).cls.learns_by == "gradient":
+        wanted = wanted.changed(epochs=started.optim.epochs, train_jets=started.data.train_jets)
+    elif entry(wanted.model.name, MODELS).kind != "estimator":
         wanted = within(wanted, allowed, report)
     train(wanted, report)
     return wanted.folder
 
 
-def _refuse_other(folder: Path, started: TrainOptions, wanted: TrainOptions) -> None:
+def _refuse_other(folder: Path, started: RunOptions, wanted: RunOptions) -> None:
     """Say so where a folder holds a training with other options than those that the budget sets."""
-    old, new = asdict(started), asdict(wanted)
+    old, new = flat(started), flat(wanted)
     free = ("out", "checkpoint", "epochs", "train_jets")
     changed = [name for name in old if name not in free and old[name] != new[name]]
     if changed:
@@ -174,49 +181,49 @@ def _refuse_other(folder: Path, started: TrainOptions, wanted: TrainOptions) -> 
         )
 
 
-def within(options: TrainOptions, allowed: Allowance, report: Report = lambda done, total, what: None) -> TrainOptions:
+def within(options: RunOptions, allowed: Allowance, report: Report = lambda done, total, what: None) -> RunOptions:
     """The same training with as many epochs, or jets, as the budget allows.
 
     Networks on observables have all epochs of their recipes, which cost little once the observables are computed.
     """
     if allowed.epochs is not None:
-        return replace(options, epochs=allowed.epochs)
-    if issubclass(entry(options.model).cls, HighLevelTagger):
+        return options.changed(epochs=allowed.epochs)
+    if entry(options.model.name, MODELS).cls.precomputes:
         return options
     assert allowed.seconds is not None
     sizes = split_data(options).sizes
     affordable = int(allowed.seconds * training_rate(options, report))
     epoch = sizes["train"] + sizes["validation"] // PASSES
     if affordable >= epoch:
-        return replace(options, epochs=min(options.epochs, affordable // epoch))
+        return options.changed(epochs=min(options.optim.epochs, affordable // epoch))
     jets = max(affordable - sizes["validation"] // PASSES, FEWEST)
-    return replace(options, epochs=1, train_jets=min(jets, sizes["train"]))
+    return options.changed(epochs=1, train_jets=min(jets, sizes["train"]))
 
 
-def training_rate(options: TrainOptions, report: Report = lambda done, total, what: None) -> float:
+def training_rate(options: RunOptions, report: Report = lambda done, total, what: None) -> float:
     """Training jets per second, from ten seconds of training that leave nothing behind.
 
     On a processor its own time counts, of each thread, so that other programs on the machine matter little.
     """
-    fabric = make_fabric(options)
+    fabric = make_fabric(options.machine)
     on_processor = fabric.device.type == "cpu"
-    with threads_of(options.threads):
+    with threads_of(options.machine.threads):
         training, _ = assemble(options, fabric, report)
-        training.task.train()
+        training.door.train()
         threads = torch.get_num_threads()
         begun, jets = 0.0, 0
-        for step, cloud in enumerate(_again(training)):
+        for step, batch in enumerate(_again(training)):
             now = time.process_time() / threads if on_processor else time.monotonic()
             if step == WARM_UP:
                 begun, jets = now, 0
             if step > WARM_UP and now - begun > WATCHED:
                 return jets / (now - begun)
-            rehearse(training, cloud, options.rate)
-            jets += len(cloud)
+            rehearse(training, batch, options.optim.rate)
+            jets += len(batch)
     raise AssertionError("batches come for ever")
 
 
-def _again(training: Training) -> Iterator[Cloud]:
+def _again(training: Training) -> Iterator[Batch]:
     while True:
         yield from training.train
 
@@ -229,18 +236,18 @@ def _together(method: str, runs: list[Path], out: Path, options: LeaderboardOpti
 def _place(folder: Path, report: Report) -> Place:
     result = tagger_result(folder, EvaluateOptions(), report)
     trained = run_options(folder)
-    learns_by = entry(result.model).cls.learns_by
-    jets = None if learns_by == "members" else result.dataset["jets"]["train"]
+    kind = entry(result.model, MODELS).kind
+    single = kind != "ensemble"
     return Place(
         result,
-        single=learns_by != "members",
-        epochs=len(result.typical.log) if learns_by == "gradient" else None,
-        training_jets=jets,
-        flops=None if learns_by == "members" else flops(folder, trained),
+        single=single,
+        epochs=len(result.typical.log) if kind in ("encoder", "generator") else None,
+        training_jets=result.dataset["jets"]["train"] if single else None,
+        flops=flops(folder, trained) if single else None,
     )
 
 
-def flops(folder: Path, trained: TrainOptions, jets: int = 64) -> float:
+def flops(folder: Path, trained: RunOptions, jets: int = 64) -> float:
     """Operations a jet of the model of a run, on the first jets of the test."""
     model, card = read_model(folder / MODEL)
     return operations(

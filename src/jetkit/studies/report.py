@@ -11,9 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from jetkit.errors import JetkitError
 from jetkit.report import pretraining_page, tagger_page
-from jetkit.studies.evaluation import EvaluateOptions, Report, run_folders, run_options
+from jetkit.studies.evaluation import EvaluateOptions, Report, result_kind, run_folders
 from jetkit.studies.results import pretraining, tagger_result
-from jetkit.train.pretraining import PretrainOptions
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def write_report(
         raise JetkitError("a report needs one run folder or more")
     options = options or ReportOptions()
     folder = Path(options.out or (Path(runs[0]) / "report" if len(runs) == 1 else "report"))
-    without_labels = [isinstance(run_options(run_folders(run)[0]), PretrainOptions) for run in runs]
+    without_labels = [result_kind(run_folders(run)[0]) == "pretraining" for run in runs]
     if not any(without_labels):
         return tagger_page.write_page([tagger_result(run, options, report) for run in runs], folder)
     if not all(without_labels):

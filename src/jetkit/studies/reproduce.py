@@ -18,7 +18,7 @@ from jetkit.report.tagger_page import write_page
 from jetkit.studies.evaluation import Report
 from jetkit.studies.results import tagger_result
 from jetkit.studies.simulation import simulated
-from jetkit.train.options import TrainOptions, option
+from jetkit.train.options import RunOptions, nested, option
 from jetkit.train.run import train
 
 MARGIN = 1.05
@@ -144,7 +144,7 @@ def verdict(found: Number, published: float, tolerance: float, budget: float) ->
     return "budget too small" if budget < 1 else "off track: below the published number"
 
 
-def _training(card: ReproductionCard, options: ReproduceOptions, data: str, epochs: int, out: str) -> TrainOptions:
+def _training(card: ReproductionCard, options: ReproduceOptions, data: str, epochs: int, out: str) -> RunOptions:
     """The published training, on this data, for so many epochs."""
 
     jets = len(open_dataset(data))
@@ -159,4 +159,4 @@ def _training(card: ReproductionCard, options: ReproduceOptions, data: str, epoc
         "train_jets": card.train_jets, "precision": options.precision, "threads": options.threads,
         "seed": options.seed, "seeds": options.seeds,
     }  # fmt: skip
-    return build(TrainOptions, card.run | values, "the card")
+    return nested(card.run | values, "the card")

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from jetkit.models.model import MODELS
 from jetkit.registry import entry
 from jetkit.report.pretraining_page import Pretraining
 from jetkit.report.tagger_result import TaggerResult, Training
 from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders, run_options
-from jetkit.train.adapting import AdaptOptions
+from jetkit.tasks.task import TASK
 from jetkit.train.loop import read_log
 from jetkit.train.model_file import MODEL, read_model
-from jetkit.train.options import TrainOptions
-from jetkit.train.pretraining import PRETEXT, PretrainOptions, pretrain_options, probed_jets
+from jetkit.train.options import RunOptions, flat
+from jetkit.train.recipes import train_options
+
+PLAIN = re.compile(r"[\w@%+=:,./\[\]-]+")
+"""Words that stand in a line of a shell as they are."""
 
 
 def tagger_result(
@@ -51,7 +57,7 @@ def result_of(
     return TaggerResult(
         name=name,
         model=card.model,
-        paper=entry(card.model).paper,
+        paper=entry(card.model, MODELS).paper,
         parameters=model.size,
         trainings=tuple(_training(run) for run in runs),
         options=_shown(first.options),
@@ -60,74 +66,79 @@ def result_of(
     )
 
 
-def command(options: TrainOptions, path: str | Path, seeds: int) -> str:
-    """The line that trains this again.
+def command(options: RunOptions, path: str | Path, seeds: int) -> str:
+    """Return the line that trains this again.
 
     Example:
-        >>> command(TrainOptions(model="pfn", data="data/top", epochs=3), "runs/pfn", seeds=1)
-        'jetkit train pfn data=data/top epochs=3 out=runs/pfn'
+        >>> command(train_options("efp-linear", data="data/top", epochs=3), "runs/efp", seeds=1)
+        'jetkit train efp-linear data=data/top epochs=3 out=runs/efp'
     """
-    defaults = asdict(type(options)(model=options.model, data=options.data))
-    told = ["model", "hyperparameters", "out", "seeds"]
-    words, sizes = ["jetkit train", options.model], options.hyperparameters
-    if isinstance(options, AdaptOptions):
-        words, sizes = ["jetkit adapt", options.start], {}
-        told += ["start", "features", "length"]
-    given = {name: value for name, value in asdict(options).items() if name not in told and value != defaults[name]}
-    given |= {f"model.{name}": value for name, value in sizes.items()} | {"out": str(path)}
-    given |= {"seeds": seeds} if seeds > 1 else {}
-    rest = (f"{name}={word(value)}" for name, value in given.items() if name != "data")
-    return " ".join([*words, f"data={options.data}", *rest])
+    name = options.model.name
+    given: dict[str, Any] = {"data": options.data.path}
+    usual = flat(train_options(name, **given))
+    if options.start.file:
+        usual, name = flat(train_options(start=options.start.file, **given)), f"start={options.start.file}"
+    elif options.task.name != "classify":
+        name += f" task={options.task.name}"
+        usual = flat(train_options(options.model.name, task=options.task.name, **given))
+    own = flat(options)
+    left = ("model", "hyperparameters", "task", "method", "parts", "data", "out", "seeds", "start")
+    changed = {key: value for key, value in own.items() if key not in left and value != usual[key]}
+    groups = {"model": "hyperparameters", "task": "method"}
+    for group, key in groups.items():
+        given_here = {one: value for one, value in own[key].items() if value != usual[key].get(one)}
+        changed |= {f"{group}.{one}": value for one, value in given_here.items()}
+    parts = dict(options.parts)
+    changed |= {"tokeniser": parts.pop("tokeniser")} if "tokeniser" in parts else {}
+    changed |= ({"parts": parts} if parts else {}) | {"out": str(path)} | ({"seeds": seeds} if seeds > 1 else {})
+    words = [*name.split(" "), f"data={options.data.path}", *(f"{one}={word(value)}" for one, value in changed.items())]
+    return " ".join(["jetkit train", *(one if PLAIN.fullmatch(one) else shlex.quote(one) for one in words)])
 
 
 def pretraining(path: str | Path) -> Pretraining:
-    """A run of a pretraining method, as its page shows it.
+    """Return a run of a pretraining method, as its page shows it.
 
     Raises:
         JetkitError: there is no run, or it has no finished epoch.
     """
     folder = Path(path)
     options = run_options(folder)
-    assert isinstance(options, PretrainOptions)
     model, card = read_model(folder / MODEL)
     log, jets = read_log(folder), card.data["jets"]
     return Pretraining(
         name=folder.name,
-        method=options.pretext,
-        paper=entry(options.pretext, PRETEXT).paper,
+        method=options.task.name,
+        paper=entry(options.task.name, TASK).paper,
         model=card.model,
         parameters=model.size,
         dataset=card.data["name"],
         jets=(jets["train"], jets["validation"]),
-        probed=probed_jets(options.pretext, jets["validation"]),
+        probed=probed_jets(options.task.name, jets["validation"]),
         log=log,
         seconds=log[-1]["seconds"],
-        command=pretraining_command(options, folder),
+        command=command(options, folder, 1),
     )
 
 
-def pretraining_command(options: PretrainOptions, path: str | Path) -> str:
-    """The line that pretrains this again.
+def probed_jets(task: str, validation: int) -> int:
+    """Return how many jets the probe of a method is tested on: every other one, without their twins.
 
     Example:
-        >>> options = pretrain_options("p-jepa", ["data=data/jets", "epochs=3", "method.width=32"])
-        >>> pretraining_command(options, "runs/a")
-        'jetkit pretrain p-jepa data=data/jets out=runs/a epochs=3 method.width=32'
+        >>> probed_jets("p-jepa", 100), probed_jets("rs3l", 100)
+        (50, 25)
     """
-    usual = pretrain_options(options.pretext, [f"data={options.data}"])
-    own, other = (replace(one, hyperparameters={}, method={}) for one in (replace(options, out=str(path)), usual))
-    groups = {"model": options.hyperparameters, "method": options.method}
-    sizes = [f"{group}.{name}={word(value)}" for group, values in groups.items() for name, value in values.items()]
-    return " ".join([f"jetkit pretrain {options.pretext} data={options.data}", *words_of(own, other), *sizes])
+    return validation // (4 if entry(task, TASK).cls.needs.pairs else 2)
 
 
 def word(value: Any) -> str:
     """A value of an option as the command line takes it.
 
     Example:
-        >>> word((0.2, 0.1)), word(True), word(1e-3)
-        ('[0.2,0.1]', 'true', '0.001')
+        >>> word((0.2, 0.1)), word(True), word(1e-3), word({"hit": ["hit_x"]})
+        ('[0.2,0.1]', 'true', '0.001', '{hit: [hit_x]}')
     """
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {word(part)}' for key, part in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join(word(part) for part in value)}]"
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
@@ -137,17 +148,17 @@ def words_of(options: Any, defaults: Any, *groups: str) -> list[str]:
     """The options that differ from the defaults, as words; those of a group are written ``GROUP.NAME=VALUE``.
 
     Example:
-        >>> mine, other = (TrainOptions(model="pfn", data="a", seed=seed) for seed in (2, 1))
-        >>> words_of(mine, other)
-        ['seed=2']
+        >>> from jetkit.studies.cost_options import CostOptions
+        >>> words_of(CostOptions(threads=2), CostOptions())
+        ['threads=2']
     """
     given, usual = asdict(options), asdict(defaults)
     own = [f"{name}={word(value)}" for name, value in given.items() if name not in groups and value != usual[name]]
     return own + [f"{group}.{name}={word(value)}" for group in groups for name, value in given[group].items()]
 
 
-def _shown(options: TrainOptions) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()}
+def _shown(options: RunOptions) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in flat(options).items()}
 
 
 def _training(run: RunResult) -> Training:
@@ -163,4 +174,5 @@ def _training(run: RunResult) -> Training:
         model_sha256=run.scores.card["weights_sha256"],
         seconds=log[-1]["seconds"],
         score_seconds=run.scores.card.get("seconds"),
+        weight=None if run.scores.weight is None else run.scores.weight.astype(float),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,14 +15,16 @@ from jetkit.config import ConfigError, parse
 from jetkit.errors import JetkitError
 from jetkit.evaluate.cross_entropy import cross_entropy
 from jetkit.evaluate.power_law import VALUES, fit_power_law
+from jetkit.models.model import MODELS
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.report.scaling_page import Run, Study, write_page
 from jetkit.studies.evaluation import EvaluateOptions, Report, report_as, scores_of
-from jetkit.studies.results import word, words_of
+from jetkit.studies.results import words_of
 from jetkit.train.data_parts import split_data
 from jetkit.train.loop import read_log
 from jetkit.train.model_file import MODEL, read_model
-from jetkit.train.options import TrainOptions, gathered, option, train_options
+from jetkit.train.options import RunOptions, option
+from jetkit.train.recipes import gathered, train_options
 from jetkit.train.run import train
 
 Width = int | tuple[int, ...]
@@ -90,11 +91,11 @@ def scaling(recipe: str, options: ScalingOptions, report: Report = lambda done, 
     fit = fit_power_law(*points, replicas=options.replicas)
     first = wanted[0][1]
     study = Study(
-        model=first.model,
-        paper=entry(first.model).paper,
+        model=first.model.name,
+        paper=entry(first.model.name, MODELS).paper,
         hyperparameter=", ".join(options.hyperparameter),
         dataset=read_model(first.folder / MODEL)[1].data.get("name") or options.data,
-        epochs=first.epochs,
+        epochs=first.optim.epochs,
         runs=tuple(runs),
         fit=fit,
         command=" ".join(["jetkit scaling", recipe, *words_of(options, ScalingOptions(data=""), "model", "train")]),
@@ -102,21 +103,19 @@ def scaling(recipe: str, options: ScalingOptions, report: Report = lambda done, 
     return write_page(study, out)
 
 
-def trainings(recipe: str, options: ScalingOptions, out: Path) -> list[tuple[str, TrainOptions]]:
+def trainings(recipe: str, options: ScalingOptions, out: Path) -> list[tuple[str, RunOptions]]:
     """The width in words and the options of each training, checked before anything is trained."""
-    common = [f"model.{name}={word(value)}" for name, value in options.model.items()]
-    common += [f"{name}={word(value)}" for name, value in options.train.items()]
-    base = train_options(recipe, [*common, f"data={options.data}"])
-    if entry(base.model).cls.learns_by != "gradient":
-        raise JetkitError(f"{base.model} does not learn by gradients, epoch by epoch: give a network, such as pfn")
-    parts = split_data(replace(base, train_jets=max(options.sizes)))
+    base = train_options(recipe, hyperparameters=options.model, **{**options.train, "data": options.data})
+    if entry(base.model.name, MODELS).kind not in ("encoder", "generator"):
+        raise JetkitError(f"{base.model.name} does not learn by gradients, epoch by epoch: give a network, such as pfn")
+    parts = split_data(base.changed(train_jets=max(options.sizes)))
     if not len(parts.test):
-        raise JetkitError(f"the test share of {base.data} is empty: give other train.fractions=")
-    spec, found = parts.train.spec(base.features), []
+        raise JetkitError(f"the test share of {base.data.path} is empty: give other train.fractions=")
+    spec, found = parts.train.spec(base.data.features), []
     for width in dict.fromkeys(options.widths):
-        values = base.hyperparameters | scaled(base, options.hyperparameter, width)
+        values = base.model.options | scaled(base, options.hyperparameter, width)
         try:
-            create(base.model, spec, values)
+            create(base.model.name, spec, values, MODELS)
         except ConfigError:
             raise
         except JetkitError as error:
@@ -124,28 +123,28 @@ def trainings(recipe: str, options: ScalingOptions, out: Path) -> list[tuple[str
         for jets in dict.fromkeys(options.sizes):
             for seed in range(options.seed, options.seed + options.seeds):
                 folder = out / f"{'-'.join(options.hyperparameter)}-{written(width)}-jets-{jets}-seed-{seed}"
-                own = replace(base, hyperparameters=values, train_jets=jets, seed=seed, out=str(folder))
+                own = base.changed(hyperparameters=values, train_jets=jets, seed=seed, out=str(folder))
                 found.append((written(width), own))
     return found
 
 
-def scaled(base: TrainOptions, names: Sequence[str], width: Width) -> dict[str, Any]:
+def scaled(base: RunOptions, names: Sequence[str], width: Width) -> dict[str, Any]:
     """Hyperparameters of one width: a number, or, for one that is a list, the number in each place, or the given list.
 
     Raises:
         ConfigError: the model does not have one of them.
 
     Example:
-        >>> scaled(TrainOptions(model="pfn", data="data/top"), ["phi", "f"], 32)
+        >>> scaled(train_options("pfn", data="data/top"), ["phi", "f"], 32)
         {'phi': [32, 32, 32], 'f': [32, 32, 32]}
-        >>> scaled(TrainOptions(model="part", data="data/top"), ["width"], 32)
+        >>> scaled(train_options("part", data="data/top"), ["width"], 32)
         {'width': 32}
     """
-    known = hyperparameters(base.model, base.hyperparameters)
+    known = hyperparameters(base.model.name, base.model.options, MODELS)
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"{base.model} has no hyperparameter {name} for widths=: give hyperparameter=, of {', '.join(known)}"
+                f"{base.model.name} has no hyperparameter {name} for widths=: give hyperparameter of {', '.join(known)}"
             )
     if isinstance(width, tuple):
         return {name: list(width) for name in names}
@@ -162,17 +161,17 @@ def written(width: Width) -> str:
     return "x".join(map(str, width)) if isinstance(width, tuple) else str(width)
 
 
-def _run(width: str, training: TrainOptions, report: Report) -> Run:
+def _run(width: str, training: RunOptions, report: Report) -> Run:
     """The training, done where it was not yet, and its loss on the test jets."""
     (folder,) = train(training, report)
     _, scores = scores_of(folder, EvaluateOptions(), report)
     model, _ = read_model(folder / MODEL)
     log = read_log(folder)
-    assert training.train_jets is not None
+    assert training.data.train_jets is not None
     return Run(
         width=width,
         parameters=model.size,
-        jets=training.train_jets,
+        jets=training.data.train_jets,
         epochs=len(log),
         seed=training.seed,
         loss=cross_entropy(scores.logits, scores.label, scores.classes),

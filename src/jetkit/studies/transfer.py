@@ -22,12 +22,13 @@ from jetkit.report.transfer_page import Curve, write_page
 from jetkit.studies.evaluation import EvaluateOptions, Report, report_as
 from jetkit.studies.results import result_of, word, words_of
 from jetkit.studies.simulation import simulated
-from jetkit.train.adapting import FROZEN, PRETRAINED, AdaptOptions, adapt_options
 from jetkit.train.data_parts import refuse_known_jets, split_data
 from jetkit.train.loop import read_log
 from jetkit.train.model_file import model_path, read_card
-from jetkit.train.options import gathered, option
+from jetkit.train.options import RunOptions, option
+from jetkit.train.recipes import gathered, train_options
 from jetkit.train.run import train
+from jetkit.train.start import FROZEN, PRETRAINED
 
 Mode = Literal["finetune", "freeze", "scratch", "random-freeze"]
 VALIDATIONS = 10
@@ -129,7 +130,7 @@ def _subjects(models: Sequence[str], options: TransferOptions, out: Path) -> Ite
     networks: dict[str, str] = {}
     for name, model in zip(names, models, strict=True):
         card = read_card(model_path(model))
-        network = json.dumps([card.model, card.hyperparameters, card.spec["features"]], sort_keys=True)
+        network = json.dumps([card.model, card.hyperparameters, card.spec_of.features], sort_keys=True)
         first = networks.setdefault(network, name)
         for mode in options.modes:
             if mode in PRETRAINED:
@@ -174,7 +175,7 @@ def _chosen(subject: Subject, options: TransferOptions, data: str, labels: int, 
 
 def _training(
     subject: Subject, options: TransferOptions, data: str, labels: int, choice: tuple[float, int], seed: int
-) -> AdaptOptions:
+) -> RunOptions:
     rate, steps = choice
     epochs, passes = _epochs(labels, steps, options.batch)
     values: dict[str, Any] = {
@@ -190,9 +191,9 @@ def _training(
         "fractions": options.fractions,
         "seed": seed,
         "threads": options.threads,
-        "out": subject.folder / f"{labels}-labels" / f"lr{rate:g}-steps{steps}-seed{seed}",
+        "out": str(subject.folder / f"{labels}-labels" / f"lr{rate:g}-steps{steps}-seed{seed}"),
     }
-    return adapt_options(subject.start, [f"{key}={word(value)}" for key, value in (values | options.train).items()])
+    return train_options(start=subject.start, **(values | options.train))
 
 
 def _epochs(labels: int, steps: int, batch: int) -> tuple[int, int]:
@@ -206,7 +207,7 @@ def _epochs(labels: int, steps: int, batch: int) -> tuple[int, int]:
     return max(1, round(steps / ceil(labels * passes / batch))), passes
 
 
-def _trained(options: AdaptOptions, report: Report) -> Path:
+def _trained(options: RunOptions, report: Report) -> Path:
     return train(options, report)[0]
 
 
