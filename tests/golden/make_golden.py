@@ -1,171 +1,172 @@
-"""Print what models, trainings and the simulator give: ``python tests/golden/make_golden.py > golden.json``.
+"""What models, trainings and the simulator gave before the contract of batches, tasks and options was made.
 
-Weights are functions of their names, not of the random numbers with which a model begins, so that the numbers stay the
-same where layers are made in another order.
+``golden.json`` was made at 1f2aa66 by the script of that name in the history of this file; this one computes the same
+with today's names: ``python tests/golden/make_golden.py > new.json``. Weights are functions of their names of that
+time, and not of the random numbers with which a model begins, so that the numbers stay the same where layers are made
+in another order.
 """
 
+from __future__ import annotations
+
+import hashlib
 import json
 import os
+import re
 import runpy
 import sys
 import zlib
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from torch import nn
 
-from jetkit.data.cloud import CloudSpec
-from jetkit.data.features import FEATURE_SETS
-from jetkit.registry import create, entries
-from jetkit.testing import random_cloud
+import jetkit.models  # noqa: F401 - registers the models
+from jetkit.config import names
+from jetkit.data.features import feature_names
+from jetkit.data.spec import Spec
+from jetkit.models.lda import LDA
+from jetkit.models.model import MODELS
+from jetkit.registry import create, entry
+from jetkit.simulate import simulate
+from jetkit.simulate.options import Options
+from jetkit.tasks.classify import Classify
+from jetkit.testing import random_batch
+from jetkit.train.assembly import assemble
+from jetkit.train.checkpoint import set_random_state
+from jetkit.train.loop import read_log, rehearse
+from jetkit.train.machine import make_fabric
+from jetkit.train.recipes import train_options
+from jetkit.train.run import train
 
-SPEC = CloudSpec(tuple(f.name for f in FEATURE_SETS["full"]), classes=("QCD", "W", "top"))
-LOSSES = ("pfn", "particle-net", "part", "p-jepa", "mpm", "omni-learn")
+ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).with_name("golden.json")
+SPEC = Spec.of(feature_names("full"), classes=("QCD", "W", "top"))
+PART = ["model.width=16", "model.depth=2", "model.heads=2", "model.pair_widths=[8]", "model.dropout=0.1"]
 SMALL = {
     "pfn": ["model.phi=[16,16]", "model.f=[16]"],
     "particle-net": ["model.widths=[16,32]", "model.k=4", "model.f=32"],
-    "part": ["model.width=16", "model.depth=2", "model.heads=2", "model.pair_widths=[8]", "model.dropout=0.1"],
-    "p-jepa": ["method.width=8", "method.depth=1", "method.heads=2"],
-    "mpm": ["method.width=8", "method.depth=1", "method.heads=2", "method.clusters=4"],
+    "part": PART,
+    "p-jepa": ["method.width=8", "method.depth=1", "method.heads=2", *PART],
+    "mpm": ["method.width=8", "method.depth=1", "method.heads=2", "method.clusters=4", *PART],
     "omni-learn": ["model.width=16", "model.depth=2", "model.heads=2", "model.neighbours=4"],
 }
+"""Supervised models and pretraining methods whose first losses are kept → options of a small version."""
+SUPERVISED = ("pfn", "particle-net", "part")
 FITS = {
     "observables-bdt": ["model.trees=20", "model.leaves=8"],
     "lda": ["model.bins=[4,4,3,3,4]", "epochs=2"],
     "bip": ["model.order=2", "model.levels=4", "model.f=[8]", "epochs=2"],
 }
-NAMES = {"head.": "heads.label."}
+"""What is trained to the end → options."""
+COMMON = ["features=kin", "batch=32", "epochs=2", "threads=1", "accelerator=cpu", "lr=1e-3"]
+OLD_NAMES = (
+    (r"^(head|last|model\.last)\.", "heads.label."),
+    (r"^model\.", ""),
+    (r"(members\.taggers\.\d+)\.model\.", r"\1."),
+)
+"""Names of today → those of the time of the golden file."""
+OF_TASKS = {"head": "heads.label", "jet_head": "jet_head"}
+"""Heads of omni-learn → the names that they had in the model."""
 
 
-def shown(name):
-    """The name of a parameter today."""
-    for old, new in NAMES.items():
-        if name.startswith(old):
-            return new + name.removeprefix(old)
+def old_name(name: str) -> str:
+    """The name that a parameter had."""
+    for new, old in OLD_NAMES:
+        name = re.sub(new, old, name)
     return name
 
 
 @torch.no_grad()
-def fill(module, prefix=""):
+def fill(module: nn.Module, prefix: str = "") -> None:
+    """Give each parameter values that its old name decides."""
     for name, weight in module.named_parameters():
-        name = shown(name)
-        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+        old = old_name(prefix + name)
+        noise = torch.randn(
+            weight.shape, generator=torch.Generator().manual_seed(zlib.crc32(old.encode())), dtype=torch.float64
+        )
         if weight.ndim >= 2:
-            value = noise / (weight.numel() / weight.shape[0]) ** 0.5
+            weight.copy_(noise / (weight.numel() / weight.shape[0]) ** 0.5)
         else:
-            value = 0.1 * noise + (1.0 if name.endswith(("weight", "scale")) else 0.0)
-        weight.copy_(value)
+            weight.copy_(0.1 * noise + (1.0 if old.endswith(("weight", "scale")) else 0.0))
 
 
-def logits():
-    cloud = random_cloud(SPEC, jets=6, particles=(2, 25), seed=11)
-    found = {}
-    for entry in entries("tagger"):
-        torch.manual_seed(0)
-        model = create(entry.name, SPEC, entry.tiny).double().eval()
-        fill(model)
-        with torch.no_grad():
-            learned = model.learns_by
-            found[entry.name] = (model.encode(cloud) if learned in ("boosting",) else model(cloud)).tolist()
-            if learned == "counting":
-                found[entry.name] = model.words(cloud)[0].tolist()
+def answer(name: str) -> list[Any]:
+    """Logits of a tiny model for six jets; of trees the observables, of topics the words, which need no training."""
+    batch = random_batch(SPEC, jets=6, particles=(2, 25), seed=11)
+    known = entry(name, MODELS)
+    torch.manual_seed(0)
+    model = create(name, SPEC, known.tiny, MODELS)
+    task = Classify(model, SPEC).double().eval()
+    fill(task)
+    with torch.no_grad():
+        if isinstance(model, LDA):
+            found: list[Any] = model.words(batch)[0].tolist()
+        else:
+            found = (model.observables(batch) if known.kind == "estimator" else task(batch)).tolist()
     return found
 
 
-def losses(folder, precision):
-    from jetkit.train.checkpoint import set_random_state
-    from jetkit.train.loop import rehearse
-    from jetkit.train.options import train_options
-    from jetkit.train.pretraining import pretrain_options
-    from jetkit.train.run import assemble, make_fabric
-
-    found = {}
-    for name in LOSSES:
-        words = [
-            f"data={folder}",
-            "features=kin",
-            "batch=32",
-            "epochs=2",
-            "threads=1",
-            "accelerator=cpu",
-            "lr=1e-3",
-            f"precision={precision}",
-            *SMALL[name],
-        ]
-        if name not in ("pfn", "particle-net", "part") and name != "omni-learn":
-            words += SMALL["part"]
-        options = (
-            train_options(name, words) if name in ("pfn", "particle-net", "part") else pretrain_options(name, words)
-        )
-        fabric = make_fabric(options)
-        training, _ = assemble(options, fabric, lambda *a: None)
-        task = training.task.module
-        fill(task.model)
-        rest = [(n, p) for n, p in task.named_parameters() if not n.startswith("model.")]
-        for n, p in rest:
-            holder = torch.nn.ParameterDict({"x": p})
-            generator = torch.Generator().manual_seed(zlib.crc32(n.encode()))
-            with torch.no_grad():
-                noise = torch.randn(p.shape, generator=generator, dtype=torch.float64)
-                p.copy_(
-                    noise / (p.numel() / p.shape[0]) ** 0.5
-                    if p.ndim >= 2
-                    else 0.1 * noise + (1.0 if n.endswith(("weight", "scale")) else 0.0)
-                )
-        if name == "p-jepa":
-            task.target.load_state_dict(task.model.state_dict())
-        training.task.train()
-        found[name] = []
-        for step, cloud in enumerate(islice((c for _ in range(9) for c in training.train), 20)):
-            set_random_state(1, 0, step)
-            found[name].append(rehearse(training, cloud, 1e-3).item())
-            task.after_step((step + 1) / 20)
+def losses(name: str, data: Path, precision: str) -> list[float]:
+    """The first twenty losses of a training."""
+    words = [f"data={data}", *COMMON, f"precision={precision}", *SMALL[name]]
+    options = train_options(name, words) if name in SUPERVISED else train_options(task=name, words=words)
+    training, _ = assemble(options, make_fabric(options.machine), lambda done, total, what: None)
+    task = training.task
+    fill(task.model)
+    for head, part in task.named_children():
+        if head != "model":
+            fill(part, f"{OF_TASKS.get(head, head) if name == 'omni-learn' else head}.")
+    own = [(head, weight) for head, weight in task.named_parameters(recurse=False)]
+    for head, weight in own:
+        fill(nn.ParameterDict({head: weight}))
+    if name in SUPERVISED:
+        fill(training.task.head, "head.")
+    if name == "p-jepa":
+        task.target.load_state_dict(task.model.state_dict())
+    training.door.train()
+    found = []
+    for step, batch in enumerate(islice((batch for _ in range(9) for batch in training.train), 20)):
+        set_random_state(1, 0, step)
+        found.append(rehearse(training, batch, 1e-3).item())
+        task.after_step((step + 1) / 20)
     return found
 
 
-def fits(folder):
-    from jetkit.train.loop import read_log
-    from jetkit.train.options import train_options
-    from jetkit.train.run import train
-
-    found = {}
-    for name, words in FITS.items():
-        options = train_options(
-            name, [f"data={folder}", f"out={folder.parent}/{name}", "features=kin", "threads=1", *words]
-        )
-        (run,) = train(options)
-        found[name] = [line["validation"] for line in read_log(run)]
-    return found
+def fitted(name: str, data: Path, out: Path) -> list[dict[str, float]]:
+    """The log of a whole training."""
+    words = [f"data={data}", f"out={out}", "features=kin", "threads=1", *FITS[name]]
+    (run,) = train(name, words=words)
+    return [line["validation"] for line in read_log(run)]
 
 
-def simulated(folder):
-    import hashlib
+def simulated(recipe: str, out: Path) -> list[str]:
+    """Hashes of the shards of a small simulated dataset."""
+    folder = simulate(recipe, Options(jets=40, out=str(out), seed=1, workers=1), lambda done, total: None)
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(folder).glob("*.parquet"))]
 
-    from jetkit.config import names
-    from jetkit.simulate import simulate
-    from jetkit.simulate.options import Options
 
-    found = {}
-    for recipe in names("datasets"):
-        out = simulate(recipe, Options(jets=40, out=str(folder / recipe), seed=1, workers=1), lambda *a: None)
-        found[recipe] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(out).glob("*.parquet"))]
-    return found
+def toy_jets(folder: Path) -> Path:
+    """The jets of all trainings."""
+    made: Path = runpy.run_path(str(ROOT / "benchmarks" / "toy_jets.py"))["write_toy_jets"](folder, 900)
+    return made
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    toys = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "toy_jets.py"))["write_toy_jets"]
-    with TemporaryDirectory() as place:
-        data = toys(Path(place) / "toy", 900)
+    known = json.loads(GOLDEN.read_text())
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        data = toy_jets(place / "toy")
         content = {
-            "logits": logits(),
-            "losses": losses(data, "64-true"),
-            "losses32": losses(data, "32-true"),
-            "fits": fits(data),
-            "datasets": simulated(Path(place)),
+            "logits": {name: answer(name) for name in known["logits"]},
+            "losses": {name: losses(name, data, "64-true") for name in SMALL},
+            "losses32": {name: losses(name, data, "32-true") for name in SMALL},
+            "fits": {name: fitted(name, data, place / name) for name in FITS},
+            "datasets": {recipe: simulated(recipe, place / "data" / recipe) for recipe in names("datasets")},
         }
     json.dump(content, sys.stdout, indent=1)
