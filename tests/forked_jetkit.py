@@ -17,7 +17,7 @@ import torch  # noqa: F401
 
 import jetkit.cli
 import jetkit.models
-import jetkit.tasks.methods
+import jetkit.tasks.registered
 
 PROGRAM = """#!{python} -SE
 import array, json, os, socket, sys

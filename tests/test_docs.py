@@ -7,8 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +14,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the program ``jetkit`` that a warm process answers."""
-    folder = tmp_path_factory.mktemp("bin")
-    with subprocess.Popen([sys.executable, str(Path(__file__).with_name("forked_jetkit.py")), str(folder)]) as server:
-        while not (folder / "jetkit").exists():
-            assert server.poll() is None, "the process that answers ended"
-            time.sleep(0.1)
-        yield folder
-        server.kill()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

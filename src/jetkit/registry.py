@@ -1,4 +1,4 @@
-"""Names of models: what a user writes, the class behind it, its paper and the symmetries that it claims."""
+"""Names of models, tasks, readers, …: what a user writes, the class behind it, its paper and what it claims."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from jetkit import plugins
 from jetkit.config import build, nearest
 from jetkit.errors import JetkitError
+from jetkit.plugins import is_reference as is_reference
+from jetkit.plugins import load_announced as load_announced
 
 T = TypeVar("T")
+Kinds = str | Sequence[str]
+"""A kind, or several among which a name belongs to one."""
+HIDDEN = ("parts",)
+"""Keyword arguments of registered classes that are objects, and no options."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered class."""
+    """A registered class or function."""
 
     name: str
     kind: str
-    """What it is: tagger, reader."""
-    cls: type[Any]
+    """What it is: encoder, generator, estimator, ensemble, task, reader, feature set, optimiser, …"""
+    cls: Any
     paper: str
-    """Title, year and arXiv number."""
+    """Title, year and arXiv number; empty where there is none."""
     symmetries: tuple[str, ...]
     """Changes of the input that leave the output alone; see `jetkit.testing.SYMMETRIES`."""
     broken: tuple[str, ...]
@@ -40,36 +47,67 @@ class Entry:
         """First line of the class's docstring, as plain text."""
         return (self.cls.__doc__ or self.name).split("\n")[0].replace("``", "")
 
+    @property
+    def plugin(self) -> plugins.Plugin | None:
+        """Where it comes from, if it is not jetkit's own."""
+        return plugins.source_of(self.cls)
 
+
+MODELS = ("encoder", "generator", "estimator", "ensemble")
+"""Kinds of models, which share their names."""
 _ENTRIES: dict[tuple[str, str], Entry] = {}
+_ADAPTERS: list[Callable[[Any], Any]] = []
+_ADAPTED: dict[int, Any] = {}
+
+
+def adapt_with(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let a function turn what a user names into a class of jetkit's; it returns None for what it does not know."""
+    _ADAPTERS.append(function)
+    return function
 
 
 def register(
     name: str,
     *,
-    kind: str = "tagger",
-    paper: str,
+    kind: str = "encoder",
+    paper: str = "",
     symmetries: Sequence[str] = (),
     broken: Sequence[str] = (),
     tiny: Mapping[str, Any] = MappingProxyType({}),
-) -> Callable[[type[T]], type[T]]:
-    """Decorator that gives a class its name; the class is ``cls(spec, *, hyperparameters)``."""
+) -> Callable[[T], T]:
+    """Return a decorator that gives a class its name; the class is made by ``cls(spec, *, hyperparameters)``.
 
-    def add(cls: type[T]) -> type[T]:
-        assert (kind, name) not in _ENTRIES, f"{kind} {name} is registered twice"
+    Registering again what has the same qualified name replaces it, as when a cell of a notebook runs twice.
+
+    Raises:
+        JetkitError: the name belongs to something else of its kind.
+    """
+
+    def add(cls: T) -> T:
+        rivals = MODELS if kind in MODELS else (kind,)
+        known = next((_ENTRIES[one, name] for one in rivals if (one, name) in _ENTRIES), None)
+        if known is not None and _qualified(known.cls) != _qualified(cls):
+            raise JetkitError(
+                f"the {known.kind} {name} is there already ({_qualified(known.cls)}): give yours another name"
+            )
         _ENTRIES[kind, name] = Entry(name, kind, cls, paper, tuple(symmetries), tuple(broken), dict(tiny))
         return cls
 
     return add
 
 
-def entries(kind: str = "tagger") -> list[Entry]:
-    """All entries of a kind, in the order of their names."""
-    return sorted((entry for entry in _ENTRIES.values() if entry.kind == kind), key=lambda entry: entry.name)
+def _qualified(cls: Any) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def entry(name: str, kind: str = "tagger") -> Entry:
-    """The entry of a name.
+def entries(kind: Kinds = "encoder") -> list[Entry]:
+    """Return all entries of a kind, or of several, in the order of their names."""
+    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+    return sorted((entry for entry in _ENTRIES.values() if entry.kind in kinds), key=lambda entry: entry.name)
+
+
+def entry(name: str, kind: Kinds = "encoder") -> Entry:
+    """Return the entry of a name, or of the class that a reference such as ``file.py:Class`` names.
 
     Raises:
         JetkitError: no such name; tells the nearest.
@@ -80,13 +118,66 @@ def entry(name: str, kind: str = "tagger") -> Entry:
         'Energy Flow Networks: Deep Sets for Particle Jets, 2018, arXiv:1810.05165'
         >>> entry("PFN")
         Traceback (most recent call last):
-        jetkit.errors.JetkitError: unknown tagger 'PFN'; did you mean pfn?
+        jetkit.errors.JetkitError: unknown encoder 'PFN'; did you mean pfn?
     """
-    if (kind, name) not in _ENTRIES:
-        known = [other.name for other in entries(kind)]
+    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+    if plugins.is_reference(name):
+        return _referred(name, kinds)
+    found = next((_ENTRIES[one, name] for one in kinds if (one, name) in _ENTRIES), None)
+    if found is None and plugins.load_announced():
+        return entry(name, kind)
+    if found is None:
+        known = [other.name for other in entries(kinds)]
         hint = nearest(name.lower(), known) or f"; choose one of {', '.join(known)}"
-        raise JetkitError(f"unknown {kind} {name!r}{hint}")
+        what = kinds[0] if len(kinds) == 1 else "model"
+        raise JetkitError(f"unknown {what} {name!r}{hint}")
+    return found
+
+
+def entry_of(cls: Any) -> Entry | None:
+    """Return the entry of a class; None where it is not registered."""
+    return next((found for found in _ENTRIES.values() if found.cls is cls), None)
+
+
+def adopt(reference: str) -> None:
+    """Import a user's file or module, and register the class that the reference names if it did not do so itself.
+
+    Raises:
+        JetkitError: there is no such file, module or class.
+    """
+    plugins.load(reference)
+    if ":" in reference:
+        _referred(reference, ())
+
+
+def _referred(reference: str, kinds: tuple[str, ...]) -> Entry:
+    """The entry of a user's class; one that is not registered gets a name of its own."""
+    cls = adapted(plugins.find(reference))
+    known = [found for found in _ENTRIES.values() if found.cls is cls]
+    fitting = [found for found in known if found.kind in kinds or not kinds]
+    if fitting:
+        return fitting[0]
+    kind = getattr(cls, "kind", kinds[0] if kinds else "")
+    if known or (kinds and kind not in kinds):
+        kind = known[0].kind if known else kind
+        raise JetkitError(f"{reference} is of the kind {kind}, where one of {', '.join(kinds)} is asked for")
+    if not kind:
+        raise JetkitError(f"{reference} says not what it is: decorate it with jetkit.registry.register(NAME, kind=…)")
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).replace("_", "-").lower()
+    register(name, kind=kind)(cls)
     return _ENTRIES[kind, name]
+
+
+def adapted(named: Any) -> Any:
+    """Return what a user named as a class of jetkit's; itself where it is one, or nobody knows it."""
+    known = any(found.cls is named for found in _ENTRIES.values())
+    if not known and id(named) not in _ADAPTED:
+        made = (adapter(named) for adapter in _ADAPTERS)
+        try:
+            _ADAPTED[id(named)] = next((one for one in made if one is not None), named)
+        except ValueError as error:
+            raise JetkitError(str(error)) from error
+    return named if known else _ADAPTED[id(named)]
 
 
 def schema(cls: type[Any]) -> type[Any]:
@@ -103,7 +194,7 @@ def schema(cls: type[Any]) -> type[Any]:
             continue
         hints, parameters = get_type_hints(vars(owner)["__init__"]), inspect.signature(owner).parameters
         for name, parameter in parameters.items():
-            if parameter.kind is parameter.KEYWORD_ONLY:
+            if parameter.kind is parameter.KEYWORD_ONLY and name not in HIDDEN:
                 fields["__annotations__"][name] = hints[name]
                 fields[name] = Field(default=parameter.default, description=texts.get(name))
         if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values()):
@@ -112,19 +203,23 @@ def schema(cls: type[Any]) -> type[Any]:
     return made
 
 
-def hyperparameters(name: str, values: Mapping[str, Any], kind: str = "tagger") -> dict[str, Any]:
-    """All hyperparameters of a registered class by name: those given, checked, and the defaults of the others.
+def hyperparameters(name: str, values: Mapping[str, Any], kind: Kinds = "encoder") -> dict[str, Any]:
+    """Return all hyperparameters of a registered class by name: those given, checked, and the defaults of the others.
 
     Raises:
         ConfigError: an unknown name or a wrong type.
     """
     found = entry(name, kind)
-    checked = build(schema(found.cls), values, f"the {kind} {name}")
+    checked = build(schema(found.cls), values, f"the {found.kind} {found.name}")
     return {field: getattr(checked, field) for field in schema(found.cls).__dataclass_fields__}
 
 
-def create(name: str, spec: Any, values: Mapping[str, Any] = MappingProxyType({}), kind: str = "tagger") -> Any:
-    """An instance of a registered class for a CloudSpec.
+def create(
+    name: str, spec: Any, values: Mapping[str, Any] = MappingProxyType({}), kind: Kinds = "encoder", **objects: Any
+) -> Any:
+    """Return an instance of a registered class, ``cls(spec, *, hyperparameters, **objects)``.
+
+    What a user can mend in the options is one sentence; another error inside the class keeps its traceback.
 
     Raises:
         JetkitError: an unknown name, an unknown or wrong hyperparameter, sizes that do not go together, or a spec that
@@ -132,18 +227,23 @@ def create(name: str, spec: Any, values: Mapping[str, Any] = MappingProxyType({}
 
     Example:
         >>> import jetkit.models
-        >>> from jetkit import CloudSpec
-        >>> model = create("pfn", CloudSpec(features=("part_deta", "part_dphi"), classes=("QCD", "top")))
+        >>> from jetkit import Spec
+        >>> model = create("pfn", Spec.of(("part_deta", "part_dphi"), classes=("QCD", "top")))
         >>> sum(weight.numel() for weight in model.parameters())
-        82358
+        82156
     """
-    cls, checked = entry(name, kind).cls, hyperparameters(name, values, kind)
-    for key, value in checked.items():
+    found = entry(name, kind)
+    checked = hyperparameters(name, values, kind)
+    for key, value in checked.items() if found.plugin is None else ():
         sizes = [number for number in (value if isinstance(value, tuple) else (value,)) if type(number) is int]
         if min(sizes, default=1) < (1 if isinstance(value, tuple) else 0):
-            raise JetkitError(f"{key} of the {kind} {name} should be positive, got {value}")
+            raise JetkitError(f"{key} of the {found.kind} {found.name} should be positive, got {value}")
+    arguments = spec if isinstance(spec, tuple) else (spec,)
+    own = (
+        (ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError) if found.plugin is None else ValueError
+    )
     try:
-        return cls(spec, **checked)
-    except (ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError) as error:
+        return found.cls(*arguments, **checked, **objects)
+    except own as error:
         given = ", ".join(f"{key}={value}" for key, value in values.items()) or "its defaults"
-        raise JetkitError(f"the {kind} {name} cannot be made with {given}: {error}") from error
+        raise JetkitError(f"the {found.kind} {found.name} cannot be made with {given}: {error}") from error
