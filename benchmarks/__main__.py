@@ -34,6 +34,7 @@ MEASUREMENTS = {
     "moments": "moments of simulated jets beside published ones",
     "pretraining": "a step of each pretraining method over a supervised one",
     "resume": "trainings killed at random moments and resumed, beside the same ones left alone",
+    "versions": "this version beside another checkout, the same work in turns",
     "fuzz": "mutated model files: how many are refused, and how fast",
 }
 """Numbers of other kinds: name of the file → what it measures."""

@@ -47,10 +47,10 @@ def main(words: list[str]) -> None:
 
 
 def _start(root: Path, name: str, threads: int) -> Any:
-    environment = {**os.environ, "PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": str(threads)}
+    paths = os.pathsep.join([str(root / "src"), str(Path(__file__).parents[1])])
     return subprocess.Popen(
-        [sys.executable, __file__, name, str(threads)],
-        env=environment,
+        [sys.executable, "-m", "benchmarks.versions", name, str(threads)],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": str(threads)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -181,5 +181,4 @@ def _serve(name: str, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     _serve(sys.argv[1], int(sys.argv[2]))
