@@ -12,6 +12,7 @@ from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.jet_observables import jet_observables
 from jetkit.models.observables_bdt import ObservablesBDT
+from jetkit.registry import register
 
 SPECS = {
     name: Spec.of(features=tuple(feature.name for feature in features), classes=("QCD", "top"))
@@ -149,3 +150,19 @@ def test_jets_without_momenta_are_refused():
     batch = Batch.of(x=torch.zeros(1, 2, 7), mask=torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(JetkitError, match="four-momenta"):
         ObservablesBDT(SPECS["kin"])(batch)
+
+
+@register("leading-energy", kind="observable")
+def leading_energy(batch, spec):
+    """Energy of the most energetic particle of each jet."""
+    return (batch.p4[..., 0] * batch.mask).amax(1)
+
+
+def test_a_users_observable_is_a_further_column(batch):
+    own, with_extra = (ObservablesBDT(SPECS["full"], extra=extra) for extra in ((), ("leading-energy",)))
+    table = with_extra.observables(batch)
+    torch.testing.assert_close(table[:, :-1], own.observables(batch), rtol=0, atol=0, equal_nan=True)
+    energies = [max(jet[keep, 0].tolist(), default=0) for jet, keep in zip(batch.p4, batch.mask, strict=True)]
+    assert table[:, -1].tolist() == pytest.approx(energies)
+    with pytest.raises(JetkitError, match="unknown observable 'leading-energi'; did you mean leading-energy"):
+        ObservablesBDT(SPECS["full"], extra=("leading-energi",))
