@@ -162,7 +162,7 @@ def _referred(reference: str, kinds: tuple[str, ...]) -> Entry:
         kind = known[0].kind if known else kind
         raise JetkitError(f"{reference} is of the kind {kind}, where one of {', '.join(kinds)} is asked for")
     if not kind:
-        raise JetkitError(f"{reference} does not say what it is: decorate it with jetkit.registry.register(NAME, kind=…)")
+        raise JetkitError(f"{reference} does not say what it is: decorate it with @register(NAME, kind=…)")
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).replace("_", "-").lower()
     register(name, kind=kind)(cls)
     return _ENTRIES[kind, name]
