@@ -12,7 +12,8 @@ from jetkit.data.kinematics import with_features
 from jetkit.data.spec import SetSpec, Spec, TargetSpec
 from jetkit.errors import JetkitError
 from jetkit.physics import four_vectors as fv
-from jetkit.testing import PION_MASS, SYMMETRIES, assert_broken, assert_invariant, random_batch
+from jetkit.testing import SYMMETRIES, assert_broken, assert_invariant, random_batch
+from jetkit.testing.random_batch import PION_MASS
 
 SPEC = Spec.of(
     features=tuple(feature.name for feature in FEATURE_SETS["full"]),
