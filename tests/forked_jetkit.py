@@ -67,6 +67,7 @@ def _attend(client: socket.socket) -> None:
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
+        sys.path[:0] = environment.get("PYTHONPATH", "").split(os.pathsep) if "PYTHONPATH" in environment else []
         sys.argv = words
         sys.exit(jetkit.cli.main())
     _, status = os.waitpid(running, 0)

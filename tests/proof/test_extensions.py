@@ -10,6 +10,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -135,32 +137,36 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def jetkit(place: Path, *words: str, code: int = 0) -> str:
+def run(place: Path, *words: str, code: int = 0, program: tuple[str, ...] = (sys.executable, "-m", "jetkit")) -> str:
     """The command line in a new process, which finds the package on its path."""
     environment = {**os.environ, "PYTHONPATH": str(place), "COLUMNS": "160", "TERM": "dumb"}
-    ran = subprocess.run(
-        [sys.executable, "-m", "jetkit", *words], cwd=place, env=environment, capture_output=True, text=True
-    )
+    ran = subprocess.run([*program, *words], cwd=place, env=environment, capture_output=True, text=True)
     assert ran.returncode == code, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr
 
 
+@pytest.fixture
+def jetkit(place: Path, forking: Path) -> Callable[..., str]:
+    """The same, each time a fork of a process that has loaded nothing of the package."""
+    return partial(run, place, program=(str(forking / "jetkit"),))
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_an_extension_does_all_verbs_in_new_processes(place: Path, name: str) -> None:
-    plugin, run = "plugins=my_extensions", f"runs/{name}"
+def test_an_extension_does_all_verbs_in_new_processes(place: Path, jetkit: Callable[..., str], name: str) -> None:
+    plugin, out = "plugins=my_extensions", f"runs/{name}"
     model, *words = WORDS[name]
-    jetkit(place, "train", model, f"data=data/{name}", f"out={run}", plugin, *words, *COMMON)
-    log = [json.loads(line)["validation"] for line in (place / run / "log.jsonl").read_text().splitlines()]
+    jetkit("train", model, f"data=data/{name}", f"out={out}", plugin, *words, *COMMON)
+    log = [json.loads(line)["validation"] for line in (place / out / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"]
-    assert JUDGED[name] in jetkit(place, "evaluate", run, plugin)
-    result = json.loads((place / run / "result.json").read_text())
+    assert JUDGED[name] in jetkit("evaluate", out, plugin)
+    result = json.loads((place / out / "result.json").read_text())
     assert all(np.isfinite(number["value"]) and number["error"] > 0 for number in result["numbers"].values())
-    shown = jetkit(place, "show", f"{run}/model.safetensors", plugin)
+    shown = jetkit("show", f"{out}/model.safetensors", plugin)
     assert "my_extensions" in shown
     assert JUDGED[name] in shown
-    exported = jetkit(place, "export", run, plugin, code=0 if name in EXPORTED else 1)
+    exported = jetkit("export", out, plugin, code=0 if name in EXPORTED else 1)
     assert ("model.onnx" if name in EXPORTED else "cannot be exported") in exported
-    without = jetkit(place, "evaluate", run, code=1)
+    without = jetkit("evaluate", out, code=1)
     assert "plugins=" in without
     assert "Traceback" not in without
 
@@ -206,7 +212,7 @@ def test_a_users_tagger_trains_in_two_processes(place: Path) -> None:
     shard = write_shard(data / "0.parquet", columns)
     write_card(data, Card("two", classes=["even", "odd"]).with_shards([shard], complete=True))
     words = ("data=data/two-classes", "out=runs/two", "features=kin", "epochs=2", "devices=2", *COMMON)
-    jetkit(place, "train", "sum_net.py:SumNet", *words)
+    run(place, "train", "sum_net.py:SumNet", *words)
     assert len((place / "runs/two/log.jsonl").read_text().splitlines()) == 2
-    found = jetkit(place, "evaluate", "runs/two", "plugins=sum_net.py:SumNet")
+    found = run(place, "evaluate", "runs/two", "plugins=sum_net.py:SumNet")
     assert "accuracy" in found
