@@ -8,11 +8,12 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "jetkit"
 FILES = sorted(SOURCE.rglob("*.py"))
-EVERYWHERE = {"errors", "kernels", "config"}
+EVERYWHERE = {"errors", "kernels", "config", "progress"}
 BELOW = {
     "errors": set(),
     "config": set(),
     "kernels": set(),
+    "progress": set(),
     "plugins": set(),
     "registry": {"plugins"},
     "physics": set(),
@@ -92,7 +93,7 @@ def test_arrows_point_down(path: Path) -> None:
 
 
 def test_the_lowest_files_import_nothing_of_jetkit() -> None:
-    for name in ("errors", "kernels"):
+    for name in ("errors", "kernels", "progress"):
         assert imports(SOURCE / f"{name}.py") == set()
     for name in ("config", "plugins"):
         assert imports(SOURCE / f"{name}.py") == {"jetkit.errors"}

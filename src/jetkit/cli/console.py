@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jetkit.config import describe, load, names
+from jetkit.progress import Count, Report
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -54,7 +55,7 @@ def plain(text: str) -> str:
 
 
 @contextmanager
-def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(unit: str) -> Iterator[Count]:
     """A bar with rate and time left on a terminal, nothing elsewhere; call it with (done so far, total)."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TimeRemainingColumn
 
@@ -70,7 +71,7 @@ def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def step_bar() -> Iterator[Callable[[int, int, str], None]]:
+def step_bar() -> Iterator[Report]:
     """As `progress_bar`, for steps of which the kind changes; call it with (done so far, total, what happens)."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

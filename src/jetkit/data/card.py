@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from jetkit.data.atomic import replace_file
 from jetkit.errors import JetkitError
+from jetkit.progress import Count
 
 FORMAT = 1
 CARD_NAME = "dataset.json"
@@ -143,7 +144,7 @@ def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     return digest.hexdigest()
 
 
-def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> list[str]:
+def verify(folder: str | os.PathLike[str], progress: Count | None = None) -> list[str]:
     """Compare every shard with the card; one sentence for each that is missing, cut short or changed.
 
     ``progress`` is called with (bytes read so far, bytes in total).

@@ -6,7 +6,7 @@ import glob
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -26,9 +26,9 @@ from jetkit.data.readers.complete import complete
 from jetkit.data.readers.reader import Reader, Rows
 from jetkit.data.shards import Memory, shard_in_memory, write_shard
 from jetkit.errors import JetkitError
+from jetkit.progress import Count
 from jetkit.registry import adopt, create, entries, entry, hyperparameters
 
-Progress = Callable[[int, int], None]
 LARGEST_IN_MEMORY = 2**31
 """Bytes of foreign files that are opened without a conversion."""
 EVENTS_A_FILE = 2**32
@@ -67,7 +67,7 @@ def convert(
     files: Sequence[str | Path],
     options: ConvertOptions | None = None,
     values: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Path:
     """Make a dataset of foreign files, or finish one that was interrupted: the outcome is the same to the bit.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,11 +14,10 @@ from jetkit.data.card import Shard, write_card
 from jetkit.data.dataset import open_dataset
 from jetkit.data.shards import ShardReader, write_shard
 from jetkit.errors import JetkitError
+from jetkit.progress import Count
 
 
-def map_dataset(
-    path: str | os.PathLike[str], out: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
-) -> Path:
+def map_dataset(path: str | os.PathLike[str], out: str | os.PathLike[str], progress: Count | None = None) -> Path:
     """Copy a dataset, shard by shard, into mapped files; a copy that was interrupted goes on where it stopped.
 
     Rows, row groups, card and names of shards (but for the suffix) are the same, so every loader gives the same batches

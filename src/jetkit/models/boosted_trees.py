@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -16,6 +16,7 @@ from jetkit.errors import JetkitError
 from jetkit.models.boosting import boost
 from jetkit.models.model import Estimator, Fit, FitOptions
 from jetkit.nn.trees import Trees
+from jetkit.progress import Report, silent
 
 
 class BoostedTrees(Estimator):
@@ -74,7 +75,7 @@ class BoostedTrees(Estimator):
         train: Iterable[Batch],
         validation: Iterable[Batch],
         options: FitOptions,
-        report: Callable[[int, int, str], None] = lambda done, total, what: None,
+        report: Report = silent,
     ) -> Fit:
         """Boost; see `jetkit.models.boosting.boost`."""
         return boost(self, train, validation, options, report)

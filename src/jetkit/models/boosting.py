@@ -16,6 +16,7 @@ from jetkit.data.known_labels import refuse_missing
 from jetkit.errors import JetkitError, require
 from jetkit.models.model import Fit, FitOptions
 from jetkit.nn.trees import Trees
+from jetkit.progress import Report
 
 if TYPE_CHECKING:
     from jetkit.models.boosted_trees import BoostedTrees
@@ -38,7 +39,7 @@ def boost(
     train: Iterable[Batch],
     validation: Iterable[Batch],
     options: FitOptions,
-    report: Callable[[int, int, str], None],
+    report: Report,
 ) -> Fit:
     """Fill the trees of a model by boosting on the training rows.
 

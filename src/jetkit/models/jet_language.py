@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple, cast
 
 import torch
@@ -18,6 +18,7 @@ from jetkit.models.model import Backbone, Generator
 from jetkit.nn.attention import Block, Memory
 from jetkit.nn.hardest import ranking
 from jetkit.physics.four_vectors import pt
+from jetkit.progress import Count, silent
 
 LOG_PT = next(feature for feature in FEATURE_SETS["kin"] if feature.name == "part_pt_log")
 """The feature that tells the transverse momentum."""
@@ -133,7 +134,7 @@ class JetLanguage(Backbone, Generator):
         *,
         longest: int = 128,
         steps: int = 100,
-        report: Callable[[int, int], None] = lambda done, total: None,
+        report: Count = silent,
     ) -> Batch:
         """Return new jets, drawn word by word (there are no steps, and no context)."""
         sentences = self.drawn_sentences(rows, longest, report)
@@ -151,9 +152,7 @@ class JetLanguage(Backbone, Generator):
         return self.norm(x)[:, 0], known
 
     @torch.no_grad()
-    def drawn_sentences(
-        self, jets: int, longest: int = 128, report: Callable[[int, int], None] = lambda done, total: None
-    ) -> Sentences:
+    def drawn_sentences(self, jets: int, longest: int = 128, report: Count = silent) -> Sentences:
         """New sentences, of one word at least, that are stopped at the longest length.
 
         Random numbers are those of torch's generator.

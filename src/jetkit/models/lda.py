@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from jetkit.models.model import Estimator, Fit, FitOptions
 from jetkit.models.topic_counting import find_topics, log_ratios
 from jetkit.nn.topics import Topics
 from jetkit.physics.mass_drops import mass_drops
+from jetkit.progress import Report, silent
 from jetkit.registry import register
 
 
@@ -105,7 +106,7 @@ class LDA(Estimator):
         train: Iterable[Batch],
         validation: Iterable[Batch],
         options: FitOptions,
-        report: Callable[[int, int, str], None] = lambda done, total, what: None,
+        report: Report = silent,
     ) -> Fit:
         """Find topics and name them; see `jetkit.models.topic_counting.find_topics`."""
         return find_topics(self, train, validation, options, report)

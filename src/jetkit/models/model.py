@@ -6,7 +6,7 @@ No model has a head or knows what it is trained for: heads belong to the tasks (
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Needs, Spec
+from jetkit.progress import Count, Report, silent
 from jetkit.registry import MODELS as MODELS
 
 
@@ -129,7 +130,7 @@ class Generator(Model):
         *,
         longest: int = 128,
         steps: int = 100,
-        report: Callable[[int, int], None] = lambda done, total: None,
+        report: Count = silent,
     ) -> Batch:
         """Return new rows, one for each row of a context where there is one; random numbers are those of torch.
 
@@ -180,7 +181,7 @@ class Estimator(Encoder):
         train: Iterable[Batch],
         validation: Iterable[Batch],
         options: FitOptions,
-        report: Callable[[int, int, str], None] = lambda done, total, what: None,
+        report: Report = silent,
     ) -> Fit:
         """Fit to the training rows, and choose by the validation rows."""
 

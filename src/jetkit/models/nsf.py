@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -15,6 +15,7 @@ from jetkit.errors import JetkitError
 from jetkit.models.model import Generator
 from jetkit.nn.spline_flow import SplineFlow
 from jetkit.nn.standardisation import Standardisation
+from jetkit.progress import Count, silent
 from jetkit.registry import register
 
 
@@ -68,7 +69,7 @@ class NSF(Generator):
         *,
         longest: int = 128,
         steps: int = 100,
-        report: Callable[[int, int], None] = lambda done, total: None,
+        report: Count = silent,
     ) -> Batch:
         """Return new rows."""
         given = self.standard.mean.new_zeros(rows, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import ClassVar, cast
 
@@ -23,6 +23,7 @@ from jetkit.nn.packing import Packing, pad
 from jetkit.nn.standardisation import Standardisation
 from jetkit.nn.transformer import through
 from jetkit.physics import four_vectors as fv
+from jetkit.progress import Count, silent
 from jetkit.registry import register
 
 WAVES = 64
@@ -346,7 +347,7 @@ class PET(Backbone, Generator):
         *,
         longest: int = 128,
         steps: int = 100,
-        report: Callable[[int, int], None] = lambda done, total: None,
+        report: Count = silent,
     ) -> Batch:
         """Return new jets: class (that of the context, where there is one), the jet's four numbers, its particles."""
         device, dtype = self.class_token.device, self.class_token.dtype

@@ -17,6 +17,7 @@ from jetkit.data.batch import Batch
 from jetkit.data.known_labels import refuse_missing
 from jetkit.models.model import Fit, FitOptions
 from jetkit.nn.topics import mean_log, topic_counts, topic_shares
+from jetkit.progress import Report
 
 if TYPE_CHECKING:
     from jetkit.models.lda import LDA
@@ -41,7 +42,7 @@ def find_topics(
     train: Iterable[Batch],
     validation: Iterable[Batch],
     options: FitOptions,
-    report: Callable[[int, int, str], None],
+    report: Report,
 ) -> Fit:
     """Fill the topics of a model by online variational Bayes, and then name them.
 

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from jetkit.progress import Count, silent
+
 LOG_SNR = 20.0
 """ln(α²/σ²) goes from here at time 0 to the negative at time 1."""
 _FIRST = math.atan(math.exp(-LOG_SNR / 2))
@@ -51,7 +53,7 @@ def denoised(
     velocity: Callable[[Float[Tensor, "B *any"], Float[Tensor, " B"]], Float[Tensor, "B *any"]],
     noise: Float[Tensor, "B *any"],
     steps: int,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    report: Count = silent,
 ) -> Float[Tensor, "B *any"]:
     """Data from noise: dx/dφ = v(x, t) from time 1 to time 0, by a midpoint rule that is exact along a turn.
 

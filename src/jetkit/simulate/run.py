@@ -18,6 +18,7 @@ from jetkit.config import ConfigError
 from jetkit.data.building import account, claim, finished
 from jetkit.data.card import Card, Shard, write_card
 from jetkit.errors import JetkitError, require
+from jetkit.progress import Count
 from jetkit.simulate import generator
 from jetkit.simulate.chain import NEAR
 from jetkit.simulate.detector_card import DetectorCard, load_card
@@ -25,12 +26,11 @@ from jetkit.simulate.options import Options
 from jetkit.simulate.recipe import Recipe, Variation, load_recipe, load_variation, to_dict
 from jetkit.simulate.shard import Task, make_shard
 
-Progress = Callable[[int, int], None]
 SCRATCH = ".dask"
 STAGES = ("shower", "hadrons", "detector")
 
 
-def simulate(recipe: str | Path, options: Options, progress: Progress | None = None) -> Path:
+def simulate(recipe: str | Path, options: Options, progress: Count | None = None) -> Path:
     """Make a dataset, or finish one that was interrupted: the outcome is the same to the bit.
 
     Args:

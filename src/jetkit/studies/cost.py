@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from jetkit.data.batch import Batch
 from jetkit.models.model import MODELS, Encoder, Estimator, Model
+from jetkit.progress import Report, silent
 from jetkit.registry import entry
 from jetkit.report.model_cost import Cost, LeftOut, ModelCost, Spent
 from jetkit.studies.cost_options import CostOptions
@@ -24,7 +25,6 @@ from jetkit.studies.results import words_of
 from jetkit.tasks.task import Task
 from jetkit.testing import random_batch
 from jetkit.train.live_memory import peak_bytes
-from jetkit.train.loop import Report
 from jetkit.train.machine import threads_of
 from jetkit.train.memory import FreedMemory, keep_freed_memory
 from jetkit.train.model_file import model_in, read_model
@@ -34,7 +34,7 @@ WATCHED, MOST = 0.5, 100
 GIGABYTE = 1e9
 
 
-def cost_of_file(path: str, options: CostOptions, report: Report = lambda done, total, what: None) -> ModelCost:
+def cost_of_file(path: str, options: CostOptions, report: Report = silent) -> ModelCost:
     """What a jet costs the model in a file; no jet has more particles than the model was trained with.
 
     Raises:
@@ -64,7 +64,7 @@ def model_cost(
     model: Task | Model,
     particles: Sequence[int],
     options: CostOptions,
-    report: Report = lambda done, total, what: None,
+    report: Report = silent,
 ) -> list[Cost]:
     """Costs of random jets of exactly so many particles, for each size of a batch; the model stays as it is.
 

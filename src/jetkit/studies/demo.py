@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from jetkit.progress import Report, silent
 from jetkit.simulate import simulate
 from jetkit.simulate.options import Options as SimulateOptions
-from jetkit.studies.evaluation import Report, report_as
+from jetkit.studies.evaluation import report_as
 from jetkit.studies.report import ReportOptions, write_report
 from jetkit.train.run import train
 
@@ -41,7 +42,7 @@ class DemoOptions:
     )
 
 
-def demo(options: DemoOptions, report: Report = lambda done, total, what: None) -> tuple[Path, Path]:
+def demo(options: DemoOptions, report: Report = silent) -> tuple[Path, Path]:
     """Simulate top and QCD jets, train taggers, compare them; returns the folder of the jets and the page.
 
     A second call goes on where the first one stopped.

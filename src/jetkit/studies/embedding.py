@@ -15,8 +15,8 @@ from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
 from jetkit.models.model import Encoder
+from jetkit.progress import Report, silent
 from jetkit.train.cached import table_of
-from jetkit.train.loop import Report
 from jetkit.train.model_file import model_in, model_path, read_model
 from jetkit.train.options import option
 from jetkit.train.start import frozen_encoding
@@ -36,7 +36,7 @@ def embed(
     dataset: Dataset,
     *,
     batch: int = 128,
-    report: Report = lambda done, total, what: None,
+    report: Report = silent,
 ) -> tuple[Float[np.ndarray, "B D"], Int[np.ndarray, " B"]]:
     """Vectors of all usable jets, in the order of the dataset, and their places in it.
 
@@ -54,7 +54,7 @@ def embed(
     return vectors.float().numpy(), rows.numpy()
 
 
-def embed_file(model: str, options: EmbedOptions, report: Report = lambda done, total, what: None) -> Path:
+def embed_file(model: str, options: EmbedOptions, report: Report = silent) -> Path:
     """Write a Parquet file with a row per jet: ``embedding``, ``row`` and, where the data have them, label and event.
 
     Raises:

@@ -17,8 +17,9 @@ from jetkit.errors import JetkitError
 from jetkit.models.ensemble import Stack
 from jetkit.models.model import MODELS
 from jetkit.models.stacking import fit_stack
+from jetkit.progress import Report, silent
 from jetkit.registry import create, hyperparameters
-from jetkit.studies.evaluation import SCORES, EvaluateOptions, Report, run_folders, run_options, scores_of
+from jetkit.studies.evaluation import SCORES, EvaluateOptions, run_folders, run_options, scores_of
 from jetkit.studies.results import word
 from jetkit.tasks.classify import Classify
 from jetkit.train.checkpoint import Progress
@@ -51,7 +52,7 @@ class EnsembleOptions:
 def ensemble(
     runs: Sequence[str | Path],
     options: EnsembleOptions | None = None,
-    report: Report = lambda done, total, what: None,
+    report: Report = silent,
 ) -> Path:
     """Combine trained runs into one model file in a run folder of its own; returns the folder.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +19,7 @@ from jetkit.data.spec import TargetSpec
 from jetkit.errors import JetkitError
 from jetkit.evaluate.result import Predicted, Result
 from jetkit.evaluate.summary import Evaluation, evaluate
+from jetkit.progress import Report, silent
 from jetkit.registry import entry
 from jetkit.studies.judging import judge
 from jetkit.tasks.task import TASK
@@ -34,7 +34,6 @@ SCORES = "scores.safetensors"
 EVALUATION = "evaluation.json"
 PREDICTIONS = "predictions.safetensors"
 RESULT = "result.json"
-Report = Callable[[int, int, str], None]
 
 
 @checked_dataclass(frozen=True)
@@ -104,9 +103,7 @@ def run_options(folder: Path) -> RunOptions:
         raise JetkitError(f"{folder}/run.json cannot be read ({error}): train again") from error
 
 
-def evaluate_run(
-    folder: Path, options: EvaluateOptions | None = None, report: Report = lambda done, total, what: None
-) -> RunResult:
+def evaluate_run(folder: Path, options: EvaluateOptions | None = None, report: Report = silent) -> RunResult:
     """Score the jets and evaluate them; what was scored before is not scored again.
 
     Writes ``scores.safetensors`` and ``evaluation.json``, and the numbers into the header of the model file.
@@ -150,9 +147,7 @@ def result_kind(folder: Path) -> str:
     return found
 
 
-def judge_run(
-    folder: Path, options: EvaluateOptions | None = None, report: Report = lambda done, total, what: None
-) -> Result:
+def judge_run(folder: Path, options: EvaluateOptions | None = None, report: Report = silent) -> Result:
     """Judge what the task of a run predicts of rows that it has not seen, whatever the task is.
 
     Writes ``predictions.safetensors`` and ``result.json``, and the numbers into the header of the model file.

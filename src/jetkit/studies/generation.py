@@ -32,7 +32,8 @@ from jetkit.models.boosting import held_out_scores
 from jetkit.models.jet_observables import jet_observables
 from jetkit.models.model import Encoder, Generator
 from jetkit.physics import four_vectors as fv
-from jetkit.studies.evaluation import Report, run_options
+from jetkit.progress import Report, silent
+from jetkit.studies.evaluation import run_options
 from jetkit.train.data_parts import split_data
 from jetkit.train.files import weights_hash, write_bytes
 from jetkit.train.machine import threads_of
@@ -108,9 +109,7 @@ class Generated:
     jets: int
 
 
-def generate(
-    run: str | Path, options: GenerateOptions | None = None, report: Report = lambda done, total, what: None
-) -> Generated:
+def generate(run: str | Path, options: GenerateOptions | None = None, report: Report = silent) -> Generated:
     """Draw jets from the model of a run, write them as a dataset, and compare them with the test jets of its training.
 
     The distances are those of `compared`; they are written into ``metrics.json``.
@@ -156,7 +155,7 @@ def generate(
     return Generated(out, distances, jets)
 
 
-def draw(model: Generator, options: GenerateOptions, report: Report = lambda done, total, what: None) -> Jets:
+def draw(model: Generator, options: GenerateOptions, report: Report = silent) -> Jets:
     """New jets; of equal options the same ones."""
     torch.manual_seed(options.seed)
     pieces, labels = [], []

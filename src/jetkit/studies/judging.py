@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from jetkit.data.loader import Loader
 from jetkit.errors import JetkitError
 from jetkit.evaluate.number import Number
 from jetkit.evaluate.result import EVALUATION, Predicted, Result
+from jetkit.progress import Report
 from jetkit.registry import entry
 from jetkit.tasks.task import Task
 
@@ -27,9 +28,7 @@ FOLDS = 10
 Pairs = list[tuple[Batch, Mapping[str, Tensor]]]
 
 
-def judge(
-    task: Task, loader: Loader, *, replicas: int, seed: int, report: Callable[[int, int, str], None]
-) -> tuple[Result, Predicted]:
+def judge(task: Task, loader: Loader, *, replicas: int, seed: int, report: Report) -> tuple[Result, Predicted]:
     """Return the result of a task on the rows of a loader, and what it predicted of them.
 
     Raises:
@@ -46,7 +45,7 @@ def judge(
 
 
 @torch.inference_mode()
-def predictions(task: Task, loader: Loader, report: Callable[[int, int, str], None]) -> Pairs:
+def predictions(task: Task, loader: Loader, report: Report) -> Pairs:
     """Return all batches of a loader with what a task predicts of them."""
     task.eval()
     found: Pairs = []

@@ -20,11 +20,12 @@ from jetkit.data.batch import Batch
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS, Encoder
+from jetkit.progress import Report, silent
 from jetkit.registry import Entry, create, entries, entry
 from jetkit.report.leaderboard_page import Place, write_page
 from jetkit.studies.cost import operations
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
-from jetkit.studies.evaluation import EvaluateOptions, Report, report_as, run_options
+from jetkit.studies.evaluation import EvaluateOptions, report_as, run_options
 from jetkit.studies.results import tagger_result, words_of
 from jetkit.studies.simulation import simulated
 from jetkit.train.assembly import assemble
@@ -109,9 +110,7 @@ class LeaderboardOptions:
         return allowance(self.budget)
 
 
-def leaderboard(
-    recipe: str, options: LeaderboardOptions | None = None, report: Report = lambda done, total, what: None
-) -> Path:
+def leaderboard(recipe: str, options: LeaderboardOptions | None = None, report: Report = silent) -> Path:
     """Train, evaluate and rank taggers; returns the page. Goes on where it stopped.
 
     With a budget of time, the rate of each training is measured once, and the number of epochs that fit is fixed:
@@ -181,7 +180,7 @@ def _refuse_other(folder: Path, started: RunOptions, wanted: RunOptions) -> None
         )
 
 
-def within(options: RunOptions, allowed: Allowance, report: Report = lambda done, total, what: None) -> RunOptions:
+def within(options: RunOptions, allowed: Allowance, report: Report = silent) -> RunOptions:
     """The same training with as many epochs, or jets, as the budget allows.
 
     Networks on observables have all epochs of their recipes, which cost little once the observables are computed.
@@ -200,7 +199,7 @@ def within(options: RunOptions, allowed: Allowance, report: Report = lambda done
     return options.changed(epochs=1, train_jets=min(jets, sizes["train"]))
 
 
-def training_rate(options: RunOptions, report: Report = lambda done, total, what: None) -> float:
+def training_rate(options: RunOptions, report: Report = silent) -> float:
     """Training jets per second, from ten seconds of training that leave nothing behind.
 
     On a processor its own time counts, of each thread, so that other programs on the machine matter little.

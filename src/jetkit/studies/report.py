@@ -10,8 +10,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from jetkit.errors import JetkitError
+from jetkit.progress import Report, silent
 from jetkit.report import pretraining_page, tagger_page
-from jetkit.studies.evaluation import EvaluateOptions, Report, result_kind, run_folders
+from jetkit.studies.evaluation import EvaluateOptions, result_kind, run_folders
 from jetkit.studies.results import pretraining, tagger_result
 
 
@@ -22,9 +23,7 @@ class ReportOptions(EvaluateOptions):
     out: Annotated[str, Field(description="folder to write; default: RUN/report, or report for several runs")] = ""
 
 
-def write_report(
-    runs: Sequence[str | Path], options: ReportOptions | None = None, report: Report = lambda done, total, what: None
-) -> Path:
+def write_report(runs: Sequence[str | Path], options: ReportOptions | None = None, report: Report = silent) -> Path:
     """Compare runs on one page: taggers by what they do on test jets, pretrainings by their health; returns its file.
 
     Raises:

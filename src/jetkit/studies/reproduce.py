@@ -14,8 +14,8 @@ from jetkit.config import build, load
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
 from jetkit.evaluate.number import Number
+from jetkit.progress import Report, silent
 from jetkit.report.tagger_page import write_page
-from jetkit.studies.evaluation import Report
 from jetkit.studies.results import tagger_result
 from jetkit.studies.simulation import simulated
 from jetkit.train.options import RunOptions, nested, option
@@ -98,9 +98,7 @@ def read_reproduction_card(name: str) -> ReproductionCard:
     return build(ReproductionCard, load("cards", name), f"the card {name}")
 
 
-def reproduce(
-    name: str, options: ReproduceOptions | None = None, report: Report = lambda done, total, what: None
-) -> Reproduction:
+def reproduce(name: str, options: ReproduceOptions | None = None, report: Report = silent) -> Reproduction:
     """Simulate, train, evaluate and compare with the published number; goes on where it stopped.
 
     Raises:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from jetkit.models.model import MODELS
+from jetkit.progress import Report, silent
 from jetkit.registry import entry
 from jetkit.report.pretraining_page import Pretraining
 from jetkit.report.tagger_result import TaggerResult, Training
-from jetkit.studies.evaluation import EvaluateOptions, Report, RunResult, evaluate_run, run_folders, run_options
+from jetkit.studies.evaluation import EvaluateOptions, RunResult, evaluate_run, run_folders, run_options
 from jetkit.tasks.task import TASK
 from jetkit.train.loop import read_log
 from jetkit.train.model_file import MODEL, read_model
@@ -25,9 +26,7 @@ PLAIN = re.compile(r"[\w@%+=:,./\[\]-]+")
 """Words that stand in a line of a shell as they are."""
 
 
-def tagger_result(
-    path: str | Path, options: EvaluateOptions | None = None, report: Report = lambda done, total, what: None
-) -> TaggerResult:
+def tagger_result(path: str | Path, options: EvaluateOptions | None = None, report: Report = silent) -> TaggerResult:
     """A run, or the runs of one training with several seeds, evaluated where that was not done yet.
 
     Raises:
@@ -44,7 +43,7 @@ def result_of(
     name: str,
     folders: Sequence[Path],
     options: EvaluateOptions | None = None,
-    report: Report = lambda done, total, what: None,
+    report: Report = silent,
 ) -> TaggerResult:
     """Runs that differ by their seed, under a name, with the command of the first.
 

@@ -16,9 +16,10 @@ from jetkit.errors import JetkitError
 from jetkit.evaluate.cross_entropy import cross_entropy
 from jetkit.evaluate.power_law import VALUES, fit_power_law
 from jetkit.models.model import MODELS
+from jetkit.progress import Report, silent
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.report.scaling_page import Run, Study, write_page
-from jetkit.studies.evaluation import EvaluateOptions, Report, report_as, scores_of
+from jetkit.studies.evaluation import EvaluateOptions, report_as, scores_of
 from jetkit.studies.results import words_of
 from jetkit.train.data_parts import split_data
 from jetkit.train.loop import read_log
@@ -72,7 +73,7 @@ class ScalingOptions:
             raise JetkitError(f"train.{name} is set by {OWN[name]} here: use that")
 
 
-def scaling(recipe: str, options: ScalingOptions, report: Report = lambda done, total, what: None) -> Path:
+def scaling(recipe: str, options: ScalingOptions, report: Report = silent) -> Path:
     """Train a tagger in all widths on all numbers of jets, fit L(N, D) to the test losses; returns the page.
 
     Goes on where it stopped. The test jets are the same for all.

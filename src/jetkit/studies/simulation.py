@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from jetkit.progress import Report
 from jetkit.simulate import simulate
 from jetkit.simulate.options import Options
-from jetkit.studies.evaluation import Report
 
 
 class Machine(Protocol):

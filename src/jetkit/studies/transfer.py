@@ -17,9 +17,10 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from jetkit.config import parse
 from jetkit.errors import JetkitError
+from jetkit.progress import Report, silent
 from jetkit.report.tagger_result import TaggerResult
 from jetkit.report.transfer_page import Curve, write_page
-from jetkit.studies.evaluation import EvaluateOptions, Report, report_as
+from jetkit.studies.evaluation import EvaluateOptions, report_as
 from jetkit.studies.results import result_of, word, words_of
 from jetkit.studies.simulation import simulated
 from jetkit.train.data_parts import refuse_known_jets, split_data
@@ -89,7 +90,7 @@ def transfer(
     models: Sequence[str | Path],
     recipe: str,
     options: TransferOptions | None = None,
-    report: Report = lambda done, total, what: None,
+    report: Report = silent,
 ) -> Path:
     """Adapt models to nested, balanced subsets of labels and compare them; returns the page. Goes on where it stopped.
 

@@ -22,6 +22,7 @@ from jetkit.data.twins import PAIR
 from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS, Encoder, Model
 from jetkit.nn.shared_batch_norm import share_statistics
+from jetkit.progress import Report, silent
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.tasks.task import TASK, Task
 from jetkit.train.cached import Batches, Cached
@@ -29,7 +30,7 @@ from jetkit.train.checkpoint import Progress
 from jetkit.train.data_parts import Parts, data_hash, shard_names, split_data
 from jetkit.train.ema import Average
 from jetkit.train.files import weights_hash
-from jetkit.train.loop import Report, Training
+from jetkit.train.loop import Training
 from jetkit.train.machine import Door, number_type
 from jetkit.train.model_file import MODEL, ModelCard, load_model, model_path, save_model, tensors_of
 from jetkit.train.optimisers import make_optimiser
@@ -184,7 +185,7 @@ def assemble(options: RunOptions, fabric: Any, report: Report) -> tuple[Training
         options=options,
         run=run_hash(options, card),
         keep_best=keep_best,
-        report=report if fabric.global_rank == 0 else lambda done, total, what: None,
+        report=report if fabric.global_rank == 0 else silent,
     )
     return training, card
 

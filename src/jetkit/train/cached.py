@@ -12,6 +12,7 @@ from torch import Tensor
 
 from jetkit.data.batch import Batch
 from jetkit.data.loader import Loader
+from jetkit.progress import Count, Report, silent
 
 
 class Cached:
@@ -33,7 +34,7 @@ class Cached:
         compute: Callable[[Batch], Float[Tensor, "B D"]],
         passes: int = 1,
         dtype: torch.dtype | None = None,
-        report: Callable[[int, int, str], None] = lambda done, total, what: None,
+        report: Report = silent,
     ) -> None:
         self.loader, self.ordered, self.compute = loader, ordered, compute
         self.passes, self.dtype, self.report = passes, dtype, report
@@ -75,7 +76,7 @@ class Cached:
 
 
 def table_of(
-    loader: Loader, compute: Callable[[Batch], Float[Tensor, "B D"]], report: Callable[[int, int], None]
+    loader: Loader, compute: Callable[[Batch], Float[Tensor, "B D"]], report: Count
 ) -> tuple[Int[Tensor, " usable"], Float[Tensor, "usable D"]]:
     """Return the places of all usable rows, in the order of a loader, and what is computed of them."""
     rows, found = [], []

@@ -9,9 +9,10 @@ from itertools import islice
 import numpy as np
 
 from jetkit.errors import JetkitError
+from jetkit.progress import Report, silent
 from jetkit.train.assembly import assemble, may_idle
 from jetkit.train.checkpoint import set_random_state
-from jetkit.train.loop import Report, rehearse, shared
+from jetkit.train.loop import rehearse, shared
 from jetkit.train.machine import make_fabric, threads_of
 from jetkit.train.options import RunOptions
 
@@ -33,7 +34,7 @@ class RateTest:
     """A rate to train with."""
 
 
-def find_learning_rate(options: RunOptions, report: Report = lambda done, total, what: None) -> RateTest:
+def find_learning_rate(options: RunOptions, report: Report = silent) -> RateTest:
     """Train for at most 200 steps at r_i = 10⁻⁶ · 10^{6i/199} and watch the loss; nothing is written.
 
     The loss is smoothed, s ← 0.9 s + 0.1 ℓ, with the bias of its start divided out. The test ends early when s exceeds

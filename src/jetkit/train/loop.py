@@ -18,6 +18,7 @@ from torch import Tensor
 
 from jetkit.data.batch import Batch
 from jetkit.errors import JetkitError
+from jetkit.progress import Report
 from jetkit.tasks.task import Losses, Task
 from jetkit.train import checkpoint
 from jetkit.train.cached import Batches
@@ -29,8 +30,6 @@ from jetkit.train.memory import FreedMemory
 from jetkit.train.options import RunOptions
 from jetkit.train.schedules import schedule
 
-Report = Callable[[int, int, str], None]
-"""Called with (steps done, steps in all, what happens)."""
 BETTER: dict[str, Callable[[float, float], bool]] = {
     "max": lambda new, old: new > old,
     "min": lambda new, old: new < old,

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS, Estimator, FitOptions
+from jetkit.progress import Report, silent
 from jetkit.registry import create, entry
 from jetkit.train import checkpoint
 from jetkit.train.assembly import Prepared, assemble, data_of, make_task, may_idle, model_card, run_hash, run_record
@@ -17,7 +18,7 @@ from jetkit.train.cached import compute
 from jetkit.train.checkpoint import Progress
 from jetkit.train.files import write_bytes
 from jetkit.train.finder import find_learning_rate
-from jetkit.train.loop import Report, fit, start, write_log
+from jetkit.train.loop import fit, start, write_log
 from jetkit.train.machine import make_fabric, threads_of
 from jetkit.train.memory import keep_freed_memory
 from jetkit.train.model_file import MODEL, ModelCard, save_model
@@ -27,7 +28,7 @@ from jetkit.train.recipes import train_options
 
 def train(
     what: RunOptions | str = "",
-    report: Report = lambda done, total, what: None,
+    report: Report = silent,
     words: Sequence[str] = (),
     **values: Any,
 ) -> list[Path]:

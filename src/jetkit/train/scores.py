@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor
 from jetkit.data.batch import Batch
 from jetkit.data.dataset import Dataset
 from jetkit.errors import JetkitError
+from jetkit.progress import Report, silent
 from jetkit.train.data_parts import data_hash
 from jetkit.train.files import read_tensors, weights_hash, write_tensors
 from jetkit.train.memory import FreedMemory, keep_freed_memory
@@ -50,7 +50,7 @@ def score(
     dataset: Dataset,
     *,
     batch: int = 128,
-    report: Callable[[int, int, str], None] = lambda done, total, what: None,
+    report: Report = silent,
 ) -> Scores:
     """Logits of every usable jet, in the order of the dataset; the same bits each time.
 

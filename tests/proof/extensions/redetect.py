@@ -3,7 +3,7 @@
 Source: Flow Matching for Generative Modeling, 2022, arXiv:2210.02747.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -14,6 +14,7 @@ from jetkit.data.cloud import Cloud
 from jetkit.data.spec import Needs, Spec
 from jetkit.models.model import Generator
 from jetkit.nn.standardisation import Standardisation
+from jetkit.progress import Count, silent
 from jetkit.registry import register
 
 
@@ -69,7 +70,7 @@ class Redetect(Generator):
         *,
         longest: int = 128,
         steps: int = 100,
-        report: Callable[[int, int], None] = lambda done, total: None,
+        report: Count = silent,
     ) -> Batch:
         assert context is not None
         seen = self.seen(context)

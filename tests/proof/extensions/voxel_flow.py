@@ -4,7 +4,6 @@ Source: CaloFlow: Fast and Accurate Generation of Calorimeter Showers with Norma
 """
 
 import math
-from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -14,6 +13,7 @@ from jetkit.data.batch import Batch
 from jetkit.data.spec import Needs, Spec
 from jetkit.models.model import Generator
 from jetkit.nn.spline_flow import SplineFlow
+from jetkit.progress import Count, silent
 from jetkit.registry import register
 
 VOXELS = "voxel_energy"
@@ -48,7 +48,7 @@ class VoxelFlow(Generator):
         *,
         longest: int = 128,
         steps: int = 100,
-        report: Callable[[int, int], None] = lambda done, total: None,
+        report: Count = silent,
     ) -> Batch:
         assert context is not None
         voxels = (self.flow.sample(context.row).exp() - FLOOR).clamp(min=0)
