@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import torch
 from jaxtyping import Float
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
@@ -19,7 +18,6 @@ from jetkit.data.kinematics import with_features
 from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS
 from jetkit.registry import entry
-from jetkit.tasks.classify import Classify
 from jetkit.tasks.task import Task
 from jetkit.testing import SYMMETRIES, change_of_output, random_batch
 from jetkit.train.model_file import ModelCard, model_path, read_model
@@ -119,13 +117,13 @@ def examine_file(path: str | os.PathLike[str], options: ExamineOptions) -> tuple
     if batch.p4 is None and groups == tuple(GROUPS):
         groups = WITHOUT_MOMENTA
     changes = list(dict.fromkeys(change for name in groups for change in GROUPS[name]))
-    answers = model if isinstance(model, Classify) or not isinstance(model, Task) else _Answers(model)
+    answers = _Answers(model) if isinstance(model, Task) else model
     found = examine(answers, batch, changes, claims=sorted(claims), tolerance=options.tolerance, seed=options.seed)
     return card, found
 
 
 class _Answers(nn.Module):
-    """All that a task says of a row, one after the other; what it encodes where it says something of objects alone."""
+    """A task as a module that gives its answers."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -133,10 +131,4 @@ class _Answers(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "B A"]:
         """Return the answers."""
-        targets = self.spec.targets
-        found = [
-            value.flatten(1) if value.ndim > 1 else value[:, None]
-            for name, value in self.task.scores(batch).items()
-            if not (name in targets and targets[name].of)
-        ]
-        return torch.cat(found, 1) if found else self.task.model(batch)
+        return self.task.answers(batch)

@@ -91,6 +91,10 @@ class Classify(Task):
         """Return the probability of each class."""
         return {"probabilities": self.logits(batch).softmax(1)}
 
+    def answers(self, batch: Batch) -> Float[Tensor, "B C"]:
+        """Return the logits, of which no change is hidden by rounding as it is in probabilities near 1."""
+        return self.logits(batch)
+
     def forward(self, batch: Batch) -> Float[Tensor, "B C"]:
         """Return a logit for each class."""
         return self.logits(batch)

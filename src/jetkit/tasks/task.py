@@ -102,6 +102,19 @@ class Task(nn.Module, ABC):
         """Return the answer in the units of the user, as predictions and exported graphs have it."""
         return self.predict(batch)
 
+    def answers(self, batch: Batch) -> Float[Tensor, "B A"]:
+        """Return all that it says of a row, one after the other; what it encodes where it says something of objects
+        alone.
+        """
+        targets = self.spec.targets
+        found = [
+            value.flatten(1) if value.ndim > 1 else value[:, None]
+            for name, value in self.scores(batch).items()
+            if not (name in targets and targets[name].of)
+        ]
+        answer: Tensor = torch.cat(found, 1) if found else self.model(batch)
+        return answer
+
     def forward(self, batch: Batch) -> Any:
         """Return the answer for a batch: a tensor where there is one, else each by its name."""
         found = self.scores(batch)
