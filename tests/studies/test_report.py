@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from jetkit.studies.results import command, tagger_result
 from jetkit.train.recipes import train_options
 
@@ -44,6 +46,14 @@ def test_the_command_of_a_pretraining_makes_the_same_options() -> None:
     options = train_options(words=[*given, "out=b"], task="mpm")
     words = command(options, "b", 1).split()
     assert words[:4] == ["jetkit", "train", "pfn", "task=mpm"]
+    assert train_options(words[2], words[3:]) == options
+
+
+@pytest.mark.parametrize("task", ["classify", "supervised-attention"])
+def test_a_command_names_a_task_that_is_not_the_recipes(task: str) -> None:
+    options = train_options("part-supervised", data="a", task=task, out="b")
+    words = command(options, "b", 1).split()
+    assert (f"task={task}" in words) == (task == "classify")
     assert train_options(words[2], words[3:]) == options
 
 

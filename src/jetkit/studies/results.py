@@ -77,7 +77,7 @@ def command(options: RunOptions, path: str | Path, seeds: int) -> str:
     usual = flat(train_options(name, **given))
     if options.start.file:
         usual, name = flat(train_options(start=options.start.file, **given)), f"start={options.start.file}"
-    elif options.task.name != "classify":
+    elif options.task.name != usual["task"]:
         name += f" task={options.task.name}"
         usual = flat(train_options(options.model.name, task=options.task.name, **given))
     own = flat(options)
