@@ -17,7 +17,7 @@ from jetkit.config import parse
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Where to."""
+    """Where the graph is written."""
 
     out: Annotated[str, Field(description="file to write; default: that of the model with the ending .onnx")] = ""
 

@@ -30,7 +30,7 @@ MANY = 100
 
 @dataclass(frozen=True)
 class GetOptions:
-    """Where to, and which files."""
+    """Options of a download: where to, and which files."""
 
     out: Annotated[str, Field(description="folder to write; default: downloads/NAME")] = ""
     files: Annotated[str, Field(description="which files, as in a shell: train*.h5; default: all, if not many")] = ""

@@ -1,4 +1,4 @@
-"""What all verbs have in common: how they are registered, fail, and write their help page."""
+"""Grammar of all verbs: register them, let them fail in one sentence, write their help pages."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from jetkit.config import parse
 
 @dataclass(frozen=True)
 class MapOptions:
-    """Where to."""
+    """Where the copy is written."""
 
     out: Annotated[str, Field(description="folder to write; default: DIR-mapped")] = ""
 

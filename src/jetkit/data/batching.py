@@ -16,7 +16,7 @@ from jetkit.errors import JetkitError
 
 @dataclass(frozen=True)
 class Batching:
-    """How a dataset is cut into batches.
+    """Options of cutting a dataset into batches.
 
     Raises:
         JetkitError: a number is out of range.
@@ -45,7 +45,7 @@ class Batching:
     drop_last: bool = False
     """Full batches only; a window's last rows are left out of this epoch."""
     p4: bool = True
-    """Whether collections carry four-momenta."""
+    """Carry the four-momenta of collections."""
     targets: Any = ()
     """Columns to learn, of the row or of objects; a mapping also gives their kind: class names, their number, real,
     flag or index."""
@@ -56,10 +56,10 @@ class Batching:
     weight: str | None = None
     """Column with the weight of the row, which may be negative (default: 1)."""
     event: bool = False
-    """Whether batches carry ``index.event``."""
+    """Carry ``index.event``."""
     rank: int = 0
     world_size: int = 1
-    """Of ``world_size`` processes each gets other rows and an equal number of batches. Where shuffled, each gets the
+    """Number of processes; each gets other rows and an equal number of batches. Where shuffled, each gets the
     same classes (:func:`share_of`), and batches of about as many objects (:func:`jetkit.data.loader.dealt`), so that
     no process waits for another."""
 

@@ -37,7 +37,7 @@ EVENTS_A_FILE = 2**32
 
 @checked_dataclass(frozen=True)
 class ConvertOptions:
-    """Where to, in what pieces, on how many processes."""
+    """Options of a conversion: where to, in what pieces, on how many processes."""
 
     out: Annotated[str, Field(description="folder to write; default: data/FORMAT")] = ""
     workers: Annotated[int, Field(ge=1, description="local processes")] = 1

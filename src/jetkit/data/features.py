@@ -333,6 +333,6 @@ def _standardise(
 
 
 def all_finite(values: Float[np.ndarray, " n"]) -> bool:
-    """Whether no value is NaN or infinite; the sum alone tells it nearly always, without a temporary array."""
+    """Return whether no value is NaN or infinite; the sum alone tells it nearly always, without a temporary array."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())

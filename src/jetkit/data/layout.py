@@ -48,13 +48,13 @@ class Columns:
     classes: tuple[str, ...] = ()
 
     def is_list(self, name: str) -> bool:
-        """Whether a column holds a list per row."""
+        """Return whether a column holds a list per row."""
         return "list" in self.types.get(name, COLUMNS[name].type if name in COLUMNS else "")
 
 
 @dataclass(frozen=True)
 class Collection:
-    """What is read of the objects of one kind."""
+    """Columns that are read of the objects of one kind."""
 
     features: tuple[Feature, ...] = ()
     momenta: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Layout:
     event: bool
     pair: bool
     p4: bool
-    """Whether batches carry the momenta that are read."""
+    """Carry the momenta that are read in the batches."""
 
     @property
     def row_columns(self) -> tuple[str, ...]:

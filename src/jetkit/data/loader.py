@@ -88,7 +88,7 @@ class Loader:
         self._close()
 
     def _read_ahead(self, windows: Sequence[Sequence[Piece]]) -> Iterator[tuple[Block, int]]:
-        """What `_load` says of the window of the position, until there is none; the next one is read meanwhile."""
+        """Yield what `_load` returns for each window from the position on, while the next one is read."""
         thread = ThreadPoolExecutor(1)
         coming: dict[int, Future[tuple[Block, int]]] = {}
         try:
