@@ -1,23 +1,39 @@
-"""The program ``jetkit`` without its seconds of imports: a process that has made them once forks for each command.
+"""The programs ``jetkit`` and ``python`` without their seconds of imports: a process that has made them once forks.
 
-``python forked_jetkit.py FOLDER`` waits for commands and writes FOLDER/jetkit, which sends it one, with its folder,
-environment and streams, and ends as the command ends. A fork shares no thread: the server may import, not compute.
+``python forked_jetkit.py FOLDER`` waits for commands and writes FOLDER/jetkit and FOLDER/python, which send it one,
+with its folder, environment and streams, and end as the command ends. A fork shares no thread: the server may import
+and load compiled kernels, but start no pool of threads.
 """
 
 import array
+import atexit
+import gc
 import json
 import os
+import runpy
 import signal
 import socket
 import sys
+import threading
+import traceback
 from pathlib import Path
 
+import jinja2  # noqa: F401
 import lightning_fabric  # noqa: F401
+import matplotlib.figure  # noqa: F401
+import mplhep  # noqa: F401
+import numpy as np
+import onnx  # noqa: F401
+import onnxscript  # noqa: F401
+import sklearn.ensemble  # noqa: F401
 import torch  # noqa: F401
 
 import jetkit.cli
 import jetkit.models
+import jetkit.simulate
+import jetkit.studies.export
 import jetkit.tasks.registered
+from jetkit.data.split import hash_share
 
 PROGRAM = """#!{python} -SE
 import array, json, os, socket, sys
@@ -29,15 +45,25 @@ with socket.socket(socket.AF_UNIX) as server:
     server.sendall(command)
     sys.exit(int(server.recv(8) or b"1"))
 """
+JEMALLOC = "jemalloc_bg_thd"
+"""The thread of pyarrow's allocator, which starts anew in a fork."""
+PROGRAMS = ("python", "jetkit")
 
 
 def serve(folder: Path) -> None:
-    """Answer each command from a fork of its own, until killed; the program for PATH is there once this is ready."""
+    """Answer each command from a fork of its own, until killed; the programs for PATH are there once this is ready."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    hash_share(np.arange(2), 0)
+    threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    assert len(set(threads) - {JEMALLOC}) == len(threads) - threads.count(JEMALLOC) == 1, (
+        "a fork would wait for a thread"
+    )
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "socket"))
         server.listen()
-        _install(folder)
+        for name in PROGRAMS:
+            _install(folder, name)
+        gc.freeze()
         while True:
             client, _ = server.accept()
             with client:
@@ -47,11 +73,11 @@ def serve(folder: Path) -> None:
                     _attend(client)
 
 
-def _install(folder: Path) -> None:
-    program = folder / ".jetkit"
+def _install(folder: Path, name: str) -> None:
+    program = folder / f".{name}"
     program.write_text(PROGRAM.format(python=sys.executable, address=str(folder / "socket")), encoding="utf-8")
     program.chmod(0o755)
-    program.rename(folder / "jetkit")
+    program.rename(folder / name)
 
 
 def _attend(client: socket.socket) -> None:
@@ -68,11 +94,40 @@ def _attend(client: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(environment)
         sys.path[:0] = environment.get("PYTHONPATH", "").split(os.pathsep) if "PYTHONPATH" in environment else []
-        sys.argv = words
-        sys.exit(jetkit.cli.main())
+        _leave(_run(words))
     _, status = os.waitpid(running, 0)
     client.sendall(str(os.waitstatus_to_exitcode(status) % 256).encode())
     os._exit(0)
+
+
+def _run(words: list[str]) -> int:
+    """Run `jetkit WORD…`, `python -c TEXT WORD…` or `python FILE WORD…`; returns its exit code."""
+    sys.argv = words if Path(words[0]).name == "jetkit" else words[1:]
+    try:
+        if sys.argv is words:
+            jetkit.cli.main()
+        elif sys.argv[0] == "-c":
+            text = sys.argv.pop(1)
+            sys.path.insert(0, "")
+            exec(compile(text, "<text>", "exec"), {"__name__": "__main__"})
+        else:
+            sys.path.insert(0, str(Path(sys.argv[0]).parent))
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        return int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _leave(code: int) -> None:
+    """End as an interpreter does, but for freeing what it has imported, which takes seconds."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -48,10 +47,10 @@ if world > 1:
 
 
 @pytest.mark.parametrize("places", [0, 3])
-def test_processes_share_the_statistics(tmp_path: Path, places: int) -> None:
+def test_processes_share_the_statistics(tmp_path: Path, forking: Path, places: int) -> None:
     for world in (1, 2):
         started = [
-            subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path), str(rank), str(world), str(places)])
+            subprocess.Popen([forking / "python", "-c", SCRIPT, str(tmp_path), str(rank), str(world), str(places)])
             for rank in range(world)
         ]
         assert [process.wait(120) for process in started] == [0] * world

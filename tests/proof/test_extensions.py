@@ -172,7 +172,7 @@ def test_an_extension_does_all_verbs_in_new_processes(place: Path, jetkit: Calla
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_extension_works_from_python(place: Path, name: str) -> None:
+def test_an_extension_works_from_python(place: Path, forking: Path, name: str) -> None:
     model, *words = WORDS[name]
     words = [f"data=data/{name}", f"out=runs/python-{name}", *words, *COMMON]
     program = f"""
@@ -183,7 +183,8 @@ from jetkit.studies.evaluation import judge_run
 print(judge_run(folder))
 """
     environment = {**os.environ, "PYTHONPATH": str(place)}
-    ran = subprocess.run([sys.executable, "-c", program], cwd=place, env=environment, capture_output=True, text=True)
+    command = [str(forking / "python"), "-c", program]
+    ran = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert JUDGED[name] in ran.stdout
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -69,10 +68,12 @@ METHODS = ("p-jepa", "mpm", "jet-clr", "rs3l", "jet-gpt", "vq-vae", "omni-learn"
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_two_processes_have_the_loss_and_the_gradient_of_one(tmp_path: Path, method: str) -> None:
+def test_two_processes_have_the_loss_and_the_gradient_of_one(tmp_path: Path, forking: Path, method: str) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     started = [
-        subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path), str(rank), str(world), method])
+        subprocess.Popen(
+            [forking / "python", str(tmp_path / "script.py"), str(tmp_path), str(rank), str(world), method]
+        )
         for rank, world in ((0, 1), (0, 2), (1, 2))
     ]
     assert [process.wait(timeout=200) for process in started] == [0, 0, 0]
