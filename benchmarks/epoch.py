@@ -28,6 +28,7 @@ from benchmarks.jets import write_sample
 from benchmarks.networks import weaver_network
 from benchmarks.weaver_data import LENGTH, weaver_dataset
 from benchmarks.words import Words
+from jetkit.cli.process import keep_freed_memory
 from jetkit.data.dataset import open_dataset
 from jetkit.nn.processes import processes
 from jetkit.nn.shared_batch_norm import share_statistics
@@ -35,7 +36,6 @@ from jetkit.registry import create
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.task import Losses
 from jetkit.train.machine import Door
-from jetkit.train.memory import keep_freed_memory
 from jetkit.train.optimisers import make_optimiser
 
 OPTIONS = ("jets", "threads", "processes", "statistics", "pairs")

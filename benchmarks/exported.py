@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from jetkit.data.batch import Batch
-from jetkit.studies.export import export, tensors
+from jetkit.interchange.onnx import export, tensors
+from jetkit.store.model_file import ModelCard, save_model
 from jetkit.tasks.classify import Classify
-from jetkit.train.model_file import ModelCard, save_model
 
 OPSET = 17
 NAMES = ("features", "vectors", "mask")

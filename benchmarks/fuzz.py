@@ -18,10 +18,10 @@ from benchmarks.words import Words
 from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.registry import create, hyperparameters
+from jetkit.store.model_file import ModelCard, load_model, save_model
+from jetkit.store.tensor_file import read_tensors, write_tensors
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.task import TASK
-from jetkit.train.files import read_tensors, write_tensors
-from jetkit.train.model_file import ModelCard, load_model, save_model
 
 SPEC = Spec.of(("part_deta", "part_dphi"), classes=("QCD", "top"), units={"part_deta": "1"})
 SMALL = {

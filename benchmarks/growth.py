@@ -21,11 +21,11 @@ import jetkit.models  # noqa: F401 - registers the models
 from benchmarks.interleaved import PAIRS, Comparison, Work, apart, in_turns, machine
 from benchmarks.jets import CLASSES, SHARD, write_sample
 from benchmarks.words import Words
+from jetkit.cli.process import keep_freed_memory
 from jetkit.data.batch import Batch
 from jetkit.data.dataset import open_dataset
 from jetkit.registry import create
 from jetkit.tasks.classify import Classify
-from jetkit.train.memory import keep_freed_memory
 
 OPTIONS = ("jets", "pairs", "model")
 BATCH, TIMES = 128, 10

@@ -37,15 +37,15 @@ from benchmarks.interleaved import PAIRS, Comparison, Work, apart, in_turns, mac
 from benchmarks.jets import write_sample
 from benchmarks.padded import PaddedLGATr
 from benchmarks.words import Words
+from jetkit.cli.process import keep_freed_memory
 from jetkit.data.batch import Batch
 from jetkit.data.dataset import open_dataset
 from jetkit.data.features import feature_names
 from jetkit.data.spec import Spec
+from jetkit.interchange.foreign import import_model
 from jetkit.models.l_gatr import LGATr
 from jetkit.models.lorentz_net import LorentzNet
 from jetkit.tasks.classify import Classify
-from jetkit.train.foreign import import_model
-from jetkit.train.memory import keep_freed_memory
 from jetkit.train.side_by_side import side_by_side
 
 OPTIONS = ("batch", "batches", "threads", "pairs", "peer", "exported")

@@ -19,10 +19,10 @@ from torch.nn import functional as F
 
 from benchmarks.interleaved import PAIRS, Comparison, Work, in_turns, machine
 from benchmarks.words import Words
+from jetkit.cli.process import keep_freed_memory
 from jetkit.nn.attention import Attention, padding_bias
 from jetkit.nn.gelu import GELU
 from jetkit.nn.packing import Packing
-from jetkit.train.memory import keep_freed_memory
 
 OPTIONS = ("batch", "particles", "threads", "pairs")
 WIDTH, HEADS, DROPOUT = 128, 8, 0.1

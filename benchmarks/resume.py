@@ -21,7 +21,7 @@ from benchmarks.toy_jets import write_toy_jets
 from jetkit.config import read_yaml
 from jetkit.data.split import hash_share
 from jetkit.errors import JetkitError, require
-from jetkit.train.files import read_tensors
+from jetkit.store.tensor_file import read_tensors
 from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 

@@ -29,9 +29,9 @@ import sklearn.ensemble  # noqa: F401
 import torch  # noqa: F401
 
 import jetkit.cli
+import jetkit.interchange.onnx
 import jetkit.models
 import jetkit.simulate
-import jetkit.studies.export
 import jetkit.tasks.registered
 from jetkit.data.split import hash_share
 

@@ -17,7 +17,7 @@ from jetkit import plugins
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
 from jetkit.registry import adopt, entry
-from jetkit.train.model_file import read_card
+from jetkit.store.model_file import read_card
 
 ROOT = Path(__file__).parents[1]
 FAST = ("epochs=1", "batch=64", "threads=1", "accelerator=cpu", "lr=5e-3", "fractions=[0.5,0.1,0.4]")

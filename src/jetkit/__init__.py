@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from jetkit.data.cloud import Cloud
     from jetkit.data.dataset import Dataset, open_dataset
     from jetkit.errors import JetkitError
-    from jetkit.train.model_file import load_model, save_model
+    from jetkit.store.model_file import load_model, save_model
 
 __version__ = "0.1.0"
 __all__ = ["Batch", "Cloud", "Dataset", "JetkitError", "Spec", "load_model", "open_dataset", "save_model"]
@@ -21,9 +21,9 @@ _HOME = {
     "Spec": "jetkit.data.spec",
     "Dataset": "jetkit.data.dataset",
     "JetkitError": "jetkit.errors",
-    "load_model": "jetkit.train.model_file",
+    "load_model": "jetkit.store.model_file",
     "open_dataset": "jetkit.data.dataset",
-    "save_model": "jetkit.train.model_file",
+    "save_model": "jetkit.store.model_file",
 }
 
 

@@ -15,8 +15,8 @@ from jetkit.data.features import feature_names
 from jetkit.data.spec import Spec
 from jetkit.models.model import MODELS
 from jetkit.registry import create, hyperparameters
-from jetkit.train.model_file import ModelCard, save_model
-from jetkit.train.options import RunOptions
+from jetkit.store.model_file import ModelCard, save_model
+from jetkit.store.options import RunOptions
 from jetkit.train.recipes import train_options
 
 COMMANDS = (Path(__file__).parent / "commands.txt").read_text().splitlines()

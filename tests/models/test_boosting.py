@@ -15,8 +15,8 @@ from jetkit.models.boosting import fill
 from jetkit.models.model import FitOptions
 from jetkit.models.observables_bdt import ObservablesBDT
 from jetkit.nn.trees import Trees
+from jetkit.store.model_file import ModelCard, load_model, save_model
 from jetkit.tasks.classify import Classify
-from jetkit.train.model_file import ModelCard, load_model, save_model
 
 SPEC = Spec.of(features=("part_charge",), classes=("one", "two", "three"))
 BINARY = Spec.of(features=("part_charge",), classes=("one", "two"))

@@ -18,9 +18,9 @@ from jetkit.models.boosted_trees import BoostedTrees
 from jetkit.models.jet_language import JetLanguage
 from jetkit.models.model import MODELS, Backbone, Encoder
 from jetkit.registry import Entry, create, entries, hyperparameters, schema
+from jetkit.store.model_file import ModelCard, load_model, save_model
 from jetkit.tasks.classify import Classify
 from jetkit.testing import assert_broken, assert_invariant, random_batch
-from jetkit.train.model_file import ModelCard, load_model, save_model
 
 SPEC = Spec.of(
     tuple(feature.name for feature in FEATURE_SETS["full"]),

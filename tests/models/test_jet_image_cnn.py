@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from jetkit.data.spec import Spec
-from jetkit.models.cloud_images import cloud_images
 from jetkit.models.jet_image_cnn import JetImageCNN
+from jetkit.observables.cloud_images import cloud_images
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.jet_images import jet_images
 from jetkit.registry import create

@@ -14,9 +14,9 @@ from jetkit.errors import JetkitError
 from jetkit.models.l_gatr import LGATr, Tokens
 from jetkit.physics.four_vectors import boost
 from jetkit.registry import hyperparameters
+from jetkit.store.model_file import ModelCard, load_model, save_model
 from jetkit.tasks.classify import Classify
 from jetkit.testing import assert_invariant, random_batch
-from jetkit.train.model_file import ModelCard, load_model, save_model
 
 lgatr = pytest.importorskip("lgatr", reason="lgatr is not installed")
 

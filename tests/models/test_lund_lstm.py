@@ -7,7 +7,7 @@ import torch
 
 from jetkit.data.spec import Spec
 from jetkit.models.lund_lstm import LundLSTM
-from jetkit.models.lund_splittings import lund_splittings
+from jetkit.observables.lund_splittings import lund_splittings
 from jetkit.tasks.classify import Classify
 from jetkit.testing import assert_invariant, random_batch
 

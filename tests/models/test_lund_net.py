@@ -12,7 +12,7 @@ from jetkit.config import ConfigError
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Spec
 from jetkit.models.lund_net import LundNet
-from jetkit.models.lund_splittings import lund_splittings
+from jetkit.observables.lund_splittings import lund_splittings
 from jetkit.physics import four_vectors as fv
 from jetkit.registry import create
 from jetkit.tasks.classify import Classify

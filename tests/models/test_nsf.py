@@ -14,9 +14,9 @@ from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS
 from jetkit.models.nsf import NSF
 from jetkit.registry import create, hyperparameters
+from jetkit.store.model_file import ModelCard, load_model, save_model
 from jetkit.tasks.density import Density
 from jetkit.testing import random_batch
-from jetkit.train.model_file import ModelCard, load_model, save_model
 
 SPEC = Spec(row=("event_mj1", "event_tau21_j1"))
 JETS = Spec.of(("part_deta", "part_dphi"), row=SPEC.row, classes=("QCD", "top"))

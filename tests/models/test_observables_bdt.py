@@ -10,8 +10,8 @@ from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
 from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
-from jetkit.models.jet_observables import jet_observables
 from jetkit.models.observables_bdt import ObservablesBDT
+from jetkit.observables.jet_observables import jet_observables
 from jetkit.registry import register
 
 SPECS = {

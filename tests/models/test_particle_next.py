@@ -12,10 +12,10 @@ from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
 from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
+from jetkit.interchange.layouts.weaver import PARTICLE_NEXT
 from jetkit.models.particle_next import ParticleNeXt
 from jetkit.tasks.classify import Classify
 from jetkit.testing import random_batch
-from jetkit.train.layouts.weaver import PARTICLE_NEXT
 
 SETS = {len(features): tuple(feature.name for feature in features) for features in FEATURE_SETS.values()}
 CLASSES = ("QCD", "W", "top")

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
-from jetkit.models.cloud_images import cloud_images
 from jetkit.models.res_next import Bottleneck, ResNeXt
+from jetkit.observables.cloud_images import cloud_images
 from jetkit.physics import four_vectors as fv
 from jetkit.registry import create
 from jetkit.tasks.classify import Classify

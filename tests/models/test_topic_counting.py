@@ -18,9 +18,9 @@ from jetkit.errors import JetkitError
 from jetkit.models.lda import LDA
 from jetkit.models.model import FitOptions
 from jetkit.models.topic_counting import Counting, Page, name_topics
+from jetkit.store.model_file import load_model, read_card
 from jetkit.testing import random_batch
 from jetkit.train.data_parts import split_data
-from jetkit.train.model_file import load_model, read_card
 from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Spec
-from jetkit.models.jet_trees import kt_trees
 from jetkit.models.tree_nin import TreeNiN
+from jetkit.observables.jet_trees import kt_trees
 from jetkit.physics.clustering import KT, cluster
 from jetkit.physics.four_vectors import pt
 from jetkit.tasks.classify import Classify

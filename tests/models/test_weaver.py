@@ -12,8 +12,8 @@ from torch import nn
 from jetkit.data.batch import Batch
 from jetkit.data.features import FEATURE_SETS
 from jetkit.data.spec import Spec
+from jetkit.interchange.foreign import import_model
 from jetkit.testing import random_batch
-from jetkit.train.foreign import import_model
 
 CLASSES = ("QCD", "W", "top")
 SETS = {len(features): tuple(feature.name for feature in features) for features in FEATURE_SETS.values()}

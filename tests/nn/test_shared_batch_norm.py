@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from jetkit.nn.shared_batch_norm import SharedBatchNorm, normalised_linear
-from jetkit.train.files import read_tensors
+from jetkit.store.tensor_file import read_tensors
 
 SCRIPT = """
 import sys
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import distributed, nn
 from jetkit.nn.shared_batch_norm import share_statistics
-from jetkit.train.files import write_tensors
+from jetkit.store.tensor_file import write_tensors
 
 out, rank, world, places = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 torch.manual_seed(1)

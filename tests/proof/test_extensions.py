@@ -178,7 +178,7 @@ def test_an_extension_works_from_python(place: Path, forking: Path, name: str) -
     program = f"""
 import my_extensions
 from jetkit.train.run import train
-from jetkit.studies.evaluation import judge_run
+from jetkit.verbs.evaluation import judge_run
 (folder,) = train({model!r}, words={words!r})
 print(judge_run(folder))
 """

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from jetkit.errors import JetkitError
+from jetkit.store.model_file import read_model
+from jetkit.store.run_folder import run_options
+from jetkit.store.tensor_file import weights_hash
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
-from jetkit.studies.evaluation import evaluate_run, run_options
 from jetkit.train.data_parts import split_data
-from jetkit.train.files import weights_hash
-from jetkit.train.model_file import read_model
 from jetkit.train.scores import load_scores, score
+from jetkit.verbs.evaluation import evaluate_run
 
 Verb = Callable[..., str]
 

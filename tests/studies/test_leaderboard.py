@@ -13,8 +13,10 @@ from jetkit.config import ConfigError
 from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS
 from jetkit.registry import entries
+from jetkit.store.model_file import load_model
+from jetkit.store.options import RunOptions
+from jetkit.store.run_folder import run_options
 from jetkit.studies import leaderboard as room
-from jetkit.studies.evaluation import run_options
 from jetkit.studies.leaderboard import (
     Allowance,
     LeaderboardOptions,
@@ -23,8 +25,6 @@ from jetkit.studies.leaderboard import (
     leaderboard_options,
     within,
 )
-from jetkit.train.model_file import load_model
-from jetkit.train.options import RunOptions
 from jetkit.train.recipes import train_options
 
 Verb = Callable[..., str]

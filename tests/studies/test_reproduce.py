@@ -10,8 +10,8 @@ import yaml
 
 from jetkit.config import names
 from jetkit.evaluate.number import Number
+from jetkit.store.options import nested
 from jetkit.studies.reproduce import read_reproduction_card, verdict
-from jetkit.train.options import nested
 
 Jetkit = Callable[..., str]
 

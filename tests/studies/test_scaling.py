@@ -10,10 +10,10 @@ import pytest
 
 from jetkit.config import ConfigError
 from jetkit.data.dataset import open_dataset
-from jetkit.studies.evaluation import run_options
-from jetkit.studies.results import words_of
+from jetkit.store.run_folder import run_options
 from jetkit.studies.scaling import ScalingOptions, scaling_options, trainings
 from jetkit.train.scores import load_scores
+from jetkit.verbs.results import words_of
 
 Verb = Callable[..., str]
 COMMON = (

@@ -10,10 +10,10 @@ import pytest
 from jetkit.config import ConfigError
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
-from jetkit.studies.evaluation import run_options
-from jetkit.studies.results import result_of
+from jetkit.store.run_folder import run_options
 from jetkit.studies.transfer import TransferOptions, _epochs, transfer_options
 from jetkit.train.data_parts import split_data
+from jetkit.verbs.results import result_of
 
 Verb = Callable[..., str]
 SMALL = ("labels=[20,100]", "seeds=2", "steps=[30]", "batch=16", "threads=1", "train.accelerator=cpu")

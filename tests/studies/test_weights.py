@@ -14,10 +14,10 @@ from jetkit.data.dataset import open_dataset
 from jetkit.data.shards import write_shard
 from jetkit.evaluate.summary import evaluate
 from jetkit.report.paired_verdicts import judge
-from jetkit.studies.evaluation import EvaluateOptions, evaluate_run, scores_of
-from jetkit.studies.results import tagger_result
+from jetkit.store.model_file import read_card
 from jetkit.train.data_parts import split_data
-from jetkit.train.model_file import read_card
+from jetkit.verbs.evaluation import EvaluateOptions, evaluate_run, scores_of
+from jetkit.verbs.results import tagger_result
 
 Jetkit = Callable[..., str]
 ROOT = Path(__file__).parents[2]

@@ -21,8 +21,8 @@ from jetkit.errors import JetkitError
 from jetkit.models import PFN
 from jetkit.models.model import Generator
 from jetkit.models.nsf import NSF
+from jetkit.store.model_file import read_model
 from jetkit.tasks.density import Density
-from jetkit.train.model_file import read_model
 from jetkit.train.run import train
 
 SPEC = Spec(row=("a", "b", "c"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from jetkit.nn.processes import gathered, processes, shared_covariance, shared_mean, shared_moments, total
-from jetkit.train.files import read_tensors
+from jetkit.store.tensor_file import read_tensors
 
 SCRIPT = """
 import sys
@@ -24,7 +24,7 @@ from jetkit.models import PET, PFN, JetGPT, ParT, VQVAE
 from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.registry import create
 from jetkit.testing import random_batch
-from jetkit.train.files import write_tensors
+from jetkit.store.tensor_file import write_tensors
 from jetkit.train.machine import Door
 import jetkit.tasks.registered, jetkit.tasks.mpm, jetkit.tasks.p_jepa
 

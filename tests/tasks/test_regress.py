@@ -24,8 +24,8 @@ from jetkit.data.spec import Spec, TargetSpec
 from jetkit.errors import JetkitError
 from jetkit.models.mlp import MLP
 from jetkit.models.model import Encoder
+from jetkit.store.model_file import read_model
 from jetkit.tasks.regress import Regress
-from jetkit.train.model_file import read_model
 from jetkit.train.run import train
 
 HOWS = ("mse", "huber", "quantiles", "gaussian")

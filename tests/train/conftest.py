@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from jetkit.train.options import RunOptions
+from jetkit.store.options import RunOptions
 from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import jetkit
+from jetkit.store.options import GROUPS, RunOptions
 from jetkit.train.assembly import assemble
 from jetkit.train.machine import make_fabric
-from jetkit.train.options import GROUPS, RunOptions
 from jetkit.train.recipes import train_options
 
 SOURCE = Path(jetkit.__file__).parent

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from jetkit.data.dataset import open_dataset
+from jetkit.data.fingerprint import shard_names
 from jetkit.errors import JetkitError
+from jetkit.store.options import RunOptions, nested
 from jetkit.train.assembly import data_of
-from jetkit.train.data_parts import refuse_known_jets, shard_names, split_data
-from jetkit.train.options import RunOptions, nested
+from jetkit.train.data_parts import refuse_known_jets, split_data
 
 
 def options(toy: Path, **values: object) -> RunOptions:

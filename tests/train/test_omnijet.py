@@ -7,8 +7,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from jetkit.cli import app
-from jetkit.train.files import weights_hash
-from jetkit.train.model_file import read_model
+from jetkit.store.model_file import read_model
+from jetkit.store.tensor_file import weights_hash
 
 SIZES = {"width": 16, "depth": 1, "heads": 2, "latent": 4, "codes": 8}
 

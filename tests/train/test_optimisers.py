@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from jetkit.data.spec import Spec
+from jetkit.nn.ema import Average
 from jetkit.registry import create
-from jetkit.train.ema import Average
 from jetkit.train.optimisers import Ranger, decay_groups, make_optimiser
 
 

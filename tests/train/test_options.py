@@ -11,9 +11,8 @@ import pytest
 
 from jetkit.config import ConfigError
 from jetkit.errors import JetkitError
-from jetkit.train.assembly import data_of
-from jetkit.train.model_file import read_card
-from jetkit.train.options import (
+from jetkit.store.model_file import read_card
+from jetkit.store.options import (
     GROUPS,
     OWN_NAMES,
     Choice,
@@ -24,6 +23,7 @@ from jetkit.train.options import (
     nested,
     rebuilt,
 )
+from jetkit.train.assembly import data_of
 from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 

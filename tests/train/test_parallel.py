@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
+from jetkit.store.model_file import read_model
+from jetkit.store.options import flat
+from jetkit.store.tensor_file import read_tensors
 from jetkit.train.data_parts import split_data
-from jetkit.train.files import read_tensors
-from jetkit.train.model_file import read_model
-from jetkit.train.options import flat
 from jetkit.train.run import train
 
 SCRIPT = """
@@ -21,7 +21,7 @@ import json, os, sys
 import torch
 from jetkit.train import run
 from jetkit.train.recipes import train_options
-from jetkit.train.files import write_tensors
+from jetkit.store.tensor_file import write_tensors
 
 kept = []
 predicted = []

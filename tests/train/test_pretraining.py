@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,12 @@ from jetkit.data.shards import write_shard
 from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models import ParT
+from jetkit.progress import STOP
+from jetkit.store.model_file import read_model
+from jetkit.store.options import RunOptions
+from jetkit.store.tensor_file import read_tensors, weights_hash
 from jetkit.tasks.health import effective_rank, embedding_std, probe_accuracy
 from jetkit.tasks.pretext import Pretext
-from jetkit.train.files import read_tensors, weights_hash
-from jetkit.train.model_file import read_model
-from jetkit.train.options import RunOptions
 from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 
@@ -60,7 +59,7 @@ def test_a_killed_pretraining_ends_with_the_same_bits(pretrain: Make, method: st
 
     def stop(done: int, total: int, what: str) -> None:
         if what == "train" and done == 11:
-            os.kill(os.getpid(), signal.SIGTERM)
+            STOP.requested = True
 
     with pytest.raises(KeyboardInterrupt):
         train(pretrain(method, out="stopped"), stop)

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from jetkit.cli.process import heed_signals
 from jetkit.errors import JetkitError
-from jetkit.train import checkpoint
-from jetkit.train.files import read_tensors
+from jetkit.progress import STOP
+from jetkit.store import checkpoint
+from jetkit.store.tensor_file import read_tensors
 from jetkit.train.run import train
 
 ROOT = Path(__file__).parents[2]
@@ -50,15 +55,27 @@ def whole(make: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list
 
 
 class Stop:
-    """A report that ends its process at a step."""
+    """A report that asks for the end at a step, by a signal if one is given."""
 
-    def __init__(self, step: int, kind: signal.Signals = signal.SIGTERM) -> None:
+    def __init__(self, step: int, kind: signal.Signals | None = None) -> None:
         self.step, self.kind, self.calls = step, kind, 0
 
     def __call__(self, done: int, total: int, what: str) -> None:
         self.calls += what == "train"
-        if self.calls == self.step:
+        if self.calls == self.step and self.kind is None:
+            STOP.requested = True
+        elif self.calls == self.step:
             os.kill(os.getpid(), self.kind)
+
+
+@pytest.fixture
+def heeding() -> Iterator[None]:
+    """The signals as the program ``jetkit`` sets them."""
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+    heed_signals()
+    yield
+    for kind, handler in before.items():
+        signal.signal(kind, handler)
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
@@ -76,15 +93,32 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_writes_a_checkpoint_first_and_leaves_the_handlers_alone(
-    make: Any, tmp_path: Path, kind: signal.Signals
-) -> None:
-    before = signal.getsignal(kind)
+@pytest.mark.usefixtures("heeding")
+def test_an_interrupt_of_the_program_writes_a_checkpoint_first(make: Any, tmp_path: Path, kind: signal.Signals) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(make(tmp_path / "run", "pfn", "checkpoint=1000"), Stop(3, kind))
     _, header = read_tensors(tmp_path / "run" / checkpoint.NAME)
     assert header["progress"]["step"] == 4
-    assert signal.getsignal(kind) == before
+
+
+@pytest.mark.usefixtures("heeding")
+def test_what_does_not_heed_an_interrupt_is_interrupted_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert not STOP.requested
+
+
+def test_a_training_leaves_its_process_as_it_was(make: Any, tmp_path: Path) -> None:
+    """Signals, random numbers, threads and environment."""
+    torch.manual_seed(7)
+
+    def state() -> list[Any]:
+        handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
+        return [*handlers, torch.get_rng_state().tolist(), torch.get_num_threads(), dict(os.environ), random.getstate()]
+
+    before = state()
+    train(make(tmp_path / "run", "pfn", "threads=2"))
+    assert state() == before
 
 
 def test_a_training_killed_between_model_file_and_checkpoint_ends_with_the_same_bits(

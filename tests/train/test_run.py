@@ -13,10 +13,10 @@ from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import open_dataset
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
+from jetkit.store.model_file import load_model, read_card
+from jetkit.store.options import rebuilt
+from jetkit.store.tensor_file import read_tensors
 from jetkit.train.data_parts import split_data
-from jetkit.train.files import read_tensors
-from jetkit.train.model_file import load_model, read_card
-from jetkit.train.options import rebuilt
 from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,11 @@ from jetkit.config import ConfigError
 from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models import ParT
+from jetkit.progress import STOP
+from jetkit.store.model_file import read_card
+from jetkit.store.options import Choice, DataOptions, RunOptions, StartOptions
+from jetkit.store.tensor_file import read_tensors, weights_hash
 from jetkit.tasks.classify import Classify
-from jetkit.train.files import read_tensors, weights_hash
-from jetkit.train.model_file import read_card
-from jetkit.train.options import Choice, DataOptions, RunOptions, StartOptions
 from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 from jetkit.train.start import LowRank, parameter_groups
@@ -149,7 +148,7 @@ def test_an_interrupted_adaptation_ends_with_the_same_bits(adapt: Adapt, words: 
 
     def stop(done: int, total: int, what: str) -> None:
         if what == "train" and done == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
+            STOP.requested = True
 
     with pytest.raises(KeyboardInterrupt):
         train(adapt(*words, out="stopped"), stop)

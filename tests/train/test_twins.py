@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +15,9 @@ from jetkit.cli import app
 from jetkit.data.dataset import open_dataset
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
-from jetkit.train.files import read_tensors
-from jetkit.train.options import RunOptions
+from jetkit.progress import STOP
+from jetkit.store.options import RunOptions
+from jetkit.store.tensor_file import read_tensors
 from jetkit.train.recipes import train_options
 from jetkit.train.run import train
 
@@ -62,7 +61,7 @@ def test_a_killed_pretraining_ends_with_the_same_bits(pretrain: Make, neighbours
 
     def stop(done: int, total: int, what: str) -> None:
         if what == "train" and done == 10:
-            os.kill(os.getpid(), signal.SIGTERM)
+            STOP.requested = True
 
     with pytest.raises(KeyboardInterrupt):
         train(pretrain(neighbours, out="stopped"), stop)

@@ -12,8 +12,8 @@ from jetkit.data.dataset import Dataset, open_dataset
 from jetkit.data.known_labels import known_labels
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
+from jetkit.store.options import nested
 from jetkit.train.assembly import data_of
-from jetkit.train.options import nested
 from jetkit.train.weights import KINEMATICS, class_weights, kinematic_weights
 
 

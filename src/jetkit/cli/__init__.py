@@ -7,10 +7,13 @@ from jetkit.cli import train, ensemble, evaluate, report, leaderboard, scaling, 
 from jetkit.cli import pretrain, adapt, embed, transfer, generate  # noqa: F401
 from jetkit.cli import demo, catalogue, doctor  # noqa: F401
 from jetkit.cli.grammar import app
+from jetkit.cli.process import heed_signals, keep_freed_memory
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """The program ``jetkit``."""
+    """Run the program ``jetkit``."""
+    keep_freed_memory()
+    heed_signals()
     app(prog_name="jetkit")

@@ -13,7 +13,7 @@ from jetkit.cli.grammar import Words, refuse_option, remembered, verb
 
 
 def _tables() -> list[Table]:
-    from jetkit.train.options import FlatOptions
+    from jetkit.store.options import FlatOptions
 
     return [options_table(FlatOptions)]
 

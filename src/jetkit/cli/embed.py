@@ -13,7 +13,7 @@ from jetkit.config import parse
 
 
 def _tables() -> list[Table]:
-    from jetkit.studies.embedding import EmbedOptions
+    from jetkit.verbs.embedding import EmbedOptions
 
     return [options_table(EmbedOptions)]
 
@@ -24,7 +24,7 @@ def embed_(
 ) -> None:
     """Write what a model makes of jets, before it names their class, as a table for anything else."""
     refuse_option(model, "embed", "MODEL")
-    from jetkit.studies.embedding import EmbedOptions, embed_file
+    from jetkit.verbs.embedding import EmbedOptions, embed_file
 
     options = parse(EmbedOptions, words or [], f"jetkit embed {model}")
     with step_bar() as report:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jetkit.evaluate.result import Result
-    from jetkit.studies.evaluation import RunResult
+    from jetkit.verbs.evaluation import RunResult
 
 
 def _tables() -> list[Table]:
-    from jetkit.studies.evaluation import EvaluateOptions
+    from jetkit.verbs.evaluation import EvaluateOptions
 
     return [options_table(EvaluateOptions)]
 
@@ -33,7 +33,8 @@ def evaluate_(
 ) -> None:
     """Score jets that a model has not seen, and print numbers with their errors."""
     refuse_option(run, "evaluate", "RUN")
-    from jetkit.studies.evaluation import EvaluateOptions, evaluate_run, judge_run, result_kind, run_folders
+    from jetkit.store.run_folder import run_folders
+    from jetkit.verbs.evaluation import EvaluateOptions, evaluate_run, judge_run, result_kind
 
     options = parse(EvaluateOptions, words or [], "jetkit evaluate")
     folders = run_folders(run)

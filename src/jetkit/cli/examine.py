@@ -14,11 +14,11 @@ from jetkit.cli.grammar import Words, refuse_option, verb
 from jetkit.config import parse
 
 if TYPE_CHECKING:
-    from jetkit.studies.examination import Finding
+    from jetkit.verbs.examination import Finding
 
 
 def _tables() -> list[Table]:
-    from jetkit.studies.examination import ExamineOptions
+    from jetkit.verbs.examination import ExamineOptions
 
     return [options_table(ExamineOptions)]
 
@@ -30,7 +30,7 @@ def examine_(
 ) -> None:
     """Change jets in ways that should not matter, and show which a model notices; fails if it claims not to."""
     refuse_option(model, "examine", "MODEL")
-    from jetkit.studies.examination import ExamineOptions, examine_file
+    from jetkit.verbs.examination import ExamineOptions, examine_file
 
     options = parse(ExamineOptions, words or [], "jetkit examine")
     card, findings = examine_file(model, options)

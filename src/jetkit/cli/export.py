@@ -29,8 +29,8 @@ def export_(
     """Write a tagger, or another trained task, as an ONNX graph: for programs without Python, and for single jets."""
     refuse_option(model, "export", "MODEL")
     options = parse(ExportOptions, words or [], "jetkit export")
-    from jetkit.studies.export import export
-    from jetkit.train.model_file import model_path, read_card
+    from jetkit.interchange.onnx import export
+    from jetkit.store.model_file import model_path, read_card
 
     with Console(stderr=True).status("exporting, and comparing with the model"):
         out = export(model, Path(options.out) if options.out else model_path(model).with_suffix(".onnx"))

@@ -26,7 +26,7 @@ NAMES = {
 
 
 def _tables() -> list[Table]:
-    from jetkit.studies.generation import GenerateOptions
+    from jetkit.verbs.generation import GenerateOptions
 
     return [options_table(GenerateOptions)]
 
@@ -38,7 +38,7 @@ def generate_(
 ) -> None:
     """Draw jets from a model, write them as a dataset, and say how far they are from real ones."""
     refuse_option(run, "generate", "RUN")
-    from jetkit.studies.generation import GenerateOptions, generate
+    from jetkit.verbs.generation import GenerateOptions, generate
 
     options = parse(GenerateOptions, words or [], f"jetkit generate {run}")
     with step_bar() as report:

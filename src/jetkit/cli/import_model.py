@@ -65,8 +65,8 @@ def import_(
     """Turn a published PyTorch checkpoint into a model file."""
     refuse_option(file, "import", "FILE")
     options = parse(ImportOptions, words or [], "jetkit import")
-    from jetkit.train.foreign import import_model
-    from jetkit.train.model_file import save_model
+    from jetkit.interchange.foreign import import_model
+    from jetkit.store.model_file import save_model
 
     values = {name: getattr(options, name) for name in UNTOLD if getattr(options, name) is not None}
     given = {name: getattr(options, name) for name in GIVEN}

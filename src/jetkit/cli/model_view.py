@@ -13,7 +13,7 @@ from jetkit.cli.console import step_bar
 
 if TYPE_CHECKING:
     from jetkit.report.tagger_tables import TaggerTable
-    from jetkit.studies.cost_options import CostOptions
+    from jetkit.verbs.cost_options import CostOptions
 
 
 def show_model(path: str) -> None:
@@ -25,7 +25,7 @@ def show_model(path: str) -> None:
     from jetkit.data.batch import LABEL, PARTICLES
     from jetkit.models.model import MODELS
     from jetkit.registry import entry
-    from jetkit.train.model_file import read_model
+    from jetkit.store.model_file import read_model
 
     model, card = read_model(path)
     spec = card.spec_of
@@ -79,7 +79,7 @@ def show_cost(path: str, options: CostOptions, out: str = "") -> Path:
     from jetkit.report.cost_page import cost_table, growth_table, summary, write_page
     from jetkit.report.model_cost import omissions
     from jetkit.report.pictures import make_folder
-    from jetkit.studies.cost import cost_of_file
+    from jetkit.verbs.cost import cost_of_file
 
     folder = Path(out) if out else Path(path).with_name(f"{Path(path).stem}-cost")
     with step_bar() as report:

@@ -16,8 +16,8 @@ def _tables() -> list[Table]:
     import jetkit.tasks.registered  # noqa: F401 - registers the tasks
     from jetkit.config import describe
     from jetkit.registry import entries, schema
+    from jetkit.store.options import FlatOptions
     from jetkit.tasks.task import TASK
-    from jetkit.train.options import FlatOptions
 
     tables = [options_table(FlatOptions), recipes_table("pretraining")]
     for entry in (one for one in entries(TASK) if one.cls.result == "pretraining"):

@@ -13,11 +13,11 @@ from jetkit.config import parse
 from jetkit.errors import JetkitError
 
 if TYPE_CHECKING:
-    from jetkit.studies.report import ReportOptions
+    from jetkit.verbs.report import ReportOptions
 
 
 def _options() -> type[Any]:
-    from jetkit.studies.report import ReportOptions
+    from jetkit.verbs.report import ReportOptions
 
     return ReportOptions
 
@@ -33,7 +33,7 @@ def report_(
     ] = None,
 ) -> None:
     """Compare runs on one self-contained page: taggers, evaluated where they are not yet, or pretrainings."""
-    from jetkit.studies.report import write_report
+    from jetkit.verbs.report import write_report
 
     runs, rest = runs_and_options(words)
     if not runs:

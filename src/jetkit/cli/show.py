@@ -15,7 +15,7 @@ from jetkit.cli.grammar import Words, refuse_option, verb
 from jetkit.cli.model_view import show_cost, show_model
 from jetkit.config import parse
 from jetkit.errors import JetkitError
-from jetkit.studies.cost_options import CostOptions
+from jetkit.verbs.cost_options import CostOptions
 
 
 @dataclass(frozen=True)

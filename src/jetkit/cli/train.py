@@ -18,8 +18,8 @@ def _tables() -> list[Table]:
     from jetkit.config import describe
     from jetkit.models.model import MODELS
     from jetkit.registry import entries, schema
+    from jetkit.store.options import FlatOptions
     from jetkit.tasks.task import TASK
-    from jetkit.train.options import FlatOptions
 
     tables = [options_table(FlatOptions), recipes_table("runs")]
     for entry in entries(TASK):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from jetkit.errors import JetkitError
+
 
 def partial_of(path: Path) -> Path:
     """Where a file is written before it gets its name: beside it, and of this process alone."""
@@ -27,3 +29,16 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         if partial.is_file():
             partial.unlink()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, or leave the old one as it is.
+
+    Raises:
+        JetkitError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
+    except OSError as error:
+        raise JetkitError(f"cannot write {path}: {error.strerror or error}") from error

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Needs, Spec
-from jetkit.models.cloud_images import cloud_images
 from jetkit.models.model import Encoder
 from jetkit.nn.mlp import mlp
+from jetkit.observables.cloud_images import cloud_images
 from jetkit.registry import register
 
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Needs, Spec
-from jetkit.models.lund_splittings import lund_splittings
 from jetkit.models.model import Encoder
 from jetkit.nn.packing import pad
+from jetkit.observables.lund_splittings import lund_splittings
 from jetkit.physics.lund import Coordinate
 from jetkit.registry import register
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Needs, Spec
-from jetkit.models.lund_splittings import lund_splittings
 from jetkit.models.model import Encoder
 from jetkit.nn.graph_convolution import GraphConvolution
 from jetkit.nn.mlp import mlp
 from jetkit.nn.packing import masked_mean, pad
+from jetkit.observables.lund_splittings import lund_splittings
 from jetkit.physics.lund import Coordinate
 from jetkit.registry import register
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from jetkit.data.batch import Batch, four_momenta, ragged_momenta
 from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
-from jetkit.models.cloud_images import cloud_images
 from jetkit.models.observable_network import ObservableNetwork
 from jetkit.nn.mlp import mlp
+from jetkit.observables.cloud_images import cloud_images
 from jetkit.physics import four_vectors as fv
 from jetkit.physics.minkowski_functionals import minkowski_functionals
 from jetkit.physics.two_point_spectrum import two_point_spectrum

@@ -12,7 +12,7 @@ from torch import Tensor
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Spec
 from jetkit.models.boosted_trees import BoostedTrees
-from jetkit.models.jet_observables import jet_observables
+from jetkit.observables.jet_observables import jet_observables
 from jetkit.registry import entry, register
 
 

@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Needs, Spec
-from jetkit.models.jet_trees import FEATURES, kt_trees
 from jetkit.models.model import Encoder
 from jetkit.nn.mlp import mlp
 from jetkit.nn.recursion import recursion
+from jetkit.observables.jet_trees import FEATURES, kt_trees
 from jetkit.registry import register
 
 

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from jetkit.data.batch import Batch, four_momenta
 from jetkit.data.spec import Needs, Spec
-from jetkit.models.cloud_images import cloud_images
 from jetkit.models.model import Encoder
+from jetkit.observables.cloud_images import cloud_images
 from jetkit.physics.four_vectors import pt
 from jetkit.registry import register
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Needs, Spec
-from jetkit.models.jet_trees import FEATURES, kt_trees
 from jetkit.models.model import Encoder
 from jetkit.models.rec_nn import Merge
 from jetkit.nn.mlp import mlp
 from jetkit.nn.recursion import recursion
+from jetkit.observables.jet_trees import FEATURES, kt_trees
 from jetkit.registry import register
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from jetkit.config import load, names
+from jetkit.data.atomic import write_bytes
 from jetkit.data.card import Card
 from jetkit.report.class_table import Table, class_table
 from jetkit.report.figure import image
 from jetkit.report.jet_sample import PER_CLASS, WEIGHT, JetSample
 from jetkit.report.page import render
 from jetkit.report.picture_set import captions
-from jetkit.report.pictures import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

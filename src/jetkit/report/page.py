@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jetkit import __version__
+from jetkit.data.atomic import write_bytes
 from jetkit.errors import require
 from jetkit.report.figure import image
-from jetkit.report.pictures import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

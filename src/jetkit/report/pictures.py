@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from jetkit.data.atomic import replace_file
+from jetkit.data.atomic import write_bytes
 from jetkit.errors import JetkitError
 from jetkit.evaluate.scores import CANCELLED
 from jetkit.report.figure import (
@@ -215,19 +215,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     if target.suffix not in (".png", ".svg"):
         raise JetkitError(f"a picture should be named *.png or *.svg, got {target.name}")
     write_bytes(target, image(figure, target.suffix[1:]))
-
-
-def write_bytes(target: Path, content: bytes) -> None:
-    """Write a file in one step: a reader sees the old one or the new one, never a part.
-
-    Raises:
-        JetkitError: the folder cannot be made or written.
-    """
-    make_folder(target.parent)
-    try:
-        replace_file(target, content)
-    except OSError as error:
-        raise JetkitError(f"{target} cannot be written ({error.strerror}): choose another folder") from error
 
 
 def make_folder(folder: Path) -> None:

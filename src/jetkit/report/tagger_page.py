@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
+from jetkit.data.atomic import write_bytes
 from jetkit.report.figure import image
 from jetkit.report.page import Picture, render
 from jetkit.report.paired_verdicts import neighbours
-from jetkit.report.pictures import write_bytes
 from jetkit.report.published import benchmark, published_numbers
 from jetkit.report.tagger_picture_set import picture_set
 from jetkit.report.tagger_result import TaggerResult, ranked

@@ -13,9 +13,9 @@ from pydantic.dataclasses import dataclass
 from jetkit.progress import Report, silent
 from jetkit.simulate import simulate
 from jetkit.simulate.options import Options as SimulateOptions
-from jetkit.studies.evaluation import report_as
-from jetkit.studies.report import ReportOptions, write_report
 from jetkit.train.run import train
+from jetkit.verbs.evaluation import report_as
+from jetkit.verbs.report import ReportOptions, write_report
 
 TAGGERS: dict[str, dict[str, Any]] = {
     "observables-bdt": {},

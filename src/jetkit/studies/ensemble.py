@@ -19,17 +19,16 @@ from jetkit.models.model import MODELS
 from jetkit.models.stacking import fit_stack
 from jetkit.progress import Report, silent
 from jetkit.registry import create, hyperparameters
-from jetkit.studies.evaluation import SCORES, EvaluateOptions, run_folders, run_options, scores_of
-from jetkit.studies.results import word
+from jetkit.store.model_file import MODEL, ModelCard, read_model, save_model
+from jetkit.store.options import RunOptions, flat, option
+from jetkit.store.run_folder import read_log, run_folders, run_options, write_log
+from jetkit.store.tensor_file import weights_hash
 from jetkit.tasks.classify import Classify
-from jetkit.train.checkpoint import Progress
 from jetkit.train.data_parts import split_data
-from jetkit.train.files import weights_hash
-from jetkit.train.loop import read_log, write_log
-from jetkit.train.model_file import MODEL, ModelCard, read_model, save_model
-from jetkit.train.options import RunOptions, flat, option
 from jetkit.train.run import write_run
 from jetkit.train.scores import Scores, save_scores
+from jetkit.verbs.evaluation import SCORES, EvaluateOptions, scores_of
+from jetkit.verbs.results import word
 
 SAME = ("data", "fractions", "labels")
 """Options in which all trainings of an ensemble agree."""
@@ -73,8 +72,9 @@ def ensemble(
     name = "stack" if options.method == "stack" else "ensemble"
     preprocessing = _preprocessing([card for _, card in members])
     spec = split_data(trained[0]).train.spec(preprocessing["features"])
-    torch.manual_seed(options.seed)
-    model = create(name, spec, values, MODELS)
+    with torch.random.fork_rng():
+        torch.manual_seed(options.seed)
+        model = create(name, spec, values, MODELS)
     for own, (member, _) in zip(model.members.taggers, members, strict=True):
         own.model.load_state_dict(member.model.state_dict())
         own.head.load_state_dict(member.head.state_dict())
@@ -95,7 +95,7 @@ def ensemble(
         model=name, hyperparameters=values, out=str(out), seed=options.seed, **preprocessing
     )
     write_run(own_options, card, "")
-    write_log(out, Progress(log=[_line(folders, numbers)]))
+    write_log(out, [_line(folders, numbers)])
     _score(model, out, folders, options, report)
     return out
 

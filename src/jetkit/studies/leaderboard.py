@@ -23,19 +23,20 @@ from jetkit.models.model import MODELS, Encoder
 from jetkit.progress import Report, silent
 from jetkit.registry import Entry, create, entries, entry
 from jetkit.report.leaderboard_page import Place, write_page
-from jetkit.studies.cost import operations
+from jetkit.store.model_file import MODEL, read_model
+from jetkit.store.options import RunOptions, flat, option
+from jetkit.store.run_folder import run_options
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
-from jetkit.studies.evaluation import EvaluateOptions, report_as, run_options
-from jetkit.studies.results import tagger_result, words_of
 from jetkit.studies.simulation import simulated
 from jetkit.train.assembly import assemble
 from jetkit.train.data_parts import split_data
 from jetkit.train.loop import Training, rehearse
 from jetkit.train.machine import make_fabric, threads_of
-from jetkit.train.model_file import MODEL, read_model
-from jetkit.train.options import RunOptions, flat, option
 from jetkit.train.recipes import gathered, train_options
 from jetkit.train.run import train
+from jetkit.verbs.cost import operations
+from jetkit.verbs.evaluation import EvaluateOptions, report_as
+from jetkit.verbs.results import tagger_result, words_of
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 WARM_UP, WATCHED = 3, 10.0

@@ -16,10 +16,10 @@ from jetkit.errors import JetkitError
 from jetkit.evaluate.number import Number
 from jetkit.progress import Report, silent
 from jetkit.report.tagger_page import write_page
-from jetkit.studies.results import tagger_result
+from jetkit.store.options import RunOptions, nested, option
 from jetkit.studies.simulation import simulated
-from jetkit.train.options import RunOptions, nested, option
 from jetkit.train.run import train
+from jetkit.verbs.results import tagger_result
 
 MARGIN = 1.05
 """More jets than needed, since a random split does not hit a count."""

@@ -19,14 +19,14 @@ from jetkit.models.model import MODELS
 from jetkit.progress import Report, silent
 from jetkit.registry import create, entry, hyperparameters
 from jetkit.report.scaling_page import Run, Study, write_page
-from jetkit.studies.evaluation import EvaluateOptions, report_as, scores_of
-from jetkit.studies.results import words_of
+from jetkit.store.model_file import MODEL, read_model
+from jetkit.store.options import RunOptions, option
+from jetkit.store.run_folder import read_log
 from jetkit.train.data_parts import split_data
-from jetkit.train.loop import read_log
-from jetkit.train.model_file import MODEL, read_model
-from jetkit.train.options import RunOptions, option
 from jetkit.train.recipes import gathered, train_options
 from jetkit.train.run import train
+from jetkit.verbs.evaluation import EvaluateOptions, report_as, scores_of
+from jetkit.verbs.results import words_of
 
 Width = int | tuple[int, ...]
 LISTS = ("widths", "sizes", "hyperparameter")

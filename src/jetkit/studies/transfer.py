@@ -20,16 +20,16 @@ from jetkit.errors import JetkitError
 from jetkit.progress import Report, silent
 from jetkit.report.tagger_result import TaggerResult
 from jetkit.report.transfer_page import Curve, write_page
-from jetkit.studies.evaluation import EvaluateOptions, report_as
-from jetkit.studies.results import result_of, word, words_of
+from jetkit.store.model_file import model_path, read_card
+from jetkit.store.options import RunOptions, option
+from jetkit.store.run_folder import read_log
 from jetkit.studies.simulation import simulated
 from jetkit.train.data_parts import refuse_known_jets, split_data
-from jetkit.train.loop import read_log
-from jetkit.train.model_file import model_path, read_card
-from jetkit.train.options import RunOptions, option
 from jetkit.train.recipes import gathered, train_options
 from jetkit.train.run import train
 from jetkit.train.start import FROZEN, PRETRAINED
+from jetkit.verbs.evaluation import EvaluateOptions, report_as
+from jetkit.verbs.results import result_of, word, words_of
 
 Mode = Literal["finetune", "freeze", "scratch", "random-freeze"]
 VALIDATIONS = 10

@@ -15,26 +15,27 @@ import torch
 from jetkit import __version__
 from jetkit.data.batch import LABEL, Batch
 from jetkit.data.dataset import Dataset
+from jetkit.data.fingerprint import data_hash, shard_names
 from jetkit.data.known_labels import refuse_unlabelled
 from jetkit.data.loader import Loader
 from jetkit.data.spec import Needs, Spec
 from jetkit.data.twins import PAIR
 from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS, Encoder, Model
+from jetkit.nn.ema import Average
 from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.progress import Report, silent
 from jetkit.registry import create, entry, hyperparameters
+from jetkit.store.checkpoint import Progress
+from jetkit.store.model_file import MODEL, ModelCard, load_model, model_path, save_model, tensors_of
+from jetkit.store.options import RunOptions
+from jetkit.store.tensor_file import weights_hash
 from jetkit.tasks.task import TASK, Task
 from jetkit.train.cached import Batches, Cached
-from jetkit.train.checkpoint import Progress
-from jetkit.train.data_parts import Parts, data_hash, shard_names, split_data
-from jetkit.train.ema import Average
-from jetkit.train.files import weights_hash
+from jetkit.train.data_parts import Parts, split_data
 from jetkit.train.loop import Training
 from jetkit.train.machine import Door, number_type
-from jetkit.train.model_file import MODEL, ModelCard, load_model, model_path, save_model, tensors_of
 from jetkit.train.optimisers import make_optimiser
-from jetkit.train.options import RunOptions
 from jetkit.train.shuffled_labels import relabelled, require_event_id
 from jetkit.train.start import parameter_groups, plain_weights, started, weights_seed
 from jetkit.train.weights import KINEMATICS, class_weights, kinematic_weights

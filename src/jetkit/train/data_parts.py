@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jetkit.data.dataset import Dataset, open_dataset
+from jetkit.data.fingerprint import shard_names
 from jetkit.errors import JetkitError
-from jetkit.train.options import RunOptions
+from jetkit.store.options import RunOptions
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,6 @@ def split_data(options: RunOptions) -> Parts:
     return Parts(train, validation, test)
 
 
-def shard_names(dataset: Dataset) -> list[str]:
-    """A short name for the contents of each shard, by which the same jets are known in another dataset."""
-    return [shard.sha256[:16] for shard in dataset.card.shards]
-
-
 def refuse_known_jets(data: Mapping[str, Any], dataset: Dataset, options: RunOptions) -> None:
     """Say so where jets of a model's training may be among those that are to judge what is made of it.
 
@@ -75,10 +69,3 @@ def refuse_known_jets(data: Mapping[str, Any], dataset: Dataset, options: RunOpt
             f"the test: the first of fractions should be {data['fractions'][0]:g} as there; or simulate with another "
             "seed"
         )
-
-
-def data_hash(dataset: Dataset) -> str:
-    """Hash of a dataset: of the checksums in its card, or of names and sizes where there is none."""
-    shards = [[shard.name, shard.sha256] for shard in dataset.card.shards]
-    plain = [[source.path.name, source.bytes] for source in dataset.sources]
-    return hashlib.sha256(json.dumps(shards or plain).encode()).hexdigest()

@@ -10,11 +10,11 @@ import numpy as np
 
 from jetkit.errors import JetkitError
 from jetkit.progress import Report, silent
+from jetkit.store.options import RunOptions
 from jetkit.train.assembly import assemble, may_idle
-from jetkit.train.checkpoint import set_random_state
 from jetkit.train.loop import rehearse, shared
 from jetkit.train.machine import make_fabric, threads_of
-from jetkit.train.options import RunOptions
+from jetkit.train.seeds import set_random_state
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 200
 SMOOTHING = 0.9

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,17 +16,19 @@ from torch import Tensor
 
 from jetkit.data.batch import Batch
 from jetkit.errors import JetkitError
-from jetkit.progress import Report
+from jetkit.memory import FreedMemory
+from jetkit.nn.ema import Average
+from jetkit.progress import STOP, Report
+from jetkit.store import checkpoint
+from jetkit.store.checkpoint import Progress
+from jetkit.store.options import RunOptions
+from jetkit.store.run_folder import write_log
+from jetkit.store.tensor_file import write_tensors
 from jetkit.tasks.task import Losses, Task
-from jetkit.train import checkpoint
 from jetkit.train.cached import Batches
-from jetkit.train.checkpoint import Progress
-from jetkit.train.ema import Average
-from jetkit.train.files import write_bytes, write_tensors
 from jetkit.train.machine import number_type
-from jetkit.train.memory import FreedMemory
-from jetkit.train.options import RunOptions
 from jetkit.train.schedules import schedule
+from jetkit.train.seeds import set_random_state
 
 BETTER: dict[str, Callable[[float, float], bool]] = {
     "max": lambda new, old: new > old,
@@ -99,25 +99,25 @@ def fit(training: Training, progress: Progress) -> Progress:
 
     Raises:
         JetkitError: the loss is not finite; the batch is saved and named.
-        KeyboardInterrupt: on an interrupt, after a checkpoint.
+        KeyboardInterrupt: `jetkit.progress.STOP` was requested, and a checkpoint written.
     """
     optim = training.options.optim
-    with _interrupts() as interrupted:
+    with STOP.heeding():
         if training.task.baseline and not progress.step and not progress.log:
             progress.log.append(_log_line(progress, _watched(training)))
         while progress.epoch < optim.epochs and not progress.finished:
-            _epoch(training, progress, interrupted)
+            _epoch(training, progress)
             _validate(training, progress)
             patience = optim.patience or optim.epochs
             progress.finished = progress.epoch == optim.epochs or progress.epoch - progress.best_epoch >= patience
             _save(training, progress)
             _log(training, progress)
-            if shared(training.fabric, [interrupted()])[0]:
+            if shared(training.fabric, [STOP.requested])[0]:
                 raise KeyboardInterrupt
     return progress
 
 
-def _epoch(training: Training, progress: Progress, interrupted: Callable[[], bool]) -> None:
+def _epoch(training: Training, progress: Progress) -> None:
     """The rest of one epoch."""
     optim, fabric = training.options.optim, training.fabric
     steps, rates = len(training.train), schedule(optim.schedule)
@@ -125,11 +125,11 @@ def _epoch(training: Training, progress: Progress, interrupted: Callable[[], boo
     memory = FreedMemory()
     training.door.train()
     for batch in training.train:
-        checkpoint.set_random_state(training.options.seed, fabric.global_rank, progress.step)
+        set_random_state(training.options.seed, fabric.global_rank, progress.step)
         epoch = progress.epoch + progress.steps / steps
         progress.rate = optim.rate * rates(epoch, optim.epochs)
         late = time.monotonic() - saved > training.options.machine.checkpoint
-        parts, stop, save = _step(training, batch, progress, (interrupted(), late))
+        parts, stop, save = _step(training, batch, progress, (STOP.requested, late))
         memory.after_step()
         progress.step, progress.steps = progress.step + 1, progress.steps + 1
         training.task.after_step((progress.epoch + progress.steps / steps) / optim.epochs)
@@ -269,18 +269,7 @@ def _save(training: Training, progress: Progress) -> None:
 
 def _log(training: Training, progress: Progress) -> None:
     if training.fabric.global_rank == 0 and progress.log:
-        write_log(training.folder, progress)
-
-
-def write_log(folder: Path, progress: Progress) -> None:
-    """The log as ``log.jsonl``, a line per epoch."""
-    lines = "".join(json.dumps(line) + "\n" for line in progress.log)
-    write_bytes(folder / "log.jsonl", lines.encode())
-
-
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The lines of ``log.jsonl``, one an epoch."""
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        write_log(training.folder, progress.log)
 
 
 def _stop_at_nan(training: Training, batch: Batch, progress: Progress, finite: bool) -> None:
@@ -312,20 +301,3 @@ def _refuse_nan(numbers: Mapping[str, float], progress: Progress) -> None:
             f"{' and '.join(wrong)} of the validation jets after epoch {progress.epoch} is not finite: "
             "lower lr, set clip=1, or look for odd values in the data"
         )
-
-
-@contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Within, an interrupt or a request to end is noted and no longer kills."""
-    caught: list[int] = []
-    old = {}
-    for kind in (signal.SIGINT, signal.SIGTERM):
-        try:
-            old[kind] = signal.signal(kind, lambda number, frame: caught.append(number))
-        except ValueError:  # not in the main thread
-            break
-    try:
-        yield lambda: bool(caught)
-    finally:
-        for kind, handler in old.items():
-            signal.signal(kind, handler)

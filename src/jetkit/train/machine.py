@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from jetkit.errors import JetkitError, require
+from jetkit.store.options import MachineOptions
 from jetkit.tasks.task import Task
-from jetkit.train.options import MachineOptions
 
 
 class Door(nn.Module):

@@ -15,9 +15,9 @@ from jetkit.data.layout import features_of
 from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS
 from jetkit.registry import adopt, entry, hyperparameters
+from jetkit.store.model_file import ask_for_plugins, model_path, read_card
+from jetkit.store.options import GROUPS, OWN_NAMES, FlatOptions, RunOptions, nest
 from jetkit.tasks.task import TASK
-from jetkit.train.model_file import ask_for_plugins, model_path, read_card
-from jetkit.train.options import GROUPS, OWN_NAMES, FlatOptions, RunOptions, nest
 
 BACKBONE = "part"
 """Model of a task that names none."""

@@ -8,21 +8,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
+from jetkit.data.atomic import write_bytes
 from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS, Estimator, FitOptions
 from jetkit.progress import Report, silent
 from jetkit.registry import create, entry
-from jetkit.train import checkpoint
+from jetkit.store import checkpoint
+from jetkit.store.checkpoint import Progress
+from jetkit.store.model_file import MODEL, ModelCard, save_model
+from jetkit.store.options import RunOptions
+from jetkit.store.run_folder import write_log
 from jetkit.train.assembly import Prepared, assemble, data_of, make_task, may_idle, model_card, run_hash, run_record
 from jetkit.train.cached import compute
-from jetkit.train.checkpoint import Progress
-from jetkit.train.files import write_bytes
 from jetkit.train.finder import find_learning_rate
-from jetkit.train.loop import fit, start, write_log
+from jetkit.train.loop import fit, start
 from jetkit.train.machine import make_fabric, threads_of
-from jetkit.train.memory import keep_freed_memory
-from jetkit.train.model_file import MODEL, ModelCard, save_model
-from jetkit.train.options import RunOptions
 from jetkit.train.recipes import train_options
 
 
@@ -52,22 +54,18 @@ def train(
     kind = entry(options.model.name, MODELS).kind
     if kind == "ensemble":
         raise JetkitError(f"{options.model.name} is made of trained models: jetkit ensemble RUN RUN … method=stack")
-    if options.optim.lr == "auto" and kind != "estimator":
-        options = options.changed(lr=find_learning_rate(options, report).suggestion)
-    one = fit_estimator if kind == "estimator" else train_network
-    folders = []
-    for number in range(options.seeds):
-        seed = options.seed + number
-        folder = options.folder / f"seed-{seed}" if options.seeds > 1 else options.folder
-        one(replace(options, seed=seed, seeds=1, out=str(folder)), report)
-        folders.append(folder)
-    return folders
+    with torch.random.fork_rng():
+        if options.optim.lr == "auto" and kind != "estimator":
+            options = options.changed(lr=find_learning_rate(options, report).suggestion)
+        one = fit_estimator if kind == "estimator" else train_network
+        for each in options.of_each_seed():
+            one(each, report)
+    return [each.folder for each in options.of_each_seed()]
 
 
 def train_network(options: RunOptions, report: Report) -> Progress:
     """Train one network into the folder ``options.out``."""
     fabric = make_fabric(options.machine, idle=may_idle(options))
-    keep_freed_memory()
     with threads_of(options.machine.threads):
         training, card = assemble(options, fabric, report)
         progress = start(training)
@@ -111,7 +109,7 @@ def fit_estimator(options: RunOptions, report: Report) -> Progress:
     )
     write_run(options, card, run)
     save_model(options.folder / MODEL, task, replace(card, training={"options": options.recorded}))
-    write_log(options.folder, progress)
+    write_log(options.folder, progress.log)
     checkpoint.save_finished(options.folder, progress, run)
     return progress
 

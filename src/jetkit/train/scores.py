@@ -15,12 +15,12 @@ from torch import Tensor
 
 from jetkit.data.batch import Batch
 from jetkit.data.dataset import Dataset
+from jetkit.data.fingerprint import data_hash
 from jetkit.errors import JetkitError
+from jetkit.memory import FreedMemory
 from jetkit.progress import Report, silent
-from jetkit.train.data_parts import data_hash
-from jetkit.train.files import read_tensors, weights_hash, write_tensors
-from jetkit.train.memory import FreedMemory, keep_freed_memory
-from jetkit.train.model_file import read_model
+from jetkit.store.model_file import read_model
+from jetkit.store.tensor_file import read_tensors, weights_hash, write_tensors
 from jetkit.train.side_by_side import side_by_side
 
 FORMAT = "jetkit scores"
@@ -57,7 +57,6 @@ def score(
     Raises:
         JetkitError: the model cannot be read or names no classes, or the data have other classes or lack its features.
     """
-    keep_freed_memory()
     model, card = read_model(model_path)
     if getattr(model, "result", "") != "classification":
         raise JetkitError(f"{model_path} names no classes: adapt it first, with jetkit train start={model_path}")

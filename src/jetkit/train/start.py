@@ -14,13 +14,13 @@ from jetkit.data.batch import Batch
 from jetkit.data.dataset import Dataset
 from jetkit.errors import JetkitError
 from jetkit.models.model import Backbone, Encoder, Model, among
+from jetkit.store.model_file import model_path, read_backbone
+from jetkit.store.options import RunOptions, StartOptions
+from jetkit.store.tensor_file import weights_hash
 from jetkit.tasks.task import Task
-from jetkit.train.checkpoint import mix
 from jetkit.train.data_parts import refuse_known_jets
-from jetkit.train.files import weights_hash
-from jetkit.train.model_file import model_path, read_backbone
 from jetkit.train.optimisers import decay_groups
-from jetkit.train.options import RunOptions, StartOptions
+from jetkit.train.seeds import mix
 
 FROZEN = ("freeze", "random-freeze")
 PRETRAINED = ("finetune", "freeze")

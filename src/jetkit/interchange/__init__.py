@@ -1,0 +1,1 @@
+"""The weights and graphs of other programs, in and out."""
