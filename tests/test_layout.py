@@ -24,7 +24,7 @@ BELOW = {
     "observables": {"data", "nn", "physics", "registry"},
     "models": {"observables", "nn", "physics", "data", "registry"},
     "tasks": {"models", "nn", "physics", "data", "registry"},
-    "store": {"tasks", "models", "nn", "data", "registry", "plugins"},
+    "store": {"evaluate", "tasks", "models", "nn", "data", "registry", "plugins"},
     "interchange": {"testing", "store", "tasks", "models", "data", "registry"},
     "train": {"store", "tasks", "models", "nn", "physics", "data", "registry", "plugins"},
     "evaluate": {"physics", "registry"},

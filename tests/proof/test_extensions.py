@@ -178,9 +178,9 @@ def test_an_extension_works_from_python(place: Path, forking: Path, name: str) -
     program = f"""
 import my_extensions
 from jetkit.train.run import train
-from jetkit.verbs.evaluation import judge_run
+from jetkit.verbs.evaluation import evaluate_run
 (folder,) = train({model!r}, words={words!r})
-print(judge_run(folder))
+print(evaluate_run(folder))
 """
     environment = {**os.environ, "PYTHONPATH": str(place)}
     command = [str(forking / "python"), "-c", program]

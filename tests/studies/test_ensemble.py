@@ -10,11 +10,11 @@ import pytest
 
 from jetkit.errors import JetkitError
 from jetkit.store.model_file import read_model
+from jetkit.store.predictions import load_predictions
 from jetkit.store.run_folder import run_options
 from jetkit.store.tensor_file import weights_hash
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
 from jetkit.train.data_parts import split_data
-from jetkit.train.scores import load_scores, score
 from jetkit.verbs.evaluation import evaluate_run
 
 Verb = Callable[..., str]
@@ -26,9 +26,9 @@ def test_scores_from_the_members_are_those_of_the_model_file(
 ) -> None:
     out = tmp_path / "together"
     jetkit("ensemble", *(str(runs / name) for name in ("pfn", "efn", "bdt")), f"method={method}", f"out={out}")
-    test = split_data(run_options(out)).test
-    alone = score(out / "model.safetensors", test)
-    stored = load_scores(out / "scores.safetensors")
+    stored = load_predictions(out / "predictions.safetensors")
+    (out / "predictions.safetensors").unlink()
+    alone = evaluate_run(out).predicted
     assert np.array_equal(alone.row, stored.row)
     np.testing.assert_allclose(alone.logits, stored.logits, rtol=0, atol=1e-5)
     assert evaluate_run(out).evaluation.auc.value > 0.5

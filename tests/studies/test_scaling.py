@@ -10,9 +10,9 @@ import pytest
 
 from jetkit.config import ConfigError
 from jetkit.data.dataset import open_dataset
+from jetkit.store.predictions import load_predictions
 from jetkit.store.run_folder import run_options
 from jetkit.studies.scaling import ScalingOptions, scaling_options, trainings
-from jetkit.train.scores import load_scores
 from jetkit.verbs.results import words_of
 
 Verb = Callable[..., str]
@@ -45,7 +45,7 @@ def test_each_training_has_its_width_and_jets_and_the_same_test_jets(study: Path
     assert {(tuple(one.model.options["phi"]), one.data.train_jets) for one in options} == {
         ((width, width), jets) for width in (4, 8, 16) for jets in (100, 200, 400)
     }
-    rows = [load_scores(folder / "scores.safetensors").row.tolist() for folder in folders]
+    rows = [load_predictions(folder / "predictions.safetensors").row.tolist() for folder in folders]
     assert all(row == rows[0] for row in rows)
 
 

@@ -16,7 +16,7 @@ from jetkit.evaluate.summary import evaluate
 from jetkit.report.paired_verdicts import judge
 from jetkit.store.model_file import read_card
 from jetkit.train.data_parts import split_data
-from jetkit.verbs.evaluation import EvaluateOptions, evaluate_run, scores_of
+from jetkit.verbs.evaluation import evaluate_run, predict_run
 from jetkit.verbs.results import tagger_result
 
 Jetkit = Callable[..., str]
@@ -50,29 +50,29 @@ def test_the_numbers_of_an_evaluation_are_weighted(runs: Path, jetkit: Jetkit) -
     assert "n_eff" in printed
     found = evaluate_run(runs / "pfn")
     test = split_data(found.options).test
-    wanted = np.asarray(test.read(["event_weight"])["event_weight"])[found.scores.row]
-    np.testing.assert_array_equal(found.scores.weight, wanted)
+    wanted = np.asarray(test.read(["event_weight"])["event_weight"])[found.predicted.row]
+    np.testing.assert_array_equal(found.predicted.weight, wanted)
     assert (wanted < 0).any()
-    judged = (found.scores.logits.astype(float), found.scores.label, found.scores.classes)
+    judged = (found.predicted.logits.astype(float), found.predicted.label, found.predicted.classes["label"])
     assert found.evaluation == evaluate(*judged, weight=wanted)
     plain = evaluate(*judged)
     assert found.evaluation.weighted
     assert found.evaluation.accuracy.value != plain.accuracy.value
     assert found.evaluation.auc.value != plain.auc.value
     assert found.evaluation.rejections[0].value != plain.rejections[0].value
-    _, stored = scores_of(runs / "pfn", EvaluateOptions(), lambda *_: None)
+    stored = predict_run(runs / "pfn")
     np.testing.assert_array_equal(stored.weight, wanted)
 
 
 def test_a_training_without_the_option_is_not_weighted(runs: Path) -> None:
     found = evaluate_run(runs / "plain")
-    assert found.scores.weight is None
+    assert found.predicted.weight_or_none is None
     assert not found.evaluation.weighted
     assert tagger_result(runs / "plain").typical.weight is None
 
 
 def test_a_training_with_weights_is_another_one(runs: Path) -> None:
-    one, other = (evaluate_run(runs / name).scores.logits for name in ("pfn", "plain"))
+    one, other = (evaluate_run(runs / name).predicted.logits for name in ("pfn", "plain"))
     assert not np.allclose(one, other)
 
 
@@ -99,8 +99,8 @@ def test_an_ensemble_weighs_jets_as_its_members_do(runs: Path, jetkit: Jetkit, t
     jetkit("ensemble", f"{runs}/pfn", f"{runs}/efn", f"method={method}", f"out={out}")
     found = evaluate_run(out)
     assert found.evaluation.weighted
-    np.testing.assert_array_equal(found.scores.weight, evaluate_run(runs / "pfn").scores.weight)
-    (out / "scores.safetensors").unlink()
+    np.testing.assert_array_equal(found.predicted.weight, evaluate_run(runs / "pfn").predicted.weight)
+    (out / "predictions.safetensors").unlink()
     assert evaluate_run(out).evaluation.auc.n_eff == found.evaluation.auc.n_eff
     refused = jetkit("ensemble", f"{runs}/pfn", f"{runs}/plain", f"out={tmp_path}/refused", code=1)
     assert "weight=event_weight and weight=none" in refused

@@ -139,7 +139,7 @@ def test_of_several_values_a_row_the_central_one_counts() -> None:
 
 
 def test_a_result_can_be_stored() -> None:
-    found = Result("mine", {"a": Number(1.0, 0.1, 5)}, {"curve": {"x": [0.0], "y": [1.0]}}, {"model": "pfn"})
+    found = Result("mine", {"a": Number(1.0, 0.1, 5)}, {"curve": {"x": [0.0], "y": [1.0]}}, provenance={"model": "pfn"})
     again = Result.from_dict(json.loads(json.dumps(found.to_dict())))
     assert (again.kind, again.numbers, again.curves, again.provenance) == (
         found.kind, found.numbers, found.curves, found.provenance,
@@ -161,13 +161,13 @@ def test_a_regression_is_evaluated_on_rows_that_it_has_not_seen(regressed: Path)
     test = split_data(run_options(regressed)).test
     result = Result.from_dict(json.loads((regressed / "result.json").read_text()))
     arrays, header = read_tensors(regressed / "predictions.safetensors")
-    assert header["provenance"] == result.provenance
+    assert header["card"] == result.provenance
     found = {name: tensor.numpy() for name, tensor in arrays.items()}
     truth = np.asarray(test.read(["jet_sdmass"])["jet_sdmass"])[found["row"]]
-    np.testing.assert_allclose(found["target.jet_sdmass"], truth)
-    assert found["value.jet_sdmass"].shape == (len(test), 3)
-    np.testing.assert_array_equal(found["value.jet_sdmass central"], found["value.jet_sdmass"][:, 1])
-    residual = found["value.jet_sdmass central"].astype(float) - truth
+    np.testing.assert_allclose(found["targets.jet_sdmass"], truth)
+    assert found["values.jet_sdmass"].shape == (len(test), 3)
+    np.testing.assert_array_equal(found["values.jet_sdmass central"], found["values.jet_sdmass"][:, 1])
+    residual = found["values.jet_sdmass central"].astype(float) - truth
     rmse = result.numbers["jet_sdmass rmse"]
     assert rmse.value == pytest.approx(np.sqrt(np.mean(residual**2)), rel=1e-6)
     assert 0 < rmse.error < rmse.value

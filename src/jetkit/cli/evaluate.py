@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jetkit.evaluate.result import Result
-    from jetkit.verbs.evaluation import RunResult
 
 
 def _tables() -> list[Table]:
@@ -28,47 +27,30 @@ def _tables() -> list[Table]:
 
 @verb("evaluate", _tables)
 def evaluate_(
-    run: Annotated[str, typer.Argument(help="folder that jetkit train wrote", metavar="RUN")],
+    run: Annotated[str, typer.Argument(help="folder that jetkit train wrote, or a model file", metavar="RUN")],
     words: Words = None,
 ) -> None:
     """Score jets that a model has not seen, and print numbers with their errors."""
     refuse_option(run, "evaluate", "RUN")
+    from jetkit.evaluate.classification import CLASSIFICATION
     from jetkit.store.run_folder import run_folders
-    from jetkit.verbs.evaluation import EvaluateOptions, evaluate_run, judge_run, result_kind
+    from jetkit.verbs.evaluation import RESULT, EvaluateOptions, evaluate_run
 
     options = parse(EvaluateOptions, words or [], "jetkit evaluate")
     folders = run_folders(run)
     with step_bar() as report:
-        tables = [
-            numbers_table(evaluate_run(folder, options, report))
-            if result_kind(folder) == "classification"
-            else result_table(folder, judge_run(folder, options, report))
-            for folder in folders
-        ]
-    for table in tables:
-        Console().print(table)
-    if result_kind(folders[0]) == "classification":
+        found = [evaluate_run(folder, options, report) for folder in folders]
+    for one in found:
+        Console().print(result_table(one.run, one.result))
+        typer.echo(f"all of it is in {one.out / RESULT}")
+    if found[0].result.kind == CLASSIFICATION:
         typer.echo(f"next: jetkit report {run}")
 
 
-def result_table(folder: Path, result: Result) -> Table:
+def result_table(run: Path, result: Result) -> Table:
     """Return the numbers of a result."""
     rows = max((number.jets for number in result.numbers.values()), default=0)
-    table = Table("quantity", "value", box=SIMPLE_HEAD, title=plain(f"{folder}: {rows:,} rows"), title_justify="left")
+    table = Table("quantity", "value", box=SIMPLE_HEAD, title=plain(f"{run}: {rows:,} rows"), title_justify="left")
     for name, number in result.numbers.items():
         table.add_row(plain(name), str(number))
-    return table
-
-
-def numbers_table(result: RunResult) -> Table:
-    """Accuracy, AUC and rejections of one run."""
-    evaluation = result.evaluation
-    counts = ", ".join(f"{jets:,} {name}" for name, jets in zip(evaluation.classes, evaluation.jets, strict=True))
-    table = Table("quantity", "value", box=SIMPLE_HEAD, title=plain(f"{result.folder}: {counts}"), title_justify="left")
-    table.add_row("accuracy", str(evaluation.accuracy))
-    table.add_row("AUC", str(evaluation.auc))
-    for one in evaluation.rejections:
-        table.add_row(plain(f"1/ε_B at ε_S = {one.efficiency:g}, {one.comparison}"), str(one.value))
-    if evaluation.temperature is not None:
-        table.add_row("temperature", str(evaluation.temperature))
     return table

@@ -76,8 +76,15 @@ class ModelCard:
 
 
 def model_path(place: str | os.PathLike[str]) -> Path:
-    """The model file of a run folder, or the file itself."""
-    return Path(place) / MODEL if Path(place).is_dir() else Path(place)
+    """Return the model file of a run folder; a model file is its own.
+
+    Raises:
+        JetkitError: no epoch of the run is finished.
+    """
+    path = Path(place)
+    if path.is_dir() and not (path / MODEL).is_file():
+        raise JetkitError(f"{path} has no finished epoch yet: go on with the same jetkit train command")
+    return path / MODEL if path.is_dir() else path
 
 
 def save_model(path: str | os.PathLike[str], model: nn.Module | Mapping[str, Tensor], card: ModelCard) -> None:

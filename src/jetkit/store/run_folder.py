@@ -15,12 +15,14 @@ LOG = "log.jsonl"
 
 
 def run_folders(path: str | Path) -> list[Path]:
-    """The run folders at a path: itself, or one a seed.
+    """Return the run folders at a path: itself, or one a seed; a model file stands for itself.
 
     Raises:
         JetkitError: there is none.
     """
     place = Path(path)
+    if place.is_file():
+        return [place]
     if (place / "run.json").is_file():
         return [place]
     found = sorted(place.glob("seed-*/run.json"), key=lambda file: (len(file.parent.name), file.parent.name))

@@ -14,20 +14,21 @@ from torch import Tensor
 
 from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
+from jetkit.evaluate.result import Predicted
 from jetkit.models.ensemble import Stack
 from jetkit.models.model import MODELS
 from jetkit.models.stacking import fit_stack
 from jetkit.progress import Report, silent
 from jetkit.registry import create, hyperparameters
-from jetkit.store.model_file import MODEL, ModelCard, read_model, save_model
+from jetkit.store.model_file import MODEL, ModelCard, read_card, read_model, save_model
 from jetkit.store.options import RunOptions, flat, option
+from jetkit.store.predictions import save_predictions
 from jetkit.store.run_folder import read_log, run_folders, run_options, write_log
 from jetkit.store.tensor_file import weights_hash
 from jetkit.tasks.classify import Classify
 from jetkit.train.data_parts import split_data
 from jetkit.train.run import write_run
-from jetkit.train.scores import Scores, save_scores
-from jetkit.verbs.evaluation import SCORES, EvaluateOptions, scores_of
+from jetkit.verbs.evaluation import PREDICTIONS, EvaluateOptions, predict_run
 from jetkit.verbs.results import word
 
 SAME = ("data", "fractions", "labels")
@@ -137,29 +138,31 @@ def _preprocessing(cards: Sequence[ModelCard]) -> dict[str, Any]:
 
 
 def _fit(model: Stack, folders: Sequence[Path], options: EnsembleOptions, report: Report) -> dict[str, float]:
-    scores, logits = _member_scores(folders, EvaluateOptions(part="val", batch=options.batch), report)
-    weight = None if scores[0].weight is None else torch.from_numpy(scores[0].weight)
-    return fit_stack(model, logits, torch.from_numpy(scores[0].label), options.seed, weight)
+    members, logits = _of_members(folders, EvaluateOptions(part="val", batch=options.batch), report)
+    weight = torch.from_numpy(members[0].weight) if members[0].weighted else None
+    return fit_stack(model, logits, torch.from_numpy(members[0].label), options.seed, weight)
 
 
-def _member_scores(folders: Sequence[Path], options: EvaluateOptions, report: Report) -> tuple[list[Scores], Tensor]:
-    """Scores of each member, and their logits (B, M, C)."""
-    scores = [scores_of(folder, options, report)[1] for folder in folders]
-    if any(not np.array_equal(one.row, scores[0].row) for one in scores):
+def _of_members(folders: Sequence[Path], options: EvaluateOptions, report: Report) -> tuple[list[Predicted], Tensor]:
+    """Return the predictions of each member, and their logits (B, M, C)."""
+    found = [predict_run(folder, options, report) for folder in folders]
+    if any(not np.array_equal(one.row, found[0].row) for one in found):
         raise JetkitError("the members could not score the same jets: train them with the same length")
-    return scores, torch.from_numpy(np.stack([one.logits for one in scores], 1))
+    return found, torch.from_numpy(np.stack([one.logits for one in found], 1))
 
 
 @torch.no_grad()
 def _score(model: Any, out: Path, folders: Sequence[Path], options: EnsembleOptions, report: Report) -> None:
-    """Scores of the test jets, from those of the members."""
-    scores, logits = _member_scores(folders, EvaluateOptions(batch=options.batch), report)
-    card = scores[0].card | {
-        "model": "ensemble",
+    """Write the predictions for the test jets, from those of the members."""
+    members, logits = _of_members(folders, EvaluateOptions(batch=options.batch), report)
+    card = {
+        **members[0].card,
+        "model": read_card(out / MODEL).model,
         "weights_sha256": weights_hash(out / MODEL),
-        "seconds": sum(one.card["seconds"] for one in scores),
+        "seconds": sum(one.card["seconds"] for one in members),
     }
-    save_scores(out / SCORES, replace(scores[0], logits=model.combined(logits).numpy(), card=card))
+    values = {"logits": model.combined(logits).numpy()}
+    save_predictions(out / PREDICTIONS, replace(members[0], values=values, card=card))
 
 
 def _line(folders: Sequence[Path], numbers: dict[str, float]) -> dict[str, Any]:

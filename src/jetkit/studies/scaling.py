@@ -25,7 +25,7 @@ from jetkit.store.run_folder import read_log
 from jetkit.train.data_parts import split_data
 from jetkit.train.recipes import gathered, train_options
 from jetkit.train.run import train
-from jetkit.verbs.evaluation import EvaluateOptions, report_as, scores_of
+from jetkit.verbs.evaluation import EvaluateOptions, predict_run, report_as
 from jetkit.verbs.results import words_of
 
 Width = int | tuple[int, ...]
@@ -165,7 +165,7 @@ def written(width: Width) -> str:
 def _run(width: str, training: RunOptions, report: Report) -> Run:
     """The training, done where it was not yet, and its loss on the test jets."""
     (folder,) = train(training, report)
-    _, scores = scores_of(folder, EvaluateOptions(), report)
+    scores = predict_run(folder, EvaluateOptions(), report)
     model, _ = read_model(folder / MODEL)
     log = read_log(folder)
     assert training.data.train_jets is not None
@@ -175,7 +175,7 @@ def _run(width: str, training: RunOptions, report: Report) -> Run:
         jets=training.data.train_jets,
         epochs=len(log),
         seed=training.seed,
-        loss=cross_entropy(scores.logits, scores.label, scores.classes),
+        loss=cross_entropy(scores.logits, scores.label, scores.classes[scores.class_target]),
         seconds=log[-1]["seconds"],
     )
 

@@ -1,14 +1,14 @@
-"""Evaluate the models of run folders."""
+"""Evaluate trained models on data that they have not seen."""
 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Int
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
@@ -16,37 +16,43 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from jetkit.data.atomic import write_bytes
 from jetkit.data.batch import LABEL
 from jetkit.data.dataset import Dataset, open_dataset
-from jetkit.data.fingerprint import data_hash
+from jetkit.data.fingerprint import data_hash, shard_names
+from jetkit.data.loader import Loader
 from jetkit.data.spec import TargetSpec
 from jetkit.errors import JetkitError
+from jetkit.evaluate.classification import CLASSIFICATION
 from jetkit.evaluate.result import Predicted, Result
-from jetkit.evaluate.summary import Evaluation, evaluate
+from jetkit.evaluate.summary import Evaluation
 from jetkit.progress import Report, silent
 from jetkit.registry import entry
-from jetkit.store.model_file import MODEL, annotate, ask_for_plugins, read_card, read_model
+from jetkit.store.model_file import ModelCard, annotate, ask_for_plugins, model_path, read_card, read_model
 from jetkit.store.options import RunOptions, option
+from jetkit.store.predictions import load_predictions, save_predictions
 from jetkit.store.run_folder import run_options
-from jetkit.store.tensor_file import weights_hash, write_tensors
-from jetkit.tasks.task import TASK
+from jetkit.store.tensor_file import weights_hash
+from jetkit.tasks.task import TASK, Task
 from jetkit.train.data_parts import split_data
-from jetkit.train.scores import Scores, load_scores, save_scores, score
 from jetkit.train.shuffled_labels import random_labels
-from jetkit.verbs.judging import judge
+from jetkit.verbs.judging import WATCHED, judge, reevaluate
 
-SCORES = "scores.safetensors"
-EVALUATION = "evaluation.json"
 PREDICTIONS = "predictions.safetensors"
 RESULT = "result.json"
+RESULTS = "results"
+"""Folder of a run for the results on other data than its own test."""
+QUANTITIES = ("jet_pt", "jet_eta", "jet_mass", "jet_sdmass", "jet_nparticles")
+"""Columns of the row that are kept beside the predictions where the dataset has them."""
+Part = Literal["", "test", "val", "train", "all"]
 
 
 @checked_dataclass(frozen=True)
 class EvaluateOptions:
-    """On which jets, and which numbers."""
+    """The data to evaluate on, and the numbers to compute."""
 
     data: Annotated[str, option("another dataset than that of the training")] = ""
-    part: Annotated[Literal["test", "val", "train", "all"], option("part of the dataset; all: only with data=")] = (
-        "test"
-    )
+    part: Annotated[
+        Part,
+        option("part of the dataset: test, val, train or all; default: test, or all of data= that is new to the model"),
+    ] = ""
     comparisons: Annotated[
         tuple[str, ...] | None,
         option("such as [Hbb vs QCD, Tbqq+Tbl vs QCD]; default: each class against the first"),
@@ -54,23 +60,43 @@ class EvaluateOptions:
     efficiencies: Annotated[
         tuple[Annotated[float, Field(gt=0, le=1)], ...], option("signal efficiencies of 1/ε_B")
     ] = (0.3, 0.5)  # fmt: skip
-    batch: Annotated[int, option("jets scored at once", ge=1)] = 128
-    replicas: Annotated[int, option("of the bootstrap", ge=2)] = 200
-    seed: Annotated[int, option("of the bootstrap", ge=0)] = 0
+    batch: Annotated[int, option("rows predicted at once", ge=1)] = 128
+    replicas: Annotated[int, option("replicas of the bootstrap", ge=2)] = 200
+    seed: Annotated[int, option("seed of the bootstrap", ge=0)] = 0
 
     def __post_init__(self) -> None:
         if self.part == "all" and not self.data:
             raise JetkitError("part=all would count jets that the model was trained on: give data= as well")
 
+    @property
+    def of_evaluation(self) -> dict[str, Any]:
+        """What an evaluation may ask for."""
+        return {name: getattr(self, name) for name in ("comparisons", "efficiencies", "replicas", "seed")}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class RunResult:
-    """A run folder and what its model does on jets that it has not seen."""
+    """The result of a run on data that its model has not seen.
 
-    folder: Path
-    options: RunOptions
-    scores: Scores
-    evaluation: Evaluation
+    Attributes:
+        run: run folder, or model file.
+        out: folder where result and predictions are.
+        options: of the training; None for a model file alone.
+    """
+
+    run: Path
+    out: Path
+    options: RunOptions | None
+    predicted: Predicted
+    result: Result
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The full record of a classification."""
+        return Evaluation.from_dict(self.result.details)
+
+    def __str__(self) -> str:
+        return f"{self.run}: {self.result}"
 
 
 def report_as(name: str, report: Report, done: int, total: int, what: str) -> None:
@@ -78,145 +104,169 @@ def report_as(name: str, report: Report, done: int, total: int, what: str) -> No
     report(done, total, f"{what} {name}")
 
 
-def evaluate_run(folder: Path, options: EvaluateOptions | None = None, report: Report = silent) -> RunResult:
-    """Score the jets and evaluate them; what was scored before is not scored again.
+def evaluate_run(run: str | Path, options: EvaluateOptions | None = None, report: Report = silent) -> RunResult:
+    """Evaluate the model of a run folder, or a model file, on rows that it has not seen.
 
-    Writes ``scores.safetensors`` and ``evaluation.json``, and the numbers into the header of the model file.
+    Writes ``predictions.safetensors`` and ``result.json``: into the run folder for its own test data, whose numbers the
+    header of the model file has as well; for other data into a folder below ``results``, named by the data. What was
+    predicted before is not predicted again.
 
     Raises:
-        JetkitError: the run is not there or not finished, or the data do not fit the model.
+        JetkitError: the run is not there or not finished, holds a bare model, or the data do not fit the model.
     """
-    options = options or EvaluateOptions()
-    trained = run_options(folder)
-    if result_kind(folder) != "classification":
-        raise JetkitError(
-            f"{folder} names no classes: jetkit evaluate {folder} gives its numbers, a report has none yet"
-        )
-    dataset, scores = scores_of(folder, options, report)
-    evaluation = evaluate(
-        scores.logits.astype(float),
-        scores.label if trained.data.labels == "true" else _shuffled(scores, dataset),
-        scores.classes,
-        comparisons=options.comparisons,
-        efficiencies=options.efficiencies,
-        replicas=options.replicas,
-        seed=options.seed,
-        weight=scores.weight,
-    )
-    record = {"card": scores.card, "evaluation": evaluation.to_dict()}
-    write_bytes(folder / EVALUATION, json.dumps(record, indent=1).encode())
-    annotate(folder / MODEL, metrics=summary(evaluation) | {"selection": scores.card["selection"]})
-    return RunResult(folder, trained, scores, evaluation)
+    run, options = Path(run), options or EvaluateOptions()
+    kind = result_kind(run)
+    if kind == "pretraining":
+        raise JetkitError(f"{run} holds a pretrained backbone, which predicts nothing: jetkit report {run}")
+    card, trained = read_card(model_path(run)), None if run.is_file() else run_options(run)
+    dataset, part = rows_of(run, options)
+    out = place_of(run, dataset, part, options)
+    provenance = _provenance(run, card, dataset)
+    predicted, result = _stored(out, provenance), None
+    if predicted is None or kind == WATCHED:
+        result, predicted = _judged(run, dataset, provenance, options, report)
+        save_predictions(out / PREDICTIONS, predicted)
+    if trained is not None and trained.data.labels != "true":
+        label = _shuffled(predicted, dataset)
+        predicted, result = replace(predicted, targets={**predicted.targets, predicted.class_target: label}), None
+    result = result or reevaluate(kind, predicted, **options.of_evaluation)
+    result = replace(result, provenance={**predicted.card, **provenance})
+    write_bytes(out / RESULT, json.dumps(result.to_dict(), indent=1).encode())
+    if out == run:
+        numbers = {name: number.to_dict() for name, number in result.numbers.items()}
+        annotate(model_path(run), metrics=numbers | {"selection": provenance["selection"]})
+    return RunResult(run, out, trained, predicted, result)
 
 
-def result_kind(folder: Path) -> str:
+def predict_run(run: str | Path, options: EvaluateOptions | None = None, report: Report = silent) -> Predicted:
+    """Return the predictions of `evaluate_run`, without judging them.
+
+    Raises:
+        JetkitError: as `evaluate_run`.
+    """
+    run, options = Path(run), options or EvaluateOptions()
+    dataset, part = rows_of(run, options)
+    card = read_card(model_path(run))
+    out, provenance = place_of(run, dataset, part, options), _provenance(run, card, dataset)
+    predicted = _stored(out, provenance)
+    if predicted is None:
+        predicted = _judged(run, dataset, provenance, options, report)[1]
+        save_predictions(out / PREDICTIONS, predicted)
+    return predicted
+
+
+def result_kind(run: Path) -> str:
     """Return the evaluation that judges the task of a run.
 
     Raises:
         JetkitError: the run has no finished epoch, or a damaged model file.
     """
-    _refuse_unfinished(folder)
-    card = read_card(folder / MODEL)
-    ask_for_plugins(card, folder / MODEL)
+    path = model_path(run)
+    card = read_card(path)
+    ask_for_plugins(card, path)
     found: str = entry(card.task, TASK).cls.result if card.task else "pretraining"
     return found
 
 
-def judge_run(folder: Path, options: EvaluateOptions | None = None, report: Report = silent) -> Result:
-    """Judge what the task of a run predicts of rows that it has not seen, whatever the task is.
+def place_of(run: Path, dataset: Dataset, part: str, options: EvaluateOptions) -> Path:
+    """Return the folder for results: the run itself for its own test, else one named by the data and their part."""
+    folder = run.with_suffix("") if run.is_file() else run
+    if options.data:
+        return folder / RESULTS / f"{dataset.card.name}-{part}-{data_hash(dataset)[:8]}"
+    return folder if part == "test" else folder / RESULTS / part
 
-    Writes ``predictions.safetensors`` and ``result.json``, and the numbers into the header of the model file.
 
-    Raises:
-        JetkitError: the run is not there or not finished, holds a bare model, or the data do not fit.
-    """
-    options = options or EvaluateOptions()
-    kind = result_kind(folder)
-    if kind == "pretraining":
-        raise JetkitError(f"{folder} holds a pretrained backbone, which predicts nothing: jetkit report {folder}")
-    dataset, task, card = _jets(run_options(folder), options), *read_model(folder / MODEL)
-    needs = task.needs_of(card.task_options)
-    named = {name: _kind_of(one) for name, one in card.spec_of.targets.items() if name != LABEL}
-    batching = {"targets": named, "links": [f"{a}_{b}" for a, b in card.spec_of.links], "twins": needs.pairs}
-    loader = dataset.batches(batch=options.batch, **card.preprocessing, **batching)
-    result, predicted = judge(task, loader, replicas=options.replicas, seed=options.seed, report=report)
-    provenance = {
+def _provenance(run: Path, card: ModelCard, dataset: Dataset) -> dict[str, Any]:
+    return {
         "model": card.model,
         "task": card.task,
-        "weights_sha256": weights_hash(folder / MODEL),
+        "weights_sha256": weights_hash(model_path(run)),
+        "data": dataset.card.name,
         "data_sha256": data_hash(dataset),
         "selection": list(dataset.history),
     }
-    result = replace(result, provenance=provenance)
-    _save_predictions(folder / PREDICTIONS, predicted, provenance)
-    write_bytes(folder / RESULT, json.dumps(result.to_dict(), indent=1).encode())
-    numbers = {name: number.to_dict() for name, number in result.numbers.items()}
-    annotate(folder / MODEL, metrics=numbers | {"selection": provenance["selection"]})
-    return result
+
+
+def _stored(out: Path, provenance: dict[str, Any]) -> Predicted | None:
+    """Predictions of the same weights for the same rows, where they are there."""
+    if not (out / PREDICTIONS).is_file():
+        return None
+    stored = load_predictions(out / PREDICTIONS)
+    return stored if provenance.items() <= stored.card.items() else None
+
+
+def _judged(
+    run: Path, dataset: Dataset, provenance: dict[str, Any], options: EvaluateOptions, report: Report
+) -> tuple[Result, Predicted]:
+    """Predictions of the task in a model file for a dataset, with the columns that are kept, and their result."""
+    task, card = read_model(model_path(run))
+    if isinstance(task, Task) and task.result == CLASSIFICATION and list(dataset.classes) != card.classes:
+        raise JetkitError(
+            f"{model_path(run)} knows the classes {', '.join(card.classes)}, "
+            f"{dataset.card.name} has {', '.join(dataset.classes)}: score other data, or train a model on these"
+        )
+    begun = time.monotonic()
+    kept = tuple(name for name in QUANTITIES if name in dataset.columns and name not in card.spec_of.targets)
+    result, predicted = judge(
+        task,
+        _loader(task, card, dataset, kept, options),
+        weighted="weight" in card.preprocessing,
+        report=report,
+        **options.of_evaluation,
+    )
+    targets = {name: array for name, array in predicted.targets.items() if name not in kept}
+    columns = {name: predicted.targets[name].astype(np.float64) for name in kept if name in predicted.targets}
+    return result, replace(
+        predicted,
+        targets=targets,
+        columns=columns,
+        card={**provenance, "seconds": time.monotonic() - begun},
+    )
+
+
+def _loader(task: Task, card: ModelCard, dataset: Dataset, kept: tuple[str, ...], options: EvaluateOptions) -> Loader:
+    needs = task.needs_of(card.task_options)
+    named = {name: _kind_of(one) for name, one in card.spec_of.targets.items() if name != LABEL}
+    batching: dict[str, Any] = {
+        "targets": named | dict.fromkeys(kept, "real"),
+        "links": [f"{a}_{b}" for a, b in card.spec_of.links],
+        "twins": needs.pairs,
+    }
+    return dataset.batches(batch=options.batch, **card.preprocessing, **batching)
 
 
 def _kind_of(one: TargetSpec) -> Any:
-    """How a target was told to the loader."""
+    """The kind of a target as the loader takes it."""
     return list(one.classes) if one.kind == "class" else one.kind
 
 
-def _save_predictions(path: Path, predicted: Predicted, provenance: dict[str, Any]) -> None:
-    arrays = {f"value.{name}": values for name, values in predicted.values.items()}
-    arrays |= {f"target.{name}": values for name, values in predicted.targets.items()}
-    arrays |= {"weight": predicted.weight, "row": predicted.row}
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
-    write_tensors(path, tensors, {"format": "jetkit predictions", "provenance": provenance})
+def rows_of(run: str | Path, options: EvaluateOptions) -> tuple[Dataset, str]:
+    """Return the rows to evaluate on, and the name of their part.
 
-
-def _refuse_unfinished(folder: Path) -> None:
-    if not (folder / MODEL).is_file():
-        raise JetkitError(f"{folder} has no finished epoch yet: go on with the same jetkit train command")
-
-
-def summary(evaluation: Evaluation) -> dict[str, Any]:
-    """The main numbers with their errors, as plain values."""
-    numbers = {"accuracy": evaluation.accuracy, "auc": evaluation.auc}
-    numbers |= {f"1/ε_B {one.comparison} @ {one.efficiency:g}": one.value for one in evaluation.rejections}
-    return {name: number.to_dict() for name, number in numbers.items()}
-
-
-def _jets(trained: RunOptions, options: EvaluateOptions) -> Dataset:
-    if options.data and options.part == "all":
-        return open_dataset(options.data)
-    if options.data:
-        part: Literal["test", "val", "train"] = options.part  # type: ignore[assignment]
-        return open_dataset(options.data).split(part, trained.data.fractions)
-    parts = split_data(trained)
-    jets = {"test": parts.test, "val": parts.validation, "train": parts.train}[options.part]
-    if not len(jets):
-        raise JetkitError(f"the {options.part} share of {trained.data.path} is empty: train with other fractions")
-    return jets
-
-
-def _shuffled(scores: Scores, dataset: Dataset) -> Int[np.ndarray, " B"]:
-    """The random labels that a control was trained on."""
-    event_id = np.asarray(dataset.read(["event_id"])["event_id"])
-    return random_labels(event_id[scores.row], len(scores.classes))
-
-
-def scores_of(folder: Path, options: EvaluateOptions, report: Report) -> tuple[Dataset, Scores]:
-    """Jets, and scores of them: from the folder if they are of this model and these jets, else new ones.
+    Another dataset counts whole where no shard of it was in the training, else its test part alone.
 
     Raises:
-        JetkitError: as `evaluate_run`.
+        JetkitError: the data cannot be opened or are empty, or a model file has no data to go with.
     """
-    _refuse_unfinished(folder)
-    dataset = _jets(run_options(folder), options)
-    path = folder / (SCORES if options.part == "test" else f"scores-{options.part}.safetensors")
-    if path.is_file():
-        stored = load_scores(path)
-        same = {
-            "weights_sha256": weights_hash(folder / MODEL),
-            "data_sha256": data_hash(dataset),
-            "selection": list(dataset.history),
-        }
-        if same.items() <= stored.card.items():
-            return dataset, stored
-    scores = score(folder / MODEL, dataset, batch=options.batch, report=report)
-    save_scores(path, scores)
-    return dataset, scores
+    card, trained = read_card(model_path(run)), None if Path(run).is_file() else run_options(Path(run))
+    if options.data:
+        dataset = open_dataset(options.data)
+        known = set(card.data.get("shards", [])) & set(shard_names(dataset))
+        part = options.part or ("test" if known else "all")
+        if part == "all":
+            return dataset, part
+        return (dataset.split(part, trained.data.fractions) if trained else dataset.split(part)), part
+    if trained is None:
+        raise JetkitError(f"{run} is a model file without the data of its training: give data=")
+    part = options.part or "test"
+    parts = split_data(trained)
+    jets = {"test": parts.test, "val": parts.validation, "train": parts.train}[part]
+    if not len(jets):
+        raise JetkitError(f"the {part} share of {trained.data.path} is empty: train with other fractions")
+    return jets, part
+
+
+def _shuffled(predicted: Predicted, dataset: Dataset) -> Int[np.ndarray, " R"]:
+    """The random labels that a control was trained on."""
+    event_id = np.asarray(dataset.read(["event_id"])["event_id"])
+    return random_labels(event_id[predicted.row], len(predicted.classes[predicted.class_target]))

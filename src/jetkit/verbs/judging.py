@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,72 +12,124 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+import jetkit.evaluate.classification
 import jetkit.evaluate.regression  # noqa: F401 - registers evaluations
 from jetkit.data.batch import Batch
 from jetkit.data.loader import Loader
 from jetkit.errors import JetkitError
 from jetkit.evaluate.number import Number
 from jetkit.evaluate.result import EVALUATION, Predicted, Result
+from jetkit.memory import FreedMemory
 from jetkit.progress import Report
 from jetkit.registry import entry
 from jetkit.tasks.task import Task
+from jetkit.train.side_by_side import side_by_side
 
 WATCHED = "watched"
 """What a task names that has no evaluation: the numbers that it watches while it trains."""
 FOLDS = 10
 """Parts of the rows that the error of a watched number is estimated from."""
-Pairs = list[tuple[Batch, Mapping[str, Tensor]]]
+Pair = tuple[Batch, Mapping[str, Tensor]]
+Pairs = list[Pair]
 
 
-def judge(task: Task, loader: Loader, *, replicas: int, seed: int, report: Report) -> tuple[Result, Predicted]:
-    """Return the result of a task on the rows of a loader, and what it predicted of them.
+def judge(
+    task: Task, loader: Loader, *, weighted: bool = False, report: Report, **options: Any
+) -> tuple[Result, Predicted]:
+    """Return the result of a task on the rows of a loader, and its predictions.
+
+    Of the options those reach the evaluation that it takes; ``weighted`` tells whether the rows have weights.
 
     Raises:
         JetkitError: the evaluation that the task names is not there, or no row is usable.
     """
-    evaluate = None if task.result == WATCHED else entry(task.result, EVALUATION).cls
-    pairs = predictions(task, loader, report)
-    predicted = joined(pairs)
-    if evaluate is None:
-        return watched(task, pairs), predicted
-    asked = inspect.signature(evaluate).parameters
-    own = {name: value for name, value in {"replicas": replicas, "seed": seed}.items() if name in asked}
-    return evaluate(predicted, **own), predicted
+    evaluation = None if task.result == WATCHED else evaluation_of(task.result)
+    if evaluation is None:
+        pairs = list(_one_by_one(task, loader, report))
+        return watched(task, pairs), joined(pairs)
+    predicted = replace(joined(predictions(task, loader, report)), weighted=weighted, classes=classes_of(task))
+    return evaluation(predicted, **_asked(evaluation, options)), predicted
 
 
-@torch.inference_mode()
-def predictions(task: Task, loader: Loader, report: Report) -> Pairs:
-    """Return all batches of a loader with what a task predicts of them."""
-    task.eval()
-    found: Pairs = []
-    for done, batch in enumerate(loader, start=1):
-        found.append((batch, dict(task.predict(batch))))
-        report(done, len(loader), "predict")
+def evaluation_of(kind: str) -> Callable[..., Result]:
+    """Return the registered evaluation of a kind.
+
+    Raises:
+        JetkitError: there is none.
+    """
+    found: Callable[..., Result] = entry(kind, EVALUATION).cls
     return found
 
 
-def joined(pairs: Pairs) -> Predicted:
+def classes_of(task: Task) -> dict[str, tuple[str, ...]]:
+    """Return the classes of each target that a head of the task predicts as a class."""
+    known = {name: task.spec.targets[name] for name in task.heads if name in task.spec.targets}
+    return {name: one.classes for name, one in known.items() if one.kind == "class" and not one.of}
+
+
+def reevaluate(kind: str, predicted: Predicted, **options: Any) -> Result:
+    """Return the result of given predictions; of the options those reach the evaluation that it takes."""
+    evaluation = evaluation_of(kind)
+    return evaluation(predicted, **_asked(evaluation, options))
+
+
+def _asked(evaluation: Callable[..., Result], options: Mapping[str, Any]) -> dict[str, Any]:
+    known = inspect.signature(evaluation).parameters
+    return {name: value for name, value in options.items() if name in known}
+
+
+def predictions(task: Task, loader: Loader, report: Report) -> Iterator[Pair]:
+    """Yield all batches of a loader, each with its predictions; a batch in each thread.
+
+    Only what is needed to judge a row is kept of the batches: targets, weights and places.
+    """
+    task.eval()
+    memory = FreedMemory()
+
+    @torch.inference_mode()
+    def predict(batch: Batch) -> Pair:
+        return batch.replace(sets={}, links={}, arrays={}), dict(task.predict(batch))
+
+    for done, pair in enumerate(side_by_side(predict, loader), start=1):
+        yield pair
+        report(done, len(loader), "predict")
+        memory.after_step()
+
+
+@torch.inference_mode()
+def _one_by_one(task: Task, loader: Loader, report: Report) -> Iterator[Pair]:
+    """Batches with their predictions, in their order, for tasks that watch the batches themselves."""
+    task.eval()
+    for done, batch in enumerate(loader, start=1):
+        yield batch, dict(task.predict(batch))
+        report(done, len(loader), "predict")
+
+
+def joined(pairs: Iterable[Pair]) -> Predicted:
     """Return the predictions of all rows in the order of the dataset; those that are no value per row are left out.
 
     Raises:
         JetkitError: there are no rows.
     """
-    if not pairs:
+    parts: dict[str, list[Tensor]] = {}
+    uneven: set[str] = set()
+    for batch, found in pairs:
+        assert batch.index.row is not None
+        own = {f"target.{name}": value for name, value in batch.targets.items()}
+        own |= {f"value.{name}": value for name, value in found.items()}
+        for name, value in {"row": batch.index.row, "weight": batch.weight, **own}.items():
+            parts.setdefault(name, []).append(value)
+            if value.ndim == 0 or len(value) != len(batch) or value.shape[1:] != parts[name][0].shape[1:]:
+                uneven.add(name)
+    if not parts:
         raise JetkitError("there are no usable rows to evaluate: train with other fractions, or give data=")
-    rows = torch.cat([batch.index.row for batch, _ in pairs if batch.index.row is not None])
-    order = rows.argsort()
-
-    def one(parts: Sequence[Tensor]) -> Any:
-        return torch.cat(list(parts))[order].cpu().numpy()
-
-    values = {
-        name: one([found[name] for _, found in pairs])
-        for name in pairs[0][1]
-        if all(found[name].ndim and len(found[name]) == len(batch) for batch, found in pairs)
-        and len({found[name].shape[1:] for _, found in pairs}) == 1
-    }
-    targets = {name: one([batch.targets[name] for batch, _ in pairs]) for name in pairs[0][0].targets}
-    return Predicted(values, targets, one([batch.weight for batch, _ in pairs]), rows[order].numpy())
+    order = torch.cat(parts["row"]).argsort()
+    arrays = {name: torch.cat(kept)[order].cpu().numpy() for name, kept in parts.items() if name not in uneven}
+    values, targets = (
+        {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+        for start in ("value.", "target.")
+    )
+    return Predicted(values, targets, arrays["weight"], arrays["row"])
 
 
 def watched(task: Task, pairs: Pairs) -> Result:

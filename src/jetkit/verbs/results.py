@@ -10,12 +10,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from jetkit.errors import JetkitError
+from jetkit.evaluate.classification import CLASSIFICATION
 from jetkit.models.model import MODELS
 from jetkit.progress import Report, silent
 from jetkit.registry import entry
 from jetkit.report.pretraining_page import Pretraining
 from jetkit.report.tagger_result import TaggerResult, Training
-from jetkit.store.model_file import MODEL, read_model
+from jetkit.store.model_file import MODEL, model_path, read_model
 from jetkit.store.options import RunOptions, flat
 from jetkit.store.run_folder import read_log, run_folders, run_options
 from jetkit.tasks.task import TASK
@@ -34,7 +36,7 @@ def tagger_result(path: str | Path, options: EvaluateOptions | None = None, repo
     """
     folders = run_folders(path)
     result = result_of(Path(path).name, folders, options, report)
-    if len(folders) == 1:
+    if len(folders) == 1 or Path(path).is_file():
         return result
     return replace(result, command=command(run_options(folders[0]), path, len(folders)))
 
@@ -52,15 +54,19 @@ def result_of(
     """
     runs = [evaluate_run(folder, options, report) for folder in folders]
     first = runs[0]
-    model, card = read_model(first.folder / MODEL)
+    if first.result.kind != CLASSIFICATION:
+        raise JetkitError(
+            f"{first.run} names no classes: jetkit evaluate {first.run} gives its numbers, a report has none yet"
+        )
+    model, card = read_model(model_path(first.run))
     return TaggerResult(
         name=name,
         model=card.model,
         paper=entry(card.model, MODELS).paper,
         parameters=model.size,
         trainings=tuple(_training(run) for run in runs),
-        options=_shown(first.options),
-        command=card.training.get("command") or command(first.options, first.folder, 1),
+        options=_shown(first.options) if first.options else {},
+        command=card.training.get("command") or (command(first.options, first.run, 1) if first.options else ""),
         dataset=card.data,
     )
 
@@ -161,17 +167,17 @@ def _shown(options: RunOptions) -> dict[str, Any]:
 
 
 def _training(run: RunResult) -> Training:
-    log = read_log(run.folder)
+    log = [] if run.options is None else read_log(run.run)
     return Training(
-        seed=run.options.seed,
-        folder=str(run.folder),
+        seed=run.options.seed if run.options else 0,
+        folder=str(run.run),
         log=log,
         evaluation=run.evaluation,
-        logits=run.scores.logits,
-        label=run.scores.label,
-        jets=run.scores.jets,
-        model_sha256=run.scores.card["weights_sha256"],
-        seconds=log[-1]["seconds"],
-        score_seconds=run.scores.card.get("seconds"),
-        weight=None if run.scores.weight is None else run.scores.weight.astype(float),
+        logits=run.predicted.logits,
+        label=run.predicted.label,
+        jets=run.predicted.columns,
+        model_sha256=run.predicted.card["weights_sha256"],
+        seconds=log[-1]["seconds"] if log else 0.0,
+        score_seconds=run.predicted.card.get("seconds"),
+        weight=run.predicted.weight_or_none,
     )
