@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from jetkit.errors import JetkitError
 from jetkit.evaluate.interval import (
@@ -12,8 +13,6 @@ from jetkit.evaluate.interval import (
     two_sided_p,
     wilson_interval,
 )
-
-stats = pytest.importorskip("scipy.stats")
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 9, 50])

@@ -5,6 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from jetkit.errors import JetkitError
 from jetkit.evaluate.bootstrap import bootstrap_counts
@@ -77,7 +78,6 @@ def test_other_jets_are_refused(test: str) -> None:
 
 @pytest.mark.parametrize(("lost", "gained"), [(0, 0), (3, 3), (2, 9), (9, 2), (400, 480), (30_000, 30_500)])
 def test_mcnemar_is_the_binomial_test(lost: int, gained: int) -> None:
-    stats = pytest.importorskip("scipy.stats")
     label = np.zeros(lost + gained + 10, dtype=int)
     where = np.arange(len(label))
     wrong, also_wrong = where < gained, (where >= gained) & (where < lost + gained)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from jetkit.errors import JetkitError
 from jetkit.evaluate.wasserstein import drawn_counts, wasserstein_distance, wasserstein_distances
@@ -42,7 +43,6 @@ def test_a_replica_is_the_distance_of_its_repeated_jets() -> None:
 
 
 def test_the_distance_is_that_of_scipy() -> None:
-    stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(5)
     x, y, counts = rng.normal(size=300), rng.exponential(size=200), drawn_counts(300, 300, 1, rng)
     found = wasserstein_distances(x, y, np.arange(300), np.arange(200), counts, np.ones((1, 200), dtype=int))
