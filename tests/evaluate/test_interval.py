@@ -17,7 +17,7 @@ from jetkit.evaluate.interval import (
 
 @pytest.mark.parametrize("count", [0, 1, 3, 9, 50])
 def test_the_poisson_limit_is_half_a_quantile_of_chi_squared(count: int) -> None:
-    assert poisson_upper_limit(count) == pytest.approx(stats.chi2.ppf(0.95, 2 * count + 2) / 2, rel=1e-9)
+    assert poisson_upper_limit(count) == pytest.approx(stats.chi2.ppf(0.95, 2 * count + 2) / 2, rel=1e-12)
 
 
 def test_a_negative_count_is_refused() -> None:
