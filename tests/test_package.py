@@ -2,8 +2,13 @@
 
 import subprocess
 import sys
+import tomllib
+from itertools import chain
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import jetkit
 from jetkit.errors import JetkitError, require
@@ -25,7 +30,8 @@ def test_the_public_names_are_pinned() -> None:
 
 
 def test_importing_jetkit_imports_nothing_heavy() -> None:
-    code = "import sys, jetkit; print(sorted({'torch', 'numba', 'pyarrow', 'numpy', 'pydantic'} & set(sys.modules)))"
+    heavy = {"torch", "numba", "pyarrow", "numpy", "scipy", "pydantic"}
+    code = f"import sys, jetkit; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
@@ -38,3 +44,13 @@ def test_a_missing_package_names_the_command_that_installs_it(monkeypatch) -> No
     monkeypatch.setitem(sys.modules, "fastjet", None)
     with pytest.raises(JetkitError, match=r"pip install 'jetkit\[simulate\]'"):
         require("fastjet")
+
+
+def test_the_constraints_fit_every_requirement() -> None:
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    for text in chain(project["dependencies"], *project["optional-dependencies"].values()):
+        wanted = Requirement(text)
+        assert wanted.name == "jetkit" or wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), text

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import linalg
 
 from jetkit.errors import JetkitError
 from jetkit.evaluate.frechet import frechet_distance, frechet_physics_distance, non_negative_line
@@ -17,7 +18,6 @@ def gaussian(seed: int, shift: float = 0.0, scale: float = 1.0) -> np.ndarray:
 
 
 def test_the_distance_has_its_definition() -> None:
-    linalg = pytest.importorskip("scipy.linalg")
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(200, 6)) @ rng.normal(size=(6, 6)), rng.normal(size=(300, 6)) + 0.5
     first, second = np.cov(x.T), np.cov(y.T)

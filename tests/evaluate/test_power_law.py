@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from jaxtyping import Float
+from scipy.optimize import least_squares
 
 from jetkit.errors import JetkitError
 from jetkit.evaluate.cross_entropy import cross_entropy
@@ -37,6 +38,24 @@ def test_exact_points_give_the_law_back() -> None:
     assert fit.law.parameter_exponent == pytest.approx(0.28 / 0.62, rel=0.01)
     assert fit.scatter < 1e-6
     assert fit.undetermined == ()
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.01])
+def test_the_law_is_that_of_robust_least_squares(noise: float) -> None:
+    n, d, loss = large(noise)
+
+    def deviation(x: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " runs"]:
+        """Of ln L, for E, A and B as shares of those of the law without noise, α and β."""
+        terms = CHINCHILLA.E * x[0], CHINCHILLA.A * x[1] * n ** -x[3], CHINCHILLA.B * x[2] * d ** -x[4]
+        return np.log(sum(terms) / loss)
+
+    start = [1, 1, 1, CHINCHILLA.alpha, CHINCHILLA.beta]
+    peer = least_squares(
+        deviation, start, loss="huber", f_scale=1e-3, jac="3-point", ftol=1e-15, xtol=1e-15, gtol=1e-15
+    )
+    law = fit_power_law(n, d, loss, replicas=2).law
+    found = [law.E / CHINCHILLA.E, law.A / CHINCHILLA.A, law.B / CHINCHILLA.B, law.alpha, law.beta]
+    assert found == pytest.approx(peer.x.tolist(), rel=1e-6)
 
 
 @pytest.mark.parametrize("repeats", [1, 3])

@@ -4,11 +4,11 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy.stats import wasserstein_distance
 
 from jetkit.errors import JetkitError
 from jetkit.evaluate.jet_sets import FOUR_OF_FOUR, JetSet
 from jetkit.evaluate.set_metrics import SetMetrics, set_metrics, w1_efp, w1_mass, w1_particles
-from jetkit.evaluate.wasserstein import wasserstein_distance
 
 METRICS = ("w1_mass", "w1_pt", "w1_eta", "w1_phi", "w1_particles", "w1_efp", "fpd", "kpd")
 

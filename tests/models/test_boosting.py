@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from packaging.requirements import Requirement
+from packaging.version import Version
 from sklearn.ensemble import HistGradientBoostingClassifier
 from torch.nn import functional as F
 
@@ -64,6 +70,28 @@ def test_probabilities_are_those_of_scikit_learn(classes):
     model.observables = lambda batch: torch.from_numpy(x)
     found = model(None).double().softmax(1)
     np.testing.assert_allclose(found, classifier.predict_proba(x), rtol=0, atol=1e-6)
+
+
+def test_scikit_learn_keeps_its_trees_where_they_are_copied_from():
+    """`fill` reads private attributes, for want of public ones."""
+    x = np.random.default_rng(5).normal(size=(100, 2))
+    classifier = HistGradientBoostingClassifier(max_iter=2).fit(x, (x[:, 0] > 0).astype(int))
+    said = f"scikit-learn {version('scikit-learn')} has no {{}} any more: mend boosting.fill, then raise the bound"
+    for name in ("_predictors", "_baseline_prediction"):
+        assert hasattr(classifier, name), said.format(name)
+    read = {"is_leaf", "feature_idx", "num_threshold", "left", "right", "value"}
+    lost = read - set(classifier._predictors[0][0].nodes.dtype.names)
+    assert not lost, said.format(f"{sorted(lost)} in its nodes")
+
+
+def test_scikit_learn_is_bounded_by_the_next_minor_version():
+    """Another one may lay out its trees in another way: see the test above."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    train = map(Requirement, project["optional-dependencies"]["train"])
+    bound = next(one.specifier for one in train if one.name == "scikit-learn")
+    tested = Version(version("scikit-learn"))
+    assert bound.contains(tested)
+    assert not bound.contains(f"{tested.major}.{tested.minor + 1}")
 
 
 def test_only_the_first_rounds_are_kept():

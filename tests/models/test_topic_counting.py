@@ -1,4 +1,4 @@
-"""Topics by counting, against scikit-learn, and a training that finds them."""
+"""Topics that scikit-learn finds, their names, and a training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
 from jetkit.models.lda import LDA
 from jetkit.models.model import FitOptions
-from jetkit.models.topic_counting import Counting, Page, name_topics
+from jetkit.models.topic_counting import Page, begin, counted, drawn, find_topics, name_topics
 from jetkit.store.model_file import load_model, read_card
 from jetkit.testing import random_batch
 from jetkit.train.data_parts import split_data
@@ -46,74 +46,82 @@ def written(jets, seed, words=20, pages=4):
     return [Page(*parts) for parts in zip(*(tensor.chunk(pages) for tensor in tensors), strict=True)], truth
 
 
-def test_two_known_topics_are_found():
+def batches_of(pages, monkeypatch):
+    """Pages as batches of which the words are known."""
+    monkeypatch.setattr(LDA, "words", lambda model, batch: (batch.arrays["words"], batch.arrays["real"]))
+    return [
+        random_batch(SPEC, jets=len(page.label))
+        .to(dtype=torch.float32)
+        .replace(arrays={"words": page.words, "real": page.mask}, weight=page.weight)
+        .with_targets(label=page.label)
+        for page in pages
+    ]
+
+
+def found_topics(model):
+    return (model.topics.log_words.exp() / model.topics.log_words.exp().sum(1, keepdim=True)).numpy()
+
+
+def test_two_known_topics_are_found(monkeypatch):
     pages, truth = written(2000, 0, pages=20)
-    model = model_of(alpha=0.5, eta=0.1, rounds=20)
-    counting = Counting(model, pages, seed=1)
-    counting.begin()
-    for _ in range(6):
-        counting.step_through(lambda done: None)
-    counting.tell(model)
-    found = (counting.counts / counting.counts.sum(1, keepdim=True)).numpy()
-    found = found[np.argsort(found @ np.arange(WORDS))]
-    np.testing.assert_allclose(found, truth, rtol=0, atol=0.03)
-    name_topics(model, pages)
+    model, calls = model_of(alpha=0.5, eta=0.1, rounds=20), []
+    batches = batches_of(pages, monkeypatch)
+    fit = find_topics(model, batches, batches, FitOptions(epochs=6, seed=1), lambda *call: calls.append(call))
+    found = found_topics(model)
+    np.testing.assert_allclose(found[np.argsort(found @ np.arange(WORDS))], truth, rtol=0, atol=0.03)
+    assert (fit.steps, calls[-1]) == (120, (120, 120, "topics"))
+    assert fit.log[-1]["lr"] == pytest.approx((10 + 140) ** -0.7)
     fresh = written(1000, 5)[0][0]
     x = model.topics(fresh.words, fresh.mask).log()
     right = model.naming((x - x.mean(1, keepdim=True)).float()).argmax(1) == fresh.label
     assert right.double().mean() > 0.85
 
 
-def test_steps_are_those_of_scikit_learn():
-    pages, _ = written(60, 2, pages=1)
-    model = model_of(alpha=0.5, eta=0.3, rounds=400)
-    counting = Counting(model, pages, seed=3)
-    peer = LatentDirichletAllocation(
-        2,
-        doc_topic_prior=0.5,
-        topic_word_prior=0.3,
-        learning_method="online",
-        batch_size=60,
-        total_samples=60,
-        max_doc_update_iter=600,
-        mean_change_tol=0.0,
-        random_state=0,
-    )
-    page = pages[0]
-    table = np.stack([np.bincount(w[m], minlength=WORDS) for w, m in zip(page.words, page.mask, strict=True)])
-    peer.partial_fit(table)
-    counting.counts, counting.steps = torch.from_numpy(peer.components_.copy()), peer.n_batch_iter_
-    for _ in range(3):
-        peer.partial_fit(table)
-        counting.step_through(lambda done: None)
-    np.testing.assert_allclose(counting.counts, peer.components_, rtol=1e-6)
+def test_the_table_counts_the_words_of_each_jet():
+    pages, _ = written(60, 2, pages=3)
+    pages = [page._replace(words=3 * page.words) for page in pages]
+    met, table = counted(pages)
+    assert met.tolist() == list(range(0, 3 * WORDS, 3))
+    expected = [
+        np.bincount(w[m], minlength=3 * WORDS)[::3]
+        for page in pages
+        for w, m in zip(page.words.numpy(), page.mask.numpy(), strict=True)
+    ]
+    assert (table.toarray() == np.stack(expected)).all()
+    assert table.has_canonical_format
 
 
-def test_bound_differs_from_that_of_scikit_learn_by_a_constant():
-    pages, _ = written(80, 8, pages=1)
-    model = model_of(alpha=0.5, eta=0.3, rounds=400)
-    counting = Counting(model, pages, seed=3)
-    page = pages[0]
-    table = np.stack([np.bincount(w[m], minlength=WORDS) for w, m in zip(page.words, page.mask, strict=True)])
-    prior = {"doc_topic_prior": 0.5, "topic_word_prior": 0.3}
-    away = []
-    for passes in (1, 5):
-        peer = LatentDirichletAllocation(
-            2, **prior, max_iter=passes, max_doc_update_iter=400, mean_change_tol=0.0, random_state=0
-        ).fit(table)
-        counting.counts = torch.from_numpy(peer.components_)
-        away.append(counting.bound(pages) - peer.score(table))
-    assert away[0] == pytest.approx(away[1], abs=1e-4)
+def test_the_beginning_is_the_likeliest_of_those_tried(monkeypatch):
+    _, table = counted(written(200, 3)[0])
+    scores, score = [], LatentDirichletAllocation.score
+    monkeypatch.setattr(LatentDirichletAllocation, "score", lambda *call: scores.append(score(*call)) or scores[-1])
+    first = begin(model_of(), np.array_split(np.arange(200), 4), table, np.random.default_rng(1))
+    assert len(scores) == 8
+    assert min(scores) < max(scores) - 1
+    assert score(first, table) == pytest.approx(max(scores))
 
 
-def test_weights_multiply_the_words():
-    pages, _ = written(60, 4, pages=1)
-    doubled = [page._replace(weight=page.weight + (page.label == 1)) for page in pages]
-    twice = [Page(*(torch.cat([part, part[page.label == 1]]) for part in page)) for page in pages]
-    first, second = (Counting(model_of(eta=1e-9), corpus, seed=1) for corpus in (doubled, twice))
-    first.step(first.pages[0])
-    second.step(second.pages[0])
-    torch.testing.assert_close(first.counts, second.counts)
+def test_jets_are_drawn_by_their_weight():
+    random = np.random.default_rng(0)
+    assert sorted(drawn(np.full(50, 0.1), random)) == list(range(50))
+    weight = np.array([1.0, 3.0, 0.0, 0.5, 0.5])
+    times = np.stack([np.bincount(drawn(weight, random), minlength=5) for _ in range(4000)])
+    assert (times[:, :3] == [1, 3, 0]).all()
+    assert set(times[:, 3]) == {0, 1}
+    np.testing.assert_allclose(times.mean(0), weight, atol=0.04)
+
+
+def test_negative_weights_are_refused(monkeypatch):
+    pages = [page._replace(weight=-page.weight) for page in written(60, 4)[0]]
+    batches = batches_of(pages, monkeypatch)
+    with pytest.raises(JetkitError, match="topics cannot be found in jets of negative weight"):
+        model_of().fit(batches, batches, FitOptions(epochs=1))
+
+
+def test_jets_without_words_are_refused():
+    pages = [page._replace(mask=torch.zeros_like(page.mask)) for page in written(60, 4)[0]]
+    with pytest.raises(JetkitError, match=r"as heavy as model\.masses asks"):
+        counted(pages)
 
 
 @pytest.mark.parametrize(("classes", "strength"), [(("one", "two"), 2.0), (("one", "two", "three"), 1.0)])
@@ -133,13 +141,14 @@ def test_topics_are_named_by_logistic_regression(classes, strength):
     assert loss == pytest.approx(-np.log(expected[np.arange(len(x)), label]).mean(), abs=1e-6)
 
 
-def test_labels_choose_no_topic():
+def test_labels_choose_no_topic(monkeypatch):
     pages, _ = written(200, 7)
     other = [page._replace(label=1 - page.label) for page in pages]
-    first, second = (Counting(model_of(), corpus, seed=1) for corpus in (pages, other))
-    for counting in (first, second):
-        counting.step_through(lambda done: None)
-    assert torch.equal(first.counts, second.counts)
+    first, second = model_of(), model_of()
+    for model, corpus in ((first, pages), (second, other)):
+        batches = batches_of(corpus, monkeypatch)
+        model.fit(batches, batches, FitOptions(epochs=1, seed=1))
+    assert torch.equal(first.topics.log_words, second.topics.log_words)
 
 
 @pytest.fixture(scope="module")

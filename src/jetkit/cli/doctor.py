@@ -26,6 +26,7 @@ REQUIRED = (
     "pyyaml",
     "rich",
     "safetensors",
+    "scipy",
     "threadpoolctl",
     "torch",
     "typer",

@@ -1,4 +1,8 @@
-"""Fetching public files over HTTP: resumed where it broke off, from several mirrors, so that no byte is wrong."""
+"""Fetching public files over HTTP: resumed where it broke off, from several mirrors, so that no byte is wrong.
+
+pooch checks sums and renames as this does, but loads into a temporary file that it deletes at each failure, so that a
+file of gigabytes always starts anew, and it knows one address for a file.
+"""
 
 from __future__ import annotations
 

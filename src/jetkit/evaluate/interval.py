@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import pdtri
 
 from jetkit.errors import JetkitError
 
@@ -123,13 +124,7 @@ def poisson_upper_limit(count: int, confidence: float = 0.95) -> float:
     """
     if count < 0:
         raise JetkitError(f"a count should not be negative, got {count}")
-    log_factorials = [math.lgamma(k + 1) for k in range(count + 1)]
-    low, high = float(count), count + 10 + 5 * math.sqrt(count)
-    while high - low > 1e-12 * high:
-        mean = (low + high) / 2
-        so_few = sum(math.exp(k * math.log(mean) - mean - log_factorials[k]) for k in range(count + 1))
-        low, high = (mean, high) if so_few > 1 - confidence else (low, mean)
-    return (low + high) / 2
+    return float(pdtri(count, 1 - confidence))
 
 
 def two_sided_p(difference: float, error: float) -> float:

@@ -66,6 +66,8 @@ def compare_accuracy(first: Scored, second: Scored, *, weight: Float[np.ndarray,
         >>> print(compare_accuracy((bad, label), (good, label)))
         accuracy: 0.40 ± 0.15 → 1.000 ± 0.045, difference 0.60 ± 0.15, p = 0.031
     """
+    from scipy.stats import binomtest  # a second to import
+
     check_same_jets(first, second)
     right, also = is_right(*first), is_right(*second)
     if weight is not None:
@@ -77,7 +79,7 @@ def compare_accuracy(first: Scored, second: Scored, *, weight: Float[np.ndarray,
         accuracy(*first),
         accuracy(*second),
         Number((gained - lost) / n, error, n),
-        _fair_coin(min(lost, gained), lost + gained),
+        float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0,
     )
 
 
@@ -222,10 +224,3 @@ def _influence(
 
 def _length(influence: Float[np.ndarray, " B"]) -> float:
     return float(np.sqrt(np.square(influence).sum()))
-
-
-def _fair_coin(heads: int, tosses: int) -> float:
-    """Probability of so uneven a result of a fair coin: min(1, 2 Σ_{k≤heads} (tosses choose k)/2^tosses)."""
-    k = np.arange(1, heads + 1)
-    log_choices = np.append(0.0, np.cumsum(np.log((tosses - k + 1) / k)))
-    return float(min(1.0, 2 * np.exp(log_choices - tosses * math.log(2)).sum()))

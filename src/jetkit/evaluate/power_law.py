@@ -9,6 +9,8 @@ from operator import attrgetter
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.optimize import minimize
+from scipy.special import huber
 
 from jetkit.errors import JetkitError
 
@@ -22,10 +24,10 @@ FREE = 5
 """Numbers that are fitted."""
 FLOORS, EXPONENTS = (0.05, 0.5, 0.9), (0.15, 0.5, 1.2)
 """Where a fit starts: E in units of the smallest loss, and α and β."""
-STARTS = 3
-"""Of the fit of a replica, drawn from all."""
-STEPS = 300
-"""Most steps of a fit."""
+DRAWN = 1
+"""Starts of the fit of a replica, drawn from all, beside where the fit to the runs ended."""
+TOLERANCE = {"maxiter": 1000, "maxfun": 2000, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-9}
+"""Of L-BFGS-B, for an objective in units of δ²."""
 REACH, STEEPEST = 25.0, 5.0
 """How far the logarithm of a term may be from that of the loss, and the largest exponent."""
 SPREAD = (15.865525, 84.134475)
@@ -137,10 +139,10 @@ class PowerLawFit:
 def fit_power_law(parameters: Values, jets: Values, loss: Values, *, replicas: int = 200, seed: int = 0) -> PowerLawFit:
     """Fit L(N, D) = E + A N^−α + B D^−β to runs.
 
-    Minimises Σ Huber(ln L(N, D) − ln L) with δ = 1e-3 over ln E, ln A, ln B, α, β, from 27 starts. Errors are those of
-    a bootstrap: of the runs, or, where each (N, D) has several, of the runs of each (N, D), one fewer than there are,
-    which makes the variance unbiased (J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data",
-    1988, doi:10.1080/01621459.1988.10478591).
+    Minimises Σ Huber(ln L(N, D) − ln L) with δ = 1e-3 over ln E, ln A, ln B, α, β by L-BFGS, from 27 starts. Errors
+    are those of a bootstrap: of the runs, or, where each (N, D) has several, of the runs of each (N, D), one fewer than
+    there are, which makes the variance unbiased (J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex
+    survey data", 1988, doi:10.1080/01621459.1988.10478591).
 
     Source: Training Compute-Optimal Large Language Models, 2022, arXiv:2203.15556, appendix D.3.
 
@@ -163,17 +165,16 @@ def fit_power_law(parameters: Values, jets: Values, loss: Values, *, replicas: i
     if replicas < 2:
         raise JetkitError(f"an error from the bootstrap needs two replicas or more, got {replicas}")
     starts, random = _starts(points), np.random.default_rng(seed)
-    x, cost = _fitted(points, np.ones((len(starts), points.shape[1])), starts)
-    best = x[cost.argmin()]
+    best = _fitted(points, np.ones(points.shape[1]), starts)
     cells = np.unique(points[:2], axis=1, return_inverse=True)[1].ravel()
-    counts = np.stack([_resampled(points, cells, random) for _ in range(replicas)])
-    chosen = np.concatenate([random.permuted(np.arange(len(starts)))[:STARTS] for _ in range(replicas)])
-    x, cost = _fitted(points, counts.repeat(STARTS, axis=0), starts[chosen])
-    rows = cost.reshape(replicas, STARTS).argmin(axis=1) + STARTS * np.arange(replicas)
-    deviation = _log_loss(best[None], points)[0][0] - np.log(points[2])
+    found = []
+    for _ in range(replicas):
+        counts = _resampled(points, cells, random)
+        found.append(_fitted(points, counts, np.stack([best, *random.choice(starts, DRAWN, replace=False)])))
+    deviation = _log_loss(best, _from_middle(points))[0] - np.log(points[2])
     return PowerLawFit(
         _law(best, points),
-        tuple(_law(x[row], points) for row in rows),
+        tuple(_law(x, points) for x in found),
         scatter=float(np.sqrt(np.mean(np.square(deviation)))),
         repeated=bool(np.bincount(cells).min() > 1),
     )
@@ -226,49 +227,19 @@ def _starts(points: Float[np.ndarray, "3 runs"]) -> Float[np.ndarray, "starts 5"
 
 
 def _fitted(
-    points: Float[np.ndarray, "3 runs"], counts: Float[np.ndarray, "problems runs"], x: Float[np.ndarray, "problems 5"]
-) -> tuple[Float[np.ndarray, "problems 5"], Float[np.ndarray, " problems"]]:
-    """The coordinates and objectives at which many fits at once end: reweighted, damped least squares."""
-    logs = np.log(points[2])
-    low, high = logs.mean() - REACH, logs.mean() + REACH
-    box = (np.array([low] * 3 + [-STEEPEST] * 2), np.array([high] * 3 + [STEEPEST] * 2))
-    x, damping = x.copy(), np.full(len(x), 1e-3)
-    value, slope = _log_loss(x, points)
-    cost = (counts * _huber(value - logs)).sum(axis=1)
-    going = np.arange(len(x))
-    for _ in range(STEPS):
-        tried = np.clip(x[going] + _step(value[going] - logs, slope[going], counts[going], damping[going]), *box)
-        new_value, new_slope = _log_loss(tried, points)
-        new_cost = (counts[going] * _huber(new_value - logs)).sum(axis=1)
-        better = new_cost < cost[going]
-        ended = np.where(better, cost[going] - new_cost < 1e-9 * cost[going], damping[going] > 1e6)
-        won = going[better]
-        x[won], value[won], slope[won], cost[won] = (found[better] for found in (tried, new_value, new_slope, new_cost))
-        damping[going] = np.clip(damping[going] * np.where(better, 1 / 3, 4), 1e-9, 1e9)
-        going = going[~ended]
-        if not len(going):
-            break
-    return x, cost
+    points: Float[np.ndarray, "3 runs"], counts: Float[np.ndarray, " runs"], starts: Float[np.ndarray, "starts 5"]
+) -> Float[np.ndarray, " 5"]:
+    """The coordinates of the least objective to which one of the starts leads, each run counted so often."""
+    logs, places = np.log(points[2]), _from_middle(points)
+    bounds = [(logs.mean() - REACH, logs.mean() + REACH)] * 3 + [(-STEEPEST, STEEPEST)] * 2
 
+    def objective(x: Float[np.ndarray, " 5"]) -> tuple[float, Float[np.ndarray, " 5"]]:
+        value, slope = _log_loss(x, places)
+        deviation = (value - logs) / HUBER
+        return counts @ huber(1.0, deviation), slope @ (counts * np.clip(deviation, -1, 1)) / HUBER
 
-def _step(
-    deviation: Float[np.ndarray, "problems runs"],
-    slope: Float[np.ndarray, "problems runs 5"],
-    counts: Float[np.ndarray, "problems runs"],
-    damping: Float[np.ndarray, " problems"],
-) -> Float[np.ndarray, "problems 5"]:
-    weight = counts * np.minimum(1, HUBER / np.maximum(np.abs(deviation), HUBER))
-    weighted = (weight[:, :, None] * slope).swapaxes(1, 2)
-    curvature = weighted @ slope
-    diagonal = np.einsum("pkk->pk", curvature)
-    diagonal += damping[:, None] * (diagonal + 1e-6 * diagonal.mean(axis=1, keepdims=True)) + 1e-30
-    change: Float[np.ndarray, "problems 5"] = np.linalg.solve(curvature, weighted @ deviation[:, :, None])[:, :, 0]
-    return -change
-
-
-def _huber(deviation: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-    size = np.abs(deviation)
-    return np.asarray(np.where(size <= HUBER, size**2 / 2, HUBER * (size - HUBER / 2)))
+    ends = [minimize(objective, x, jac=True, method="L-BFGS-B", bounds=bounds, options=TOLERANCE) for x in starts]
+    return np.asarray(min(ends, key=lambda end: end.fun).x)
 
 
 def _law(x: Float[np.ndarray, " 5"], points: Float[np.ndarray, "3 runs"]) -> PowerLaw:
@@ -277,18 +248,21 @@ def _law(x: Float[np.ndarray, " 5"], points: Float[np.ndarray, "3 runs"]) -> Pow
     return PowerLaw(E, A, B, float(x[3]), float(x[4]))
 
 
+def _from_middle(points: Float[np.ndarray, "3 runs"]) -> Float[np.ndarray, "2 runs"]:
+    """ln N and ln D less their means."""
+    logs = np.log(points[:2])
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
+
+
 def _log_loss(
-    x: Float[np.ndarray, "problems 5"], points: Float[np.ndarray, "3 runs"]
-) -> tuple[Float[np.ndarray, "problems runs"], Float[np.ndarray, "problems runs 5"]]:
+    x: Float[np.ndarray, " 5"], places: Float[np.ndarray, "2 runs"]
+) -> tuple[Float[np.ndarray, " runs"], Float[np.ndarray, "5 runs"]]:
     """ln L(N, D) and its derivatives by ln E, the logarithms of A N^−α and B D^−β in the middle of the runs, α and β.
 
     In the middle, amplitudes and exponents hardly depend on each other.
     """
-    n, d = np.log(points[:2]) - np.log(points[:2]).mean(axis=1, keepdims=True)
-    terms = np.stack(np.broadcast_arrays(x[:, :1], x[:, 1:2] - x[:, 3:4] * n, x[:, 2:3] - x[:, 4:5] * d), axis=2)
-    largest = terms.max(axis=2, keepdims=True)
-    share = np.exp(terms - largest)
-    total = share.sum(axis=2, keepdims=True)
-    share /= total
-    slope = np.concatenate([share, -share[:, :, 1:2] * n[:, None], -share[:, :, 2:] * d[:, None]], axis=2)
-    return (largest + np.log(total))[:, :, 0], slope
+    terms = np.repeat(x[:3, None], places.shape[1], axis=1)
+    terms[1:] -= x[3:, None] * places
+    value = np.logaddexp.reduce(terms)
+    share = np.exp(terms - value)
+    return value, np.concatenate([share, -share[1:] * places])

@@ -8,25 +8,6 @@ from jaxtyping import Float, Int
 from jetkit.errors import JetkitError
 
 
-def wasserstein_distance(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " m"]) -> float:
-    """W1 = ∫ |F(t) − G(t)| dt with the distribution functions F and G of the samples, in the unit of these.
-
-    It is the least mean distance by which the one distribution has to be moved to become the other.
-
-    Source: S. S. Vallender, Calculation of the Wasserstein Distance Between Probability Distributions on the Line,
-    1974, doi:10.1137/1118101.
-
-    Raises:
-        JetkitError: a sample is empty.
-
-    Example:
-        >>> wasserstein_distance(np.array([0.0, 1.0]), np.array([0.5, 1.5, 0.5, 1.5]))
-        0.5
-    """
-    once_x, once_y = np.ones((1, len(x)), dtype=np.int64), np.ones((1, len(y)), dtype=np.int64)
-    return float(wasserstein_distances(x, y, np.arange(len(x)), np.arange(len(y)), once_x, once_y)[0])
-
-
 def wasserstein_distances(
     x: Float[np.ndarray, " n"],
     y: Float[np.ndarray, " m"],
@@ -35,7 +16,14 @@ def wasserstein_distances(
     x_counts: Int[np.ndarray, "R J"],
     y_counts: Int[np.ndarray, "R K"],
 ) -> Float[np.ndarray, " R"]:
-    """W1 in replicas where jet j, with all of its values, is counted so many times; the values are sorted only once.
+    """W1 in replicas where jet j, with all of its values, is counted so many times.
+
+    W1 = ∫ |F(t) − G(t)| dt with the distribution functions F and G of the samples, in the unit of these: the least
+    mean distance by which the one distribution has to be moved to become the other. The values are sorted once for all
+    replicas; ``scipy.stats.wasserstein_distance``, which sorts them three times in each, takes some ten times as long.
+
+    Source: S. S. Vallender, Calculation of the Wasserstein Distance Between Probability Distributions on the Line,
+    1974, doi:10.1137/1118101.
 
     Raises:
         JetkitError: a replica has no value.

@@ -92,7 +92,11 @@ def held_out_scores(
 
 
 def fill(trees: Trees, classifier: Any, rounds: int) -> None:
-    """Copy the first rounds of a fitted HistGradientBoostingClassifier, which has no public way to its nodes."""
+    """Copy the first rounds of a fitted HistGradientBoostingClassifier.
+
+    There is no public way to its nodes: pyproject.toml bounds the version of scikit-learn, and a test names what is
+    read here.
+    """
     trees.clear()
     trees.bias.copy_(torch.from_numpy(classifier._baseline_prediction[0]))
     for number, predictors in enumerate(classifier._predictors[:rounds]):

@@ -15,17 +15,18 @@ from torch.nn import functional as F
 
 from jetkit.data.batch import Batch
 from jetkit.data.known_labels import refuse_missing
+from jetkit.errors import JetkitError, require
 from jetkit.models.model import Fit, FitOptions
-from jetkit.nn.topics import mean_log, topic_counts, topic_shares
-from jetkit.progress import Report
+from jetkit.nn.topics import mean_log
+from jetkit.progress import Report, silent
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from jetkit.models.lda import LDA
 
-DELAY, DECAY = 10.0, 0.7
-"""τ and κ of the steps (τ + k)^−κ, the defaults of scikit-learn."""
 BEGINNINGS, TRIAL = 8, 20
-"""Number of beginnings that are tried, and the batches of each trial."""
+"""Number of beginnings that are tried, and the most batches of each trial."""
 
 
 class Page(NamedTuple):
@@ -44,122 +45,105 @@ def find_topics(
     options: FitOptions,
     report: Report,
 ) -> Fit:
-    """Fill the topics of a model by online variational Bayes, and then name them.
+    """Fill the topics of a model by scikit-learn's online variational Bayes, and then name them.
 
-    In step k, on one of the batches of D jets in all, the counts λ of the words in the topics become
+    In step k, on B of the D jets, the counts λ of the words in the topics become
 
         λ ← (1 − ρ) λ + ρ (η + D/B Σ_d n_dw φ_dwt),  ρ = (τ + k)^−κ,
 
-    and ⟨ln β⟩ = ψ(λ_tw) − ψ(Σ_v λ_tv); λ begins as Γ(100, 1/100) of ``options.seed``: of 8
-    such beginnings the one is kept that after 20 steps makes the words most probable (largest lower bound of their
-    evidence), since topics stay near where they begin. An epoch goes once through the
-    batches that the first one of the loader has, in another order. Weights of the rows multiply the words. After each
+    and ⟨ln β⟩ = ψ(λ_tw) − ψ(Σ_v λ_tv). Of 8 random beginnings the one is kept that after 20 steps makes the words most
+    probable (largest lower bound of their evidence), since topics stay near where they begin. An epoch goes once
+    through the jets in random order, in as many steps as the loader has batches. Jets with weights are drawn in each
+    epoch: a jet of weight w comes w/⟨w⟩ times, rounded up or down at random so that this is the mean. After each
     epoch the logits are fitted to the labels, for the log; these choose nothing, and the last epoch is kept.
 
     Source: Online Learning for Latent Dirichlet Allocation, 2010, NIPS 23.
 
     Raises:
-        JetkitError: a class has no training jets.
+        JetkitError: a class has no training jets, a weight is negative, no jet has a word, or scikit-learn is not
+            installed.
     """
     begun, passes = time.monotonic(), options.epochs
     known, batches = length_hint(train), length_hint(train) + length_hint(validation)
     learn = _pages(model, train, lambda done: report(done, batches, "splittings"))
     watch = _pages(model, validation, lambda done: report(known + done, batches, "splittings"))
     refuse_missing(torch.cat([page.label for page in learn]).numpy(), model.spec.classes)
-    counting = Counting(model, learn, options.seed)
-    counting.begin()
+    met, table = counted(learn)
+    random, weight, steps = np.random.default_rng(options.seed), _weight(learn), len(learn)
+    finder = begin(model, np.array_split(drawn(weight, random), steps), table, random, report)
     found = Fit()
     for epoch in range(1, passes + 1):
-        counting.step_through(lambda step: report(step, passes * len(learn), "topics"))
-        counting.tell(model)
+        for step, rows in enumerate(np.array_split(drawn(weight, random), steps), (epoch - 1) * steps + 1):
+            finder.partial_fit(table[rows])
+            report(step, passes * steps, "topics")
+        model.topics.know(met, mean_log(torch.from_numpy(finder.components_)))
+        rate = (finder.learning_offset + finder.n_batch_iter_ - 1) ** -finder.learning_decay
         numbers = {"cross_entropy": name_topics(model, learn)}
-        found.log.append(_log_line(epoch, counting, numbers, _watched(model, watch), time.monotonic() - begun))
-    found.steps, found.epochs, found.best_epoch = counting.steps, passes, passes
+        found.log.append(_log_line((epoch, epoch * steps, rate), numbers, _watched(model, watch), begun))
+    found.steps, found.epochs, found.best_epoch = passes * steps, passes, passes
     found.best = found.log[-1]["validation"]["accuracy" if options.select == "accuracy" else "loss"]
     return found
 
 
-class Counting:
-    """Counts of the words that were met, in each topic.
+def counted(pages: list[Page]) -> tuple[Int[Tensor, " K"], csr_array]:
+    """The words that were met, and how often each jet has each of them."""
+    from scipy.sparse import csr_array
 
-    Args:
-        model: the model whose topics are to be found
-        pages: batches of jets
-        seed: of the first counts and of the order of the batches
-    """
+    met, column = np.unique(torch.cat([page.words[page.mask] for page in pages]), return_inverse=True)
+    if not len(met):
+        raise JetkitError("no training jet has a splitting as heavy as model.masses asks: lower them")
+    ends = torch.cat([page.mask.sum(1) for page in pages]).cumsum(0)
+    starts = np.append(0, ends.numpy()).astype(np.int32)
+    ones, shape = np.ones(len(column)), (len(ends), len(met))
+    table = csr_array((ones, column.astype(np.int32), starts), shape=shape)
+    table.sum_duplicates()
+    return torch.from_numpy(met), table
 
-    def __init__(self, model: LDA, pages: list[Page], seed: int) -> None:
-        self.alpha, self.eta, self.rounds = model.topics.alpha, model.eta, model.topics.rounds
-        vocabulary = torch.zeros(model.topics.log_words.shape[1], dtype=torch.bool)
-        for page in pages:
-            vocabulary[page.words[page.mask]] = True
-        self.met = vocabulary.nonzero().squeeze(1)
-        number = vocabulary.cumsum(0) - 1
-        self.pages = [page._replace(words=number[page.words].clamp(min=0)) for page in pages]
-        self.jets = sum(len(page.label) for page in pages)
-        self.random = np.random.default_rng(seed)
-        self.topics, self.steps, self.rate = len(model.topics.log_words), 0, 0.0
-        self.counts = self._drawn()
 
-    def begin(self) -> None:
-        """Draw first counts several times, and keep those that lead to the largest bound."""
-        found = []
-        for _ in range(BEGINNINGS):
-            self.counts, self.steps = self._drawn(), 0
-            for page in self.pages[:TRIAL]:
-                self.step(page)
-            found.append((self.bound(self.pages[:TRIAL]), self.counts))
-        self.counts, self.steps = max(found, key=lambda trial: trial[0])[1], 0
+def drawn(weight: Float[np.ndarray, " D"], random: np.random.Generator) -> Int[np.ndarray, " rows"]:
+    """Places of the jets in random order, each as often as its share of the mean weight, which need not be whole."""
+    copies = np.floor(weight / weight.mean() + random.random(len(weight))).astype(int)
+    return random.permutation(np.repeat(np.arange(len(weight)), copies))
 
-    def step_through(self, report: Callable[[int], None]) -> None:
-        """Take a step on each page."""
-        for number in self.random.permutation(len(self.pages)):
-            self.step(self.pages[number])
-            report(self.steps)
 
-    def step(self, page: Page) -> None:
-        """Go some way from the counts to those that this page alone would give."""
-        likelihood = self._likelihood(page)
-        shares = topic_shares(likelihood, topic_counts(likelihood, self.alpha, self.rounds))
-        weighted = (shares * page.weight[:, None, None])[page.mask]
-        here = torch.zeros_like(self.counts).index_add_(1, page.words[page.mask], weighted.T)
-        self.rate = (DELAY + self.steps) ** -DECAY
-        self.counts.lerp_(self.eta + self.jets / len(page.label) * here, self.rate)
-        self.steps += 1
+def begin(
+    model: LDA,
+    batches: list[Int[np.ndarray, " rows"]],
+    table: csr_array,
+    random: np.random.Generator,
+    report: Report = silent,
+) -> Any:
+    """Of several beginnings the one that makes the words of the first batches most probable."""
+    first, trials = batches[:TRIAL], []
+    for seed in random.integers(2**31, size=BEGINNINGS).tolist():
+        finder = require("sklearn.decomposition").LatentDirichletAllocation(
+            len(model.topics.log_words),
+            doc_topic_prior=model.topics.alpha,
+            topic_word_prior=model.eta,
+            batch_size=table.shape[0],
+            total_samples=table.shape[0],
+            max_doc_update_iter=model.topics.rounds,
+            random_state=seed,
+        )
+        for rows in first:
+            finder.partial_fit(table[rows])
+        trials.append(finder)
+        report(len(trials), BEGINNINGS, "beginnings")
+    seen = table[np.concatenate(first)]
+    return max(trials, key=lambda finder: finder.score(seen))
 
-    def bound(self, pages: list[Page]) -> float:
-        """Lower bound of the logarithm of the evidence for all jets, as these are, up to a constant."""
-        total = 0.0
-        for page in pages:
-            likelihood = self._likelihood(page)
-            counts = topic_counts(likelihood, self.alpha, self.rounds)
-            words = (likelihood * mean_log(counts).exp().unsqueeze(1)).sum(-1)
-            each = words.where(page.mask, 1.0).log().sum(1) + _gain(counts, self.alpha)
-            total += (each * page.weight).sum().item()
-        return total * self.jets / sum(len(page.label) for page in pages) + _gain(self.counts, self.eta).sum().item()
 
-    def _drawn(self) -> Float[Tensor, "T K"]:
-        return torch.from_numpy(self.random.gamma(100.0, 0.01, (self.topics, len(self.met))))
-
-    def _likelihood(self, page: Page) -> Float[Tensor, "B W T"]:
-        """exp⟨ln β⟩ of the words of a page, 0 where there is none."""
-        return mean_log(self.counts)[:, page.words].exp().movedim(0, -1) * page.mask.unsqueeze(-1)
-
-    def tell(self, model: LDA) -> None:
-        """Give the topics to the model."""
-        model.topics.know(self.met, mean_log(self.counts))
+def _weight(pages: list[Page]) -> Float[np.ndarray, " D"]:
+    weight = torch.cat([page.weight for page in pages]).numpy()
+    if (weight < 0).any():
+        raise JetkitError("topics cannot be found in jets of negative weight: leave weight= out, or train a network")
+    return np.asarray(weight)
 
 
 def log_ratios(counts: Float[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     """Logarithms of the topics' shares in each jet, less their mean over the topics."""
     logs = counts.log()
     return logs - logs.mean(1, keepdim=True)
-
-
-def _gain(counts: Float[Tensor, "rows n"], prior: float) -> Float[Tensor, " rows"]:
-    """⟨ln p(x)⟩ − ⟨ln q(x)⟩ of shares x with the prior p = Dir(prior) and q = Dir(counts), up to a constant."""
-    own = ((prior - counts) * mean_log(counts)).sum(1)
-    return own + torch.lgamma(counts).sum(1) - torch.lgamma(counts.sum(1))
 
 
 def name_topics(model: LDA, pages: list[Page]) -> float:
@@ -215,13 +199,7 @@ def _pages(model: LDA, batches: Iterable[Batch], report: Callable[[int], None]) 
 
 
 def _log_line(
-    epoch: int, counting: Counting, train: dict[str, float], validation: dict[str, float], seconds: float
+    place: tuple[int, int, float], train: dict[str, float], validation: dict[str, float], begun: float
 ) -> dict[str, Any]:
-    return {
-        "epoch": epoch,
-        "step": counting.steps,
-        "lr": counting.rate,
-        "seconds": round(seconds, 3),
-        "train": train,
-        "validation": validation,
-    }
+    own = dict(zip(("epoch", "step", "lr"), place, strict=True))
+    return {**own, "seconds": round(time.monotonic() - begun, 3), "train": train, "validation": validation}

@@ -1,4 +1,8 @@
-"""Exponential moving average of the weights."""
+"""Exponential moving average of the weights.
+
+``torch.optim.swa_utils.AveragedModel`` with its own average has one fixed decay, rounds a mean of counters down to an
+integer, and keeps a second module, where a dictionary of tensors is all that a checkpoint needs.
+"""
 
 from __future__ import annotations
 
