@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import uproot
 
-from jetkit.simulate.detector import detect
-from jetkit.simulate.detector_card import load_card
-from jetkit.simulate.particles import Particles, row_limits
+from jetkit.simulation.detector import detect
+from jetkit.simulation.detector_card import load_card
+from jetkit.simulation.particles import Particles, row_limits
 
 FILES = ("jetclass2_events.root", "jetclass2_higgs2p_events.root")
 

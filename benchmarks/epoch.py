@@ -35,8 +35,8 @@ from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.registry import create
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.task import Losses
-from jetkit.train.machine import Door
-from jetkit.train.optimisers import make_optimiser
+from jetkit.training.machine import Door
+from jetkit.training.optimisers import make_optimiser
 
 OPTIONS = ("jets", "threads", "processes", "statistics", "pairs")
 BATCH = 128

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from jetkit.data.dataset import open_dataset
-from jetkit.simulate import simulate
-from jetkit.simulate.options import Options
-from jetkit.simulate.run import plan
-from jetkit.simulate.shard import make_shard
+from jetkit.simulation import simulate
+from jetkit.simulation.options import Options
+from jetkit.simulation.run import plan
+from jetkit.simulation.shard import make_shard
 
 
 def resident() -> float:

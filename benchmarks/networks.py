@@ -11,8 +11,8 @@ lgatr as they come. With ``peer=onnxruntime`` ParT's inference stands beside tha
 (`benchmarks.exported`); with ``exported=true`` ours is what `jetkit export` makes of the tagger, run by onnxruntime as
 well. Before the clock runs, the logits of both are compared in evaluation mode, up to a constant of each jet. A
 training step is loss, gradient and AdamW, in float32. Each side has a process of its own: ours asks the allocator to
-keep freed memory (`jetkit.train.memory`), as a training does, and theirs does not; and ours scores a batch in each
-thread, as `jetkit evaluate` does (`jetkit.train.side_by_side`), where theirs has all threads work on one.
+keep freed memory (`jetkit.training.memory`), as a training does, and theirs does not; and ours scores a batch in each
+thread, as `jetkit evaluate` does (`jetkit.training.side_by_side`), where theirs has all threads work on one.
 
 The limit is matrix products of 1024 × 1024 with as many operations as ours has, in the same threads.
 """
@@ -46,7 +46,7 @@ from jetkit.interchange.foreign import import_model
 from jetkit.models.l_gatr import LGATr
 from jetkit.models.lorentz_net import LorentzNet
 from jetkit.tasks.classify import Classify
-from jetkit.train.side_by_side import side_by_side
+from jetkit.training.side_by_side import side_by_side
 
 OPTIONS = ("batch", "batches", "threads", "pairs", "peer", "exported")
 LENGTH = 128

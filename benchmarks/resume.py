@@ -22,8 +22,8 @@ from jetkit.config import read_yaml
 from jetkit.data.split import hash_share
 from jetkit.errors import JetkitError, require
 from jetkit.store.tensor_file import read_tensors
-from jetkit.train.recipes import train_options
-from jetkit.train.run import train
+from jetkit.training.recipes import train_options
+from jetkit.training.run import train
 
 COMMON = ["features=kin", "batch=64", "threads=1", "checkpoint=0.01", "accelerator=cpu"]
 PFN = ["model.phi=[16, 16]", "model.f=[16]", "epochs=6", "lr=3e-3"]

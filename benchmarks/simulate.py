@@ -13,10 +13,10 @@ from pathlib import Path
 
 from benchmarks.interleaved import PAIRS, Comparison, in_turns, machine
 from benchmarks.words import Words
-from jetkit.simulate.chain import BATCH, Chain
-from jetkit.simulate.detector_card import load_card
-from jetkit.simulate.generator import Generator, Streams
-from jetkit.simulate.recipe import ClassRecipe, Recipe, load_recipe, load_variation, settings
+from jetkit.simulation.chain import BATCH, Chain
+from jetkit.simulation.detector_card import load_card
+from jetkit.simulation.generator import Generator, Streams
+from jetkit.simulation.recipe import ClassRecipe, Recipe, load_recipe, load_variation, settings
 
 OPTIONS = ("pairs", "seed")
 RECIPES = ("jetclass", "quark-gluon", "lhco", "top-landscape")

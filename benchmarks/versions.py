@@ -115,9 +115,9 @@ def prepared(name: str, place: Path) -> Callable[[], object]:
     data = jets(place / "jets")
     if name == "loading":
         return lambda: [len(batch) for batch in open_dataset(data).batches(batch=512, features="full")]
-    options = _of("train_options", "jetkit.train.recipes", "jetkit.train.options")
+    options = _of("train_options", "jetkit.training.recipes", "jetkit.train.recipes", "jetkit.train.options")
     if name == "epoch":
-        train = _of("train", "jetkit.train.run")
+        train = _of("train", "jetkit.training.run", "jetkit.train.run")
 
         def epoch() -> None:
             out = place / f"run-{time.monotonic_ns()}"
@@ -136,9 +136,9 @@ def _steps(wanted: Any, name: str) -> Callable[[], object]:
 
     import torch
 
-    make_fabric = _of("make_fabric", "jetkit.train.machine", "jetkit.train.run")
-    assemble = _of("assemble", "jetkit.train.assembly", "jetkit.train.run")
-    rehearse = _of("rehearse", "jetkit.train.loop")
+    make_fabric = _of("make_fabric", "jetkit.training.machine", "jetkit.train.machine", "jetkit.train.run")
+    assemble = _of("assemble", "jetkit.training.assembly", "jetkit.train.assembly", "jetkit.train.run")
+    rehearse = _of("rehearse", "jetkit.training.loop", "jetkit.train.loop")
     fabric = make_fabric(getattr(wanted, "machine", wanted))
     training, _ = assemble(wanted, fabric, lambda done, total, what: None)
     batches = list(islice(training.train, 8))
@@ -158,8 +158,8 @@ def _steps(wanted: Any, name: str) -> Callable[[], object]:
 
 
 def _simulate(out: Path) -> None:
-    from jetkit.simulate import simulate
-    from jetkit.simulate.options import Options
+    simulate = _of("simulate", "jetkit.simulation.run", "jetkit.simulate.run")
+    Options = _of("Options", "jetkit.simulation.options", "jetkit.simulate.options")
 
     simulate("top-landscape", Options(jets=300, out=str(out), seed=1, workers=1), lambda done, total: None)
     shutil.rmtree(out)

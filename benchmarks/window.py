@@ -14,11 +14,11 @@ import numpy as np
 from benchmarks.simulate import RECIPES
 from benchmarks.words import Words
 from jetkit.data.ragged import Ragged, Values
-from jetkit.simulate.chain import Chain, window
-from jetkit.simulate.detector_card import load_card
-from jetkit.simulate.generator import Generator, Streams
-from jetkit.simulate.recipe import load_recipe, load_variation, settings
-from jetkit.simulate.rows import Rows, take
+from jetkit.simulation.chain import Chain, window
+from jetkit.simulation.detector_card import load_card
+from jetkit.simulation.generator import Generator, Streams
+from jetkit.simulation.recipe import load_recipe, load_variation, settings
+from jetkit.simulation.rows import Rows, take
 
 
 def main(arguments: list[str]) -> None:

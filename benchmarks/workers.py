@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.simulate import RECIPES, generator
 from benchmarks.words import Words
-from jetkit.simulate import simulate
-from jetkit.simulate.chain import BATCH
-from jetkit.simulate.options import Options
-from jetkit.simulate.recipe import load_recipe
+from jetkit.simulation import simulate
+from jetkit.simulation.chain import BATCH
+from jetkit.simulation.options import Options
+from jetkit.simulation.recipe import load_recipe
 
 
 def main(arguments: list[str]) -> None:

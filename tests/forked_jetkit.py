@@ -31,7 +31,7 @@ import torch  # noqa: F401
 import jetkit.cli
 import jetkit.interchange.onnx
 import jetkit.models
-import jetkit.simulate
+import jetkit.simulation
 import jetkit.tasks.registered
 from jetkit.data.split import hash_share
 

@@ -13,12 +13,12 @@ from typing import Any, get_args
 import pytest
 from typer.testing import CliRunner
 
-import jetkit.simulate
+import jetkit.simulation
 from jetkit import __version__, cli
 from jetkit.cli import catalogue, doctor
 from jetkit.config import describe, names
 from jetkit.errors import DISTRIBUTIONS, EXTRAS, JetkitError
-from jetkit.simulate.options import Options, Twin
+from jetkit.simulation.options import Options, Twin
 
 Progress = Callable[[int, int], None]
 run = CliRunner(env={"COLUMNS": "200", "TERM": "dumb", "JETKIT_DEBUG": ""}).invoke
@@ -34,7 +34,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, Op
         calls.append((recipe, options))
         return tmp_path / "made"
 
-    monkeypatch.setattr(jetkit.simulate, "simulate", simulate)
+    monkeypatch.setattr(jetkit.simulation, "simulate", simulate)
     return calls
 
 
@@ -42,7 +42,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def simulate(recipe: str, options: Options, progress: Progress) -> None:
         raise error
 
-    monkeypatch.setattr(jetkit.simulate, "simulate", simulate)
+    monkeypatch.setattr(jetkit.simulation, "simulate", simulate)
 
 
 def test_heavy_packages_are_not_imported_before_they_are_needed() -> None:

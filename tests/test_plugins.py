@@ -30,8 +30,8 @@ from torch import nn
 
 from jetkit.data.ragged import Ragged
 from jetkit.data.readers.reader import Reader
-from jetkit.evaluate.number import Number
-from jetkit.evaluate.result import EVALUATION, Result
+from jetkit.evaluation.number import Number
+from jetkit.evaluation.result import EVALUATION, Result
 from jetkit.models.model import Encoder
 from jetkit.registry import register
 from jetkit.tasks.regress import Regress

@@ -32,17 +32,17 @@ from jetkit.data.spec import Spec
 from jetkit.models.lda import LDA
 from jetkit.models.model import MODELS
 from jetkit.registry import create, entry
-from jetkit.simulate import simulate
-from jetkit.simulate.options import Options
+from jetkit.simulation import simulate
+from jetkit.simulation.options import Options
 from jetkit.store.run_folder import read_log
 from jetkit.tasks.classify import Classify
 from jetkit.testing import random_batch
-from jetkit.train.assembly import assemble
-from jetkit.train.loop import rehearse
-from jetkit.train.machine import make_fabric
-from jetkit.train.recipes import train_options
-from jetkit.train.run import train
-from jetkit.train.seeds import set_random_state
+from jetkit.training.assembly import assemble
+from jetkit.training.loop import rehearse
+from jetkit.training.machine import make_fabric
+from jetkit.training.recipes import train_options
+from jetkit.training.run import train
+from jetkit.training.seeds import set_random_state
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).with_name("golden.json")

@@ -17,7 +17,7 @@ from jetkit.models.model import MODELS
 from jetkit.registry import create, hyperparameters
 from jetkit.store.model_file import ModelCard, save_model
 from jetkit.store.options import RunOptions
-from jetkit.train.recipes import train_options
+from jetkit.training.recipes import train_options
 
 COMMANDS = (Path(__file__).parent / "commands.txt").read_text().splitlines()
 SIZES = {

@@ -20,9 +20,9 @@ from jetkit.models.model import FitOptions
 from jetkit.models.topic_counting import Page, begin, counted, drawn, find_topics, name_topics
 from jetkit.store.model_file import load_model, read_card
 from jetkit.testing import random_batch
-from jetkit.train.data_parts import split_data
-from jetkit.train.recipes import train_options
-from jetkit.train.run import train
+from jetkit.training.data_parts import split_data
+from jetkit.training.recipes import train_options
+from jetkit.training.run import train
 
 SPEC = Spec.of(features=(), classes=("one", "two"))
 WORDS = 12

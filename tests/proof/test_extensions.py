@@ -177,7 +177,7 @@ def test_an_extension_works_from_python(place: Path, forking: Path, name: str) -
     words = [f"data=data/{name}", f"out=runs/python-{name}", *words, *COMMON]
     program = f"""
 import my_extensions
-from jetkit.train.run import train
+from jetkit.training.run import train
 from jetkit.verbs.evaluation import evaluate_run
 (folder,) = train({model!r}, words={words!r})
 print(evaluate_run(folder))

@@ -11,8 +11,8 @@ from jetkit.errors import JetkitError
 from jetkit.nn.ema import Average
 from jetkit.store import checkpoint
 from jetkit.store.checkpoint import Progress
-from jetkit.train.optimisers import decay_groups, make_optimiser
-from jetkit.train.seeds import mix, set_random_state
+from jetkit.training.optimisers import decay_groups, make_optimiser
+from jetkit.training.seeds import mix, set_random_state
 
 
 def stepped(optimiser: str, steps: int) -> tuple[nn.Module, torch.optim.Optimizer, Average]:

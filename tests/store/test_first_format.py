@@ -18,8 +18,8 @@ from jetkit.store.model_file import annotate, load_model, read_backbone, read_ca
 from jetkit.store.options import RunOptions, rebuilt
 from jetkit.store.tensor_file import read_tensors
 from jetkit.tasks.classify import Classify
-from jetkit.train.recipes import train_options
-from jetkit.train.run import train
+from jetkit.training.recipes import train_options
+from jetkit.training.run import train
 
 FIRST = Path(__file__).with_name("first_format")
 """Files of version 1, and what the code of then gave for them; see `make.py` there."""

@@ -14,7 +14,7 @@ from jetkit.store.predictions import load_predictions
 from jetkit.store.run_folder import run_options
 from jetkit.store.tensor_file import weights_hash
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
-from jetkit.train.data_parts import split_data
+from jetkit.training.data_parts import split_data
 from jetkit.verbs.evaluation import evaluate_run
 
 Verb = Callable[..., str]

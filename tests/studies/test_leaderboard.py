@@ -25,7 +25,7 @@ from jetkit.studies.leaderboard import (
     leaderboard_options,
     within,
 )
-from jetkit.train.recipes import train_options
+from jetkit.training.recipes import train_options
 
 Verb = Callable[..., str]
 SMALL = ("train.batch=64", "train.lr=5e-3", "threads=1", "fractions=[0.5,0.1,0.4]")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from jetkit.config import names
-from jetkit.evaluate.number import Number
+from jetkit.evaluation.number import Number
 from jetkit.store.options import nested
 from jetkit.studies.reproduce import read_reproduction_card, verdict
 

@@ -12,7 +12,7 @@ from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
 from jetkit.store.run_folder import run_options
 from jetkit.studies.transfer import TransferOptions, _epochs, transfer_options
-from jetkit.train.data_parts import split_data
+from jetkit.training.data_parts import split_data
 from jetkit.verbs.results import result_of
 
 Verb = Callable[..., str]

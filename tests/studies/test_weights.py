@@ -12,10 +12,10 @@ import pytest
 from jetkit.data.card import Card, write_card
 from jetkit.data.dataset import open_dataset
 from jetkit.data.shards import write_shard
-from jetkit.evaluate.summary import evaluate
-from jetkit.report.paired_verdicts import judge
+from jetkit.evaluation.summary import evaluate
+from jetkit.reporting.paired_verdicts import judge
 from jetkit.store.model_file import read_card
-from jetkit.train.data_parts import split_data
+from jetkit.training.data_parts import split_data
 from jetkit.verbs.evaluation import evaluate_run, predict_run
 from jetkit.verbs.results import tagger_result
 

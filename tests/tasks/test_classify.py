@@ -14,7 +14,7 @@ from jetkit.data.spec import Spec, TargetSpec
 from jetkit.errors import JetkitError
 from jetkit.models.model import Encoder
 from jetkit.tasks.classify import Classify
-from jetkit.train.machine import Door
+from jetkit.training.machine import Door
 
 
 class Given(Encoder):

@@ -23,7 +23,7 @@ from jetkit.models.model import Generator
 from jetkit.models.nsf import NSF
 from jetkit.store.model_file import read_model
 from jetkit.tasks.density import Density
-from jetkit.train.run import train
+from jetkit.training.run import train
 
 SPEC = Spec(row=("a", "b", "c"))
 COVARIANCE = np.array([[4.0, 1.5, 0.0], [1.5, 1.0, 0.2], [0.0, 0.2, 0.25]])

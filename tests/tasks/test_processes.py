@@ -25,7 +25,7 @@ from jetkit.nn.shared_batch_norm import share_statistics
 from jetkit.registry import create
 from jetkit.testing import random_batch
 from jetkit.store.tensor_file import write_tensors
-from jetkit.train.machine import Door
+from jetkit.training.machine import Door
 import jetkit.tasks.registered, jetkit.tasks.mpm, jetkit.tasks.p_jepa
 
 SPEC = Spec.of(tuple(feature.name for feature in FEATURE_SETS["kinpid"]), classes=("QCD", "top"))

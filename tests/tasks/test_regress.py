@@ -26,7 +26,7 @@ from jetkit.models.mlp import MLP
 from jetkit.models.model import Encoder
 from jetkit.store.model_file import read_model
 from jetkit.tasks.regress import Regress
-from jetkit.train.run import train
+from jetkit.training.run import train
 
 HOWS = ("mse", "huber", "quantiles", "gaussian")
 LEVELS = (0.1, 0.5, 0.9)

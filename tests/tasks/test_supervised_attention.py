@@ -22,8 +22,8 @@ from jetkit.models.part_supervised import ParTSupervised
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.supervised_attention import SupervisedAttention, attention_cross_entropy
 from jetkit.testing import random_batch
-from jetkit.train.recipes import train_options
-from jetkit.train.run import train
+from jetkit.training.recipes import train_options
+from jetkit.training.run import train
 
 SPEC = Spec.of(("part_pt_log", "part_deta", "part_dphi"), classes=("QCD", "top"))
 TINY = {"width": 16, "depth": 2, "heads": 2, "pair_widths": (8,), "dropout": 0.1, "supervised_block": 1}

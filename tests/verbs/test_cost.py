@@ -14,7 +14,7 @@ from jetkit.data.features import feature_names
 from jetkit.data.spec import Spec
 from jetkit.models.model import MODELS, Encoder
 from jetkit.registry import create, entries, entry
-from jetkit.report.model_cost import QUANTITIES, Cost, LeftOut, Spent, growth
+from jetkit.reporting.model_cost import QUANTITIES, Cost, LeftOut, Spent, growth
 from jetkit.tasks.classify import Classify
 from jetkit.tasks.density import Density
 from jetkit.tasks.task import Task

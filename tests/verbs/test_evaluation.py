@@ -13,8 +13,8 @@ import uproot
 from pyarrow import parquet
 
 from jetkit.errors import JetkitError
-from jetkit.evaluate.number import Number
-from jetkit.evaluate.result import Result
+from jetkit.evaluation.number import Number
+from jetkit.evaluation.result import Result
 from jetkit.store.model_file import read_card, read_model, save_model
 from jetkit.store.predictions import load_predictions
 from jetkit.store.run_folder import run_folders

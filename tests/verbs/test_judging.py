@@ -14,16 +14,16 @@ import torch
 
 from jetkit.data.batch import Batch, Index
 from jetkit.errors import JetkitError
-from jetkit.evaluate.number import Number
-from jetkit.evaluate.regression import regression, weighted_quantile
-from jetkit.evaluate.result import Predicted, Result
+from jetkit.evaluation.number import Number
+from jetkit.evaluation.regression import regression, weighted_quantile
+from jetkit.evaluation.result import Predicted, Result
 from jetkit.interchange.onnx import tensors
 from jetkit.store.model_file import load_model, read_card, read_model
 from jetkit.store.run_folder import run_options
 from jetkit.store.tensor_file import read_tensors
 from jetkit.tasks.task import mean_of
 from jetkit.testing import random_batch
-from jetkit.train.data_parts import split_data
+from jetkit.training.data_parts import split_data
 from jetkit.verbs.judging import FOLDS, joined, judge, watched
 
 Verb = Callable[..., str]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jetkit.train.recipes import train_options
+from jetkit.training.recipes import train_options
 from jetkit.verbs.results import command, tagger_result
 
 Jetkit = Callable[..., str]

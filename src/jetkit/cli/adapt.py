@@ -25,8 +25,8 @@ def adapt_(
 ) -> None:
     """Train a pretrained backbone for a task, from few labels (short for train start=MODEL); resumes if stopped."""
     refuse_option(model, "adapt", "MODEL")
-    from jetkit.train.recipes import train_options
-    from jetkit.train.run import train
+    from jetkit.training.recipes import train_options
+    from jetkit.training.run import train
 
     options = train_options(words=words or [], start=model, **remembered())
     with step_bar() as report:

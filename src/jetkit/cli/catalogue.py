@@ -22,7 +22,7 @@ def list_(words: Words = None) -> None:
     if words:
         raise JetkitError(f"jetkit list takes no {words[0]}: give plugins=FILE, or nothing")
     import jetkit.models
-    import jetkit.simulate.foreign_events
+    import jetkit.simulation.foreign_events
     import jetkit.tasks.registered  # noqa: F401 - registers the tasks
     from jetkit.data.features import FEATURE_SETS
     from jetkit.models.model import MODELS

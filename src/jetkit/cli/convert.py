@@ -16,7 +16,7 @@ from jetkit.errors import JetkitError
 
 
 def _tables() -> list[Table]:
-    import jetkit.simulate.foreign_events  # noqa: F401 - registers readers of events
+    import jetkit.simulation.foreign_events  # noqa: F401 - registers readers of events
     from jetkit.config import describe
     from jetkit.data.convert import ConvertOptions
     from jetkit.registry import entries, schema
@@ -41,7 +41,7 @@ def convert_(
 ) -> None:
     """Make a dataset of public or an experiment's files; goes on where it stopped."""
     refuse_option(format, "convert", "FORMAT")
-    import jetkit.simulate.foreign_events  # noqa: F401 - registers readers of events
+    import jetkit.simulation.foreign_events  # noqa: F401 - registers readers of events
     from jetkit.config import describe
     from jetkit.data.convert import ConvertOptions, convert
     from jetkit.registry import entry, schema

@@ -17,7 +17,7 @@ from jetkit.cli.console import plain, progress_bar
 
 if TYPE_CHECKING:
     from jetkit.data.card import Card
-    from jetkit.report.class_table import Table as Numbers
+    from jetkit.reporting.class_table import Table as Numbers
 
 
 def show_dataset(path: str, out: str = "") -> Sequence[Path]:
@@ -28,11 +28,11 @@ def show_dataset(path: str, out: str = "") -> Sequence[Path]:
     """
     from jetkit.data.columns import P4_COLUMNS
     from jetkit.data.dataset import open_dataset
-    from jetkit.report.column_contents import column_contents
-    from jetkit.report.dataset_page import of_classes, write_page
-    from jetkit.report.jet_sample import sample_jets
-    from jetkit.report.picture_set import picture_set
-    from jetkit.report.pictures import make_folder
+    from jetkit.reporting.column_contents import column_contents
+    from jetkit.reporting.dataset_page import of_classes, write_page
+    from jetkit.reporting.jet_sample import sample_jets
+    from jetkit.reporting.picture_set import picture_set
+    from jetkit.reporting.pictures import make_folder
 
     dataset = open_dataset(path)
     place = Path(path)
@@ -67,7 +67,7 @@ def verify_dataset(folder: Path) -> None:
 
 
 def _print_card(card: Card) -> None:
-    from jetkit.report.dataset_page import command, facts
+    from jetkit.reporting.dataset_page import command, facts
 
     console = Console(highlight=False, markup=False)
     shards = f"{len(card.shards)} shards" if card.shards else "no card"

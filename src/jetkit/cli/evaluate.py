@@ -16,7 +16,7 @@ from jetkit.config import parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jetkit.evaluate.result import Result
+    from jetkit.evaluation.result import Result
 
 
 def _tables() -> list[Table]:
@@ -32,7 +32,7 @@ def evaluate_(
 ) -> None:
     """Score jets that a model has not seen, and print numbers with their errors."""
     refuse_option(run, "evaluate", "RUN")
-    from jetkit.evaluate.classification import CLASSIFICATION
+    from jetkit.evaluation.classification import CLASSIFICATION
     from jetkit.store.run_folder import run_folders
     from jetkit.verbs.evaluation import RESULT, EvaluateOptions, evaluate_run
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from jetkit.cli.console import step_bar
 
 if TYPE_CHECKING:
-    from jetkit.report.tagger_tables import TaggerTable
+    from jetkit.reporting.tagger_tables import TaggerTable
     from jetkit.verbs.cost_options import CostOptions
 
 
@@ -76,9 +76,9 @@ def show_cost(path: str, options: CostOptions, out: str = "") -> Path:
     Raises:
         JetkitError: it is no model file, or a damaged one, or the folder cannot be written.
     """
-    from jetkit.report.cost_page import cost_table, growth_table, summary, write_page
-    from jetkit.report.model_cost import omissions
-    from jetkit.report.pictures import make_folder
+    from jetkit.reporting.cost_page import cost_table, growth_table, summary, write_page
+    from jetkit.reporting.model_cost import omissions
+    from jetkit.reporting.pictures import make_folder
     from jetkit.verbs.cost import cost_of_file
 
     folder = Path(out) if out else Path(path).with_name(f"{Path(path).stem}-cost")
@@ -112,6 +112,6 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> Any:
-    from jetkit.evaluate.number import Number
+    from jetkit.evaluation.number import Number
 
     return str(Number.from_dict(value)) if isinstance(value, dict) and "error" in value else value

@@ -35,8 +35,8 @@ def pretrain_(
 ) -> None:
     """Train a backbone on jets without their labels (short for train task=METHOD); goes on where it stopped."""
     refuse_option(method, "pretrain", "METHOD")
-    from jetkit.train.recipes import train_options
-    from jetkit.train.run import train
+    from jetkit.training.recipes import train_options
+    from jetkit.training.run import train
 
     options = train_options(words=words or [], task=method, **remembered())
     with step_bar() as report:

@@ -13,7 +13,7 @@ from jetkit.config import parse
 
 
 def _tables() -> list[Table]:
-    from jetkit.simulate.options import Options
+    from jetkit.simulation.options import Options
 
     return [options_table(Options), recipes_table("datasets")]
 
@@ -24,11 +24,11 @@ def simulate_(
     words: Words = None,
 ) -> None:
     """Make a dataset of jets: generator, detector, jets, labels."""
-    from jetkit.simulate.options import Options
+    from jetkit.simulation.options import Options
 
     refuse_option(recipe, "simulate", "RECIPE")
     options = parse(Options, words or [], f"jetkit simulate {recipe}")
-    from jetkit.simulate import simulate
+    from jetkit.simulation import simulate
 
     with progress_bar("jets") as progress:
         folder = simulate(recipe, options, progress)

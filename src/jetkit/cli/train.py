@@ -51,8 +51,8 @@ def train_(
     if model.startswith(("task=", "start=")):
         model, words = "", [model, *(words or [])]
     refuse_option(model, "train", "MODEL")
-    from jetkit.train.recipes import train_options
-    from jetkit.train.run import train
+    from jetkit.training.recipes import train_options
+    from jetkit.training.run import train
 
     options = train_options(model, words or [], **remembered())
     with step_bar() as report:

@@ -19,7 +19,7 @@ class ObservableNetwork(Encoder):
 
     A batch normalisation without parameters standardises them; it averages over all batches of the training. No
     gradient reaches the particles, so that a training computes the observables of each jet once
-    (`jetkit.train.cached`) and gives the network plain tables of them.
+    (`jetkit.training.cached`) and gives the network plain tables of them.
     """
 
     needs: ClassVar[Needs] = Needs(p4=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from jetkit.errors import JetkitError
-from jetkit.evaluate.result import Predicted
+from jetkit.evaluation.result import Predicted
 from jetkit.store.tensor_file import read_tensors, write_tensors
 
 FORMAT = "jetkit predictions"

@@ -11,9 +11,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from jetkit.progress import Report, silent
-from jetkit.simulate import simulate
-from jetkit.simulate.options import Options as SimulateOptions
-from jetkit.train.run import train
+from jetkit.simulation import simulate
+from jetkit.simulation.options import Options as SimulateOptions
+from jetkit.training.run import train
 from jetkit.verbs.evaluation import report_as
 from jetkit.verbs.report import ReportOptions, write_report
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from jetkit.data.features import FEATURE_SETS
 from jetkit.errors import JetkitError
-from jetkit.evaluate.result import Predicted
+from jetkit.evaluation.result import Predicted
 from jetkit.models.ensemble import Stack
 from jetkit.models.model import MODELS
 from jetkit.models.stacking import fit_stack
@@ -26,8 +26,8 @@ from jetkit.store.predictions import save_predictions
 from jetkit.store.run_folder import read_log, run_folders, run_options, write_log
 from jetkit.store.tensor_file import weights_hash
 from jetkit.tasks.classify import Classify
-from jetkit.train.data_parts import split_data
-from jetkit.train.run import write_run
+from jetkit.training.data_parts import split_data
+from jetkit.training.run import write_run
 from jetkit.verbs.evaluation import PREDICTIONS, EvaluateOptions, predict_run
 from jetkit.verbs.results import word
 

@@ -22,18 +22,18 @@ from jetkit.errors import JetkitError
 from jetkit.models.model import MODELS, Encoder
 from jetkit.progress import Report, silent
 from jetkit.registry import Entry, create, entries, entry
-from jetkit.report.leaderboard_page import Place, write_page
+from jetkit.reporting.leaderboard_page import Place, write_page
 from jetkit.store.model_file import MODEL, read_model
 from jetkit.store.options import RunOptions, flat, option
 from jetkit.store.run_folder import run_options
 from jetkit.studies.ensemble import EnsembleOptions, ensemble
 from jetkit.studies.simulation import simulated
-from jetkit.train.assembly import assemble
-from jetkit.train.data_parts import split_data
-from jetkit.train.loop import Training, rehearse
-from jetkit.train.machine import make_fabric, threads_of
-from jetkit.train.recipes import gathered, train_options
-from jetkit.train.run import train
+from jetkit.training.assembly import assemble
+from jetkit.training.data_parts import split_data
+from jetkit.training.loop import Training, rehearse
+from jetkit.training.machine import make_fabric, threads_of
+from jetkit.training.recipes import gathered, train_options
+from jetkit.training.run import train
 from jetkit.verbs.cost import operations
 from jetkit.verbs.evaluation import EvaluateOptions, report_as
 from jetkit.verbs.results import tagger_result, words_of

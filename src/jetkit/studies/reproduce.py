@@ -13,12 +13,12 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from jetkit.config import build, load
 from jetkit.data.dataset import open_dataset
 from jetkit.errors import JetkitError
-from jetkit.evaluate.number import Number
+from jetkit.evaluation.number import Number
 from jetkit.progress import Report, silent
-from jetkit.report.tagger_page import write_page
+from jetkit.reporting.tagger_page import write_page
 from jetkit.store.options import RunOptions, nested, option
 from jetkit.studies.simulation import simulated
-from jetkit.train.run import train
+from jetkit.training.run import train
 from jetkit.verbs.results import tagger_result
 
 MARGIN = 1.05

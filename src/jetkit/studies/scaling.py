@@ -13,18 +13,18 @@ from pydantic.dataclasses import dataclass
 
 from jetkit.config import ConfigError, parse
 from jetkit.errors import JetkitError
-from jetkit.evaluate.cross_entropy import cross_entropy
-from jetkit.evaluate.power_law import VALUES, fit_power_law
+from jetkit.evaluation.cross_entropy import cross_entropy
+from jetkit.evaluation.power_law import VALUES, fit_power_law
 from jetkit.models.model import MODELS
 from jetkit.progress import Report, silent
 from jetkit.registry import create, entry, hyperparameters
-from jetkit.report.scaling_page import Run, Study, write_page
+from jetkit.reporting.scaling_page import Run, Study, write_page
 from jetkit.store.model_file import MODEL, read_model
 from jetkit.store.options import RunOptions, option
 from jetkit.store.run_folder import read_log
-from jetkit.train.data_parts import split_data
-from jetkit.train.recipes import gathered, train_options
-from jetkit.train.run import train
+from jetkit.training.data_parts import split_data
+from jetkit.training.recipes import gathered, train_options
+from jetkit.training.run import train
 from jetkit.verbs.evaluation import EvaluateOptions, predict_run, report_as
 from jetkit.verbs.results import words_of
 

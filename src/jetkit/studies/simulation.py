@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from jetkit.progress import Report
-from jetkit.simulate import simulate
-from jetkit.simulate.options import Options
+from jetkit.simulation import simulate
+from jetkit.simulation.options import Options
 
 
 class Machine(Protocol):

@@ -18,16 +18,16 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from jetkit.config import parse
 from jetkit.errors import JetkitError
 from jetkit.progress import Report, silent
-from jetkit.report.tagger_result import TaggerResult
-from jetkit.report.transfer_page import Curve, write_page
+from jetkit.reporting.tagger_result import TaggerResult
+from jetkit.reporting.transfer_page import Curve, write_page
 from jetkit.store.model_file import model_path, read_card
 from jetkit.store.options import RunOptions, option
 from jetkit.store.run_folder import read_log
 from jetkit.studies.simulation import simulated
-from jetkit.train.data_parts import refuse_known_jets, split_data
-from jetkit.train.recipes import gathered, train_options
-from jetkit.train.run import train
-from jetkit.train.start import FROZEN, PRETRAINED
+from jetkit.training.data_parts import refuse_known_jets, split_data
+from jetkit.training.recipes import gathered, train_options
+from jetkit.training.run import train
+from jetkit.training.start import FROZEN, PRETRAINED
 from jetkit.verbs.evaluation import EvaluateOptions, report_as
 from jetkit.verbs.results import result_of, word, words_of
 

@@ -20,11 +20,11 @@ from jetkit.memory import FreedMemory
 from jetkit.models.model import MODELS, Encoder, Estimator, Model
 from jetkit.progress import Report, silent
 from jetkit.registry import entry
-from jetkit.report.model_cost import Cost, LeftOut, ModelCost, Spent
+from jetkit.reporting.model_cost import Cost, LeftOut, ModelCost, Spent
 from jetkit.store.model_file import model_in, read_model
 from jetkit.tasks.task import Task
 from jetkit.testing import random_batch
-from jetkit.train.machine import threads_of
+from jetkit.training.machine import threads_of
 from jetkit.verbs.cost_options import CostOptions
 from jetkit.verbs.live_memory import peak_bytes
 from jetkit.verbs.results import words_of

@@ -18,8 +18,8 @@ from jetkit.models.model import Encoder
 from jetkit.progress import Report, silent
 from jetkit.store.model_file import model_in, model_path, read_model
 from jetkit.store.options import option
-from jetkit.train.cached import table_of
-from jetkit.train.start import frozen_encoding
+from jetkit.training.cached import table_of
+from jetkit.training.start import frozen_encoding
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from jetkit.data.fingerprint import data_hash, shard_names
 from jetkit.data.loader import Loader
 from jetkit.data.spec import TargetSpec
 from jetkit.errors import JetkitError
-from jetkit.evaluate.classification import CLASSIFICATION
-from jetkit.evaluate.result import Predicted, Result
-from jetkit.evaluate.summary import Evaluation
+from jetkit.evaluation.classification import CLASSIFICATION
+from jetkit.evaluation.result import Predicted, Result
+from jetkit.evaluation.summary import Evaluation
 from jetkit.progress import Report, silent
 from jetkit.registry import entry
 from jetkit.store.model_file import ModelCard, annotate, ask_for_plugins, model_path, read_card, read_model
@@ -31,8 +31,8 @@ from jetkit.store.predictions import load_predictions, save_predictions
 from jetkit.store.run_folder import run_options
 from jetkit.store.tensor_file import weights_hash
 from jetkit.tasks.task import TASK, Task
-from jetkit.train.data_parts import split_data
-from jetkit.train.shuffled_labels import random_labels
+from jetkit.training.data_parts import split_data
+from jetkit.training.shuffled_labels import random_labels
 from jetkit.verbs.judging import WATCHED, judge, reevaluate
 
 PREDICTIONS = "predictions.safetensors"

@@ -24,11 +24,11 @@ from jetkit.data.dataset import Dataset
 from jetkit.data.shards import write_shard
 from jetkit.data.spec import Spec, columns
 from jetkit.errors import JetkitError
-from jetkit.evaluate.auc import auc
-from jetkit.evaluate.jet_sets import JetSet
-from jetkit.evaluate.number import Number
-from jetkit.evaluate.ranking import rank
-from jetkit.evaluate.set_metrics import LEAST, SetDistance, set_metrics
+from jetkit.evaluation.auc import auc
+from jetkit.evaluation.jet_sets import JetSet
+from jetkit.evaluation.number import Number
+from jetkit.evaluation.ranking import rank
+from jetkit.evaluation.set_metrics import LEAST, SetDistance, set_metrics
 from jetkit.models.boosting import held_out_scores
 from jetkit.models.model import Encoder, Generator
 from jetkit.observables.jet_observables import jet_observables
@@ -38,8 +38,8 @@ from jetkit.store.model_file import MODEL, model_in, read_model
 from jetkit.store.options import option
 from jetkit.store.run_folder import run_options
 from jetkit.store.tensor_file import weights_hash
-from jetkit.train.data_parts import split_data
-from jetkit.train.machine import threads_of
+from jetkit.training.data_parts import split_data
+from jetkit.training.machine import threads_of
 
 METRICS = "metrics.json"
 SHARD = "00000.parquet"
@@ -214,7 +214,7 @@ def write(folder: Path, card: Card, jets: Jets) -> None:
 def compared(real: Jets, drawn: Jets, options: GenerateOptions) -> tuple[dict[str, SetDistance], int]:
     """Distances of drawn from real jets, each beside that of other real ones, and the jets of each sample.
 
-    Those of `jetkit.evaluate.set_metrics`, and ``classifier_auc``: of boosted trees on observables that are to tell
+    Those of `jetkit.evaluation.set_metrics`, and ``classifier_auc``: of boosted trees on observables that are to tell
     the two apart, one half where they cannot.
     """
     half = len(real.mask) // 2

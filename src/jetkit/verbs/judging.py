@@ -12,18 +12,18 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-import jetkit.evaluate.classification
-import jetkit.evaluate.regression  # noqa: F401 - registers evaluations
+import jetkit.evaluation.classification
+import jetkit.evaluation.regression  # noqa: F401 - registers evaluations
 from jetkit.data.batch import Batch
 from jetkit.data.loader import Loader
 from jetkit.errors import JetkitError
-from jetkit.evaluate.number import Number
-from jetkit.evaluate.result import EVALUATION, Predicted, Result
+from jetkit.evaluation.number import Number
+from jetkit.evaluation.result import EVALUATION, Predicted, Result
 from jetkit.memory import FreedMemory
 from jetkit.progress import Report
 from jetkit.registry import entry
 from jetkit.tasks.task import Task
-from jetkit.train.side_by_side import side_by_side
+from jetkit.training.side_by_side import side_by_side
 
 WATCHED = "watched"
 """What a task names that has no evaluation: the numbers that it watches while it trains."""

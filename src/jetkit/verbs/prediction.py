@@ -13,8 +13,8 @@ from jetkit.data.dataset import Dataset
 from jetkit.data.readers.root import write_tree
 from jetkit.data.shards import write_shard
 from jetkit.errors import JetkitError
-from jetkit.evaluate.result import Predicted
-from jetkit.evaluate.scores import probabilities
+from jetkit.evaluation.result import Predicted
+from jetkit.evaluation.scores import probabilities
 from jetkit.progress import Report, silent
 from jetkit.store.options import option
 from jetkit.verbs.evaluation import EvaluateOptions, predict_run, rows_of

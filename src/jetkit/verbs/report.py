@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from jetkit.errors import JetkitError
 from jetkit.progress import Report, silent
-from jetkit.report import pretraining_page, tagger_page
+from jetkit.reporting import pretraining_page, tagger_page
 from jetkit.store.run_folder import run_folders
 from jetkit.verbs.evaluation import EvaluateOptions, result_kind
 from jetkit.verbs.results import pretraining, tagger_result

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from jetkit.errors import JetkitError
-from jetkit.evaluate.classification import CLASSIFICATION
+from jetkit.evaluation.classification import CLASSIFICATION
 from jetkit.models.model import MODELS
 from jetkit.progress import Report, silent
 from jetkit.registry import entry
-from jetkit.report.pretraining_page import Pretraining
-from jetkit.report.tagger_result import TaggerResult, Training
+from jetkit.reporting.pretraining_page import Pretraining
+from jetkit.reporting.tagger_result import TaggerResult, Training
 from jetkit.store.model_file import MODEL, model_path, read_model
 from jetkit.store.options import RunOptions, flat
 from jetkit.store.run_folder import read_log, run_folders, run_options
 from jetkit.tasks.task import TASK
-from jetkit.train.recipes import train_options
+from jetkit.training.recipes import train_options
 from jetkit.verbs.evaluation import EvaluateOptions, RunResult, evaluate_run
 
 PLAIN = re.compile(r"[\w@%+=:,./\[\]-]+")

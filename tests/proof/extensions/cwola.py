@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Needs, Spec
-from jetkit.evaluate.number import Number
-from jetkit.evaluate.result import EVALUATION, Predicted, Result
+from jetkit.evaluation.number import Number
+from jetkit.evaluation.result import EVALUATION, Predicted, Result
 from jetkit.models.model import Encoder
 from jetkit.nn.heads import RowHead
 from jetkit.registry import register

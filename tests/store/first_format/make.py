@@ -3,7 +3,7 @@
 It ran on the commit 1f2aa66, whose model files have the version 1, and does not run on a later one:
 
     git worktree add /tmp/base 1f2aa66
-    PYTHONPATH=/tmp/base/src python tests/train/first_format/make.py
+    PYTHONPATH=/tmp/base/src python tests/training/first_format/make.py
 
 Only `inputs` is used by the tests.
 """
@@ -40,13 +40,13 @@ def inputs(seed, features=7, jets=6, longest=9):
 
 def main():
     import torch
-    from jetkit.train.adapting import adapt_options
-    from jetkit.train.pretraining import pretrain_options
+    from jetkit.training.adapting import adapt_options
+    from jetkit.training.pretraining import pretrain_options
 
     from jetkit.data.cloud import Cloud
     from jetkit.store.model_file import load_model
     from jetkit.store.options import train_options
-    from jetkit.train.run import train
+    from jetkit.training.run import train
 
     torch.set_num_threads(1)
     toy = runpy.run_path(str(HERE.parents[2] / "benchmarks" / "toy_jets.py"))

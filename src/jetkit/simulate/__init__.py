@@ -1,5 +1,0 @@
-"""Jets from first principles: generator → detector → jets → labels → Parquet shards."""
-
-from jetkit.simulate.run import simulate
-
-__all__ = ["simulate"]
