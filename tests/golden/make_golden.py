@@ -3,7 +3,7 @@
 ``golden.json`` was made at 1f2aa66 by the script of that name in the history of this file; this one computes the same
 with today's names: ``python tests/golden/make_golden.py > new.json``. Weights are functions of their names of that
 time, and not of the random numbers with which a model begins, so that the numbers stay the same where layers are made
-in another order.
+in another order. The fit of ``lda`` is that of scikit-learn, which begins with other random topics.
 """
 
 from __future__ import annotations
