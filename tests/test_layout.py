@@ -8,13 +8,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "jetkit"
 FILES = sorted(SOURCE.rglob("*.py"))
-EVERYWHERE = {"errors", "kernels", "config", "progress", "memory"}
+EVERYWHERE = {"errors", "kernels", "config", "progress", "memory", "notebook"}
 BELOW = {
     "errors": set(),
     "config": set(),
     "kernels": set(),
     "progress": set(),
     "memory": set(),
+    "notebook": set(),
     "plugins": set(),
     "registry": {"plugins"},
     "physics": set(),
@@ -69,6 +70,18 @@ BELOW = {
         "simulation",
         "data",
         "registry",
+    },
+    "keywords": set(),
+    "api": {
+        "keywords",
+        "studies",
+        "verbs",
+        "evaluation",
+        "training",
+        "interchange",
+        "store",
+        "simulation",
+        "data",
     },
     "__main__": {"cli"},
 }
@@ -136,7 +149,7 @@ def test_arrows_point_down(path: Path) -> None:
 
 
 def test_the_lowest_files_import_nothing_of_jetkit() -> None:
-    for name in ("errors", "kernels", "progress", "memory"):
+    for name in ("errors", "kernels", "progress", "memory", "notebook"):
         assert imports(SOURCE / f"{name}.py") == set()
     for name in ("config", "plugins"):
         assert imports(SOURCE / f"{name}.py") == {"jetkit.errors"}

@@ -1,5 +1,6 @@
 """What a user imports first."""
 
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -13,18 +14,19 @@ from packaging.utils import canonicalize_name
 import jetkit
 from jetkit.errors import JetkitError, require
 
+CLI = Path(jetkit.__file__).parent / "cli"
+
 
 def test_the_public_names_are_pinned() -> None:
-    assert sorted(jetkit.__all__) == [
-        "Batch",
-        "Cloud",
-        "Dataset",
-        "JetkitError",
-        "Spec",
-        "load_model",
-        "open_dataset",
-        "save_model",
-    ]
+    verbs = {path.stem for path in CLI.glob("*.py")}
+    classes = {"Batch", "Cloud", "Dataset", "JetkitError", "Run", "Spec"}
+    functions = {"load_model", "open_dataset", "save_model"}
+    called = {
+        "convert", "embed", "ensemble", "evaluate", "examine", "export", "generate", "leaderboard", "predict", "report",
+        "reproduce", "scaling", "simulate", "train", "transfer",
+    }  # fmt: skip
+    assert set(jetkit.__all__) == classes | functions | called
+    assert called <= verbs, "functions are verbs of the command line"
     for name in jetkit.__all__:
         assert getattr(jetkit, name)
 
@@ -54,3 +56,8 @@ def test_the_constraints_fit_every_requirement() -> None:
     for text in chain(project["dependencies"], *project["optional-dependencies"].values()):
         wanted = Requirement(text)
         assert wanted.name == "jetkit" or wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), text
+
+
+def test_keywords_are_those_of_the_options() -> None:
+    made = runpy.run_path(str(Path(__file__).with_name("keywords.py")))
+    assert made["FILE"].read_text(encoding="utf-8") == made["text"](), "write it anew: python tests/keywords.py"

@@ -33,6 +33,7 @@ from jetkit.data.spec import Spec
 from jetkit.data.split import event_ids, hash_share, take_ids
 from jetkit.data.stream import BatchStream
 from jetkit.errors import JetkitError
+from jetkit.notebook import html_table
 
 Criterion = Callable[[Mapping[str, Any]], Array]
 """A named function from columns to a truth value per row."""
@@ -66,6 +67,10 @@ class Dataset:
         shown = ", ".join(self.classes[:4]) + f" … ({len(self.classes)})" * (len(self.classes) > 4)
         classes = f"; classes {shown if len(shown) < 120 else len(self.classes)}" if self.classes else ""
         return f"Dataset({self.card.name[:80]}: {len(self)} rows{classes}; {len(self.columns)} columns)"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, f"{count:,}") for name, count in self.card.counts.items()]
+        return html_table(repr(self), ("class", "rows of the card"), rows)
 
     @overload
     def __getitem__(self, rows: int) -> dict[str, Any]: ...

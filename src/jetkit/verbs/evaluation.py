@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,11 +22,10 @@ from jetkit.data.spec import TargetSpec
 from jetkit.errors import JetkitError
 from jetkit.evaluation.classification import CLASSIFICATION
 from jetkit.evaluation.result import Predicted, Result
-from jetkit.evaluation.summary import Evaluation
 from jetkit.progress import Report, silent
 from jetkit.registry import entry
 from jetkit.store.model_file import ModelCard, annotate, ask_for_plugins, model_path, read_card, read_model
-from jetkit.store.options import RunOptions, option
+from jetkit.store.options import option
 from jetkit.store.predictions import load_predictions, save_predictions
 from jetkit.store.run_folder import run_options
 from jetkit.store.tensor_file import weights_hash
@@ -34,6 +33,7 @@ from jetkit.tasks.task import TASK, Task
 from jetkit.training.data_parts import split_data
 from jetkit.training.shuffled_labels import random_labels
 from jetkit.verbs.judging import WATCHED, judge, reevaluate
+from jetkit.verbs.run import RunResult
 
 PREDICTIONS = "predictions.safetensors"
 RESULT = "result.json"
@@ -72,31 +72,6 @@ class EvaluateOptions:
     def of_evaluation(self) -> dict[str, Any]:
         """What an evaluation may ask for."""
         return {name: getattr(self, name) for name in ("comparisons", "efficiencies", "replicas", "seed")}
-
-
-@dataclass(frozen=True, eq=False)
-class RunResult:
-    """The result of a run on data that its model has not seen.
-
-    Attributes:
-        run: run folder, or model file.
-        out: folder where result and predictions are.
-        options: of the training; None for a model file alone.
-    """
-
-    run: Path
-    out: Path
-    options: RunOptions | None
-    predicted: Predicted
-    result: Result
-
-    @property
-    def evaluation(self) -> Evaluation:
-        """The full record of a classification."""
-        return Evaluation.from_dict(self.result.details)
-
-    def __str__(self) -> str:
-        return f"{self.run}: {self.result}"
 
 
 def report_as(name: str, report: Report, done: int, total: int, what: str) -> None:

@@ -16,13 +16,13 @@ from jetkit.models.model import MODELS
 from jetkit.progress import Report, silent
 from jetkit.registry import entry
 from jetkit.reporting.pretraining_page import Pretraining
-from jetkit.reporting.tagger_result import TaggerResult, Training
+from jetkit.reporting.tagger_result import TaggerResult
 from jetkit.store.model_file import MODEL, model_path, read_model
 from jetkit.store.options import RunOptions, flat
 from jetkit.store.run_folder import read_log, run_folders, run_options
 from jetkit.tasks.task import TASK
 from jetkit.training.recipes import train_options
-from jetkit.verbs.evaluation import EvaluateOptions, RunResult, evaluate_run
+from jetkit.verbs.evaluation import EvaluateOptions, evaluate_run
 
 PLAIN = re.compile(r"[\w@%+=:,./\[\]-]+")
 """Words that stand in a line of a shell as they are."""
@@ -64,7 +64,7 @@ def result_of(
         model=card.model,
         paper=entry(card.model, MODELS).paper,
         parameters=model.size,
-        trainings=tuple(_training(run) for run in runs),
+        trainings=tuple(run.training for run in runs),
         options=_shown(first.options) if first.options else {},
         command=card.training.get("command") or (command(first.options, first.run, 1) if first.options else ""),
         dataset=card.data,
@@ -164,20 +164,3 @@ def words_of(options: Any, defaults: Any, *groups: str) -> list[str]:
 
 def _shown(options: RunOptions) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in flat(options).items()}
-
-
-def _training(run: RunResult) -> Training:
-    log = [] if run.options is None else read_log(run.run)
-    return Training(
-        seed=run.options.seed if run.options else 0,
-        folder=str(run.run),
-        log=log,
-        evaluation=run.evaluation,
-        logits=run.predicted.logits,
-        label=run.predicted.label,
-        jets=run.predicted.columns,
-        model_sha256=run.predicted.card["weights_sha256"],
-        seconds=log[-1]["seconds"] if log else 0.0,
-        score_seconds=run.predicted.card.get("seconds"),
-        weight=run.predicted.weight_or_none,
-    )

@@ -1,0 +1,254 @@
+"""The verbs of the command line as functions: ``jetkit.train("pfn", data="data/top")`` is `jetkit train pfn data=…`.
+
+Options have the names and the defaults of the command line. A name that does not exist is refused before any work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jetkit.config import build
+from jetkit.data.dataset import Dataset, open_dataset
+from jetkit.progress import Report, silent
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from jetkit import keywords
+    from jetkit.evaluation.result import Predicted
+    from jetkit.studies.reproduce import Reproduction
+    from jetkit.verbs.examination import Finding
+    from jetkit.verbs.generation import Generated
+    from jetkit.verbs.run import Page, Run, RunResult
+
+Place = str | os.PathLike[str]
+T = TypeVar("T")
+
+
+def simulate(recipe: Place, *, progress: Report = silent, **options: Unpack[keywords.Simulate]) -> Dataset:
+    """Simulate labelled jets, or finish a dataset that was interrupted, and open it.
+
+    Raises:
+        JetkitError: a bad recipe or option, a folder that holds something else, an impossible cut, a full disk.
+
+    Example:
+        >>> import tempfile
+        >>> jets = simulate("quark-gluon", jets=4, out=tempfile.mkdtemp(), workers=1)
+        >>> jets.card.counts
+        {'gluon': 2, 'quark': 2}
+    """
+    from jetkit.simulation.options import Options
+    from jetkit.simulation.run import simulate as run
+
+    chosen = _built(Options, options, "jetkit.simulate")
+    return open_dataset(run(_recipe(recipe), chosen, lambda done, total: progress(done, total, "simulate")))
+
+
+def convert(
+    format: str, *files: Place, reader: Mapping[str, Any] | None = None, **options: Unpack[keywords.Convert]
+) -> Dataset:
+    """Make a dataset of other programs' files, and open it; ``reader`` holds the options of the format.
+
+    Raises:
+        JetkitError: an unknown format, files of another one, or no row that can be used.
+    """
+    import jetkit.simulation.foreign_events  # noqa: F401 - registers readers of events
+    from jetkit.data.convert import ConvertOptions
+    from jetkit.data.convert import convert as run
+
+    chosen = _built(ConvertOptions, options, "jetkit.convert")
+    return open_dataset(run(format, [os.fspath(one) for one in files], chosen, dict(reader or {})))
+
+
+def train(model: str = "", *, progress: Report = silent, **options: Unpack[keywords.Train]) -> Run:
+    """Train a model for a task, or go on where it stopped.
+
+    ``model`` is a name, a recipe, a YAML file or ``file.py:Class``; ``hyperparameters={…}`` are those of the model,
+    ``method={…}`` the options of the task.
+
+    Raises:
+        ConfigError: an unknown name or option, or a wrong type.
+        JetkitError: data, options or hyperparameters do not fit, or the loss is not finite.
+
+    Example:
+        >>> train("pfn", data="data/top", epoch=3)
+        Traceback (most recent call last):
+        jetkit.config.ConfigError: unknown option 'epoch' in jetkit train pfn; did you mean epochs?
+    """
+    from jetkit.training.recipes import train_options
+    from jetkit.training.run import train as run
+    from jetkit.verbs.run import Run
+
+    chosen = train_options(model, **_plain(options))
+    run(chosen, progress)
+    return Run(chosen.folder)
+
+
+def evaluate(run: Place, *, progress: Report = silent, **options: Unpack[keywords.Evaluate]) -> RunResult:
+    """Evaluate one training, or a model file, on rows that it has not seen.
+
+    Raises:
+        JetkitError: there is no finished run, it has several seeds, or the data do not fit the model.
+    """
+    from jetkit.errors import JetkitError
+    from jetkit.store.run_folder import run_folders
+    from jetkit.verbs.evaluation import EvaluateOptions, evaluate_run
+
+    folders = run_folders(Path(run))
+    if len(folders) > 1:
+        raise JetkitError(f"{os.fspath(run)} holds {len(folders)} seeds: evaluate each of Run.seeds, or report them")
+    return evaluate_run(folders[0], _built(EvaluateOptions, options, "jetkit.evaluate"), progress)
+
+
+def predict(run: Place, *, progress: Report = silent, **options: Unpack[keywords.Evaluate]) -> Predicted:
+    """Return the predictions of a run or model file for rows that it has not seen, as arrays.
+
+    Raises:
+        JetkitError: as `evaluate`.
+    """
+    from jetkit.verbs.evaluation import EvaluateOptions, predict_run
+
+    return predict_run(Path(run), _built(EvaluateOptions, options, "jetkit.predict"), progress)
+
+
+def report(*runs: Place, progress: Report = silent, **options: Unpack[keywords.Report]) -> Page:
+    """Compare runs on one self-contained page; they are evaluated where they are not yet.
+
+    Raises:
+        JetkitError: no run is given, or one cannot be evaluated or compared.
+    """
+    from jetkit.verbs.report import ReportOptions, write_report
+    from jetkit.verbs.run import Page
+
+    chosen = _built(ReportOptions, options, "jetkit.report")
+    return Page(write_report([os.fspath(one) for one in runs], chosen, progress))
+
+
+def leaderboard(recipe: str, *, progress: Report = silent, **options: Unpack[keywords.Leaderboard]) -> Page:
+    """Train taggers under one budget on the same jets, and rank them on a page.
+
+    Raises:
+        JetkitError: an unknown tagger, or one that cannot be trained on these jets.
+    """
+    from jetkit.studies.leaderboard import LeaderboardOptions
+    from jetkit.studies.leaderboard import leaderboard as run
+    from jetkit.verbs.run import Page
+
+    return Page(run(recipe, _built(LeaderboardOptions, options, "jetkit.leaderboard"), progress))
+
+
+def scaling(recipe: str, *, progress: Report = silent, **options: Unpack[keywords.Scaling]) -> Page:
+    """Train a tagger in several widths on several numbers of jets, and fit the power law of its loss.
+
+    Raises:
+        JetkitError: fewer than three widths or sizes, or a training that cannot be made.
+    """
+    from jetkit.studies.scaling import ScalingOptions
+    from jetkit.studies.scaling import scaling as run
+    from jetkit.verbs.run import Page
+
+    return Page(run(recipe, _built(ScalingOptions, options, "jetkit.scaling"), progress))
+
+
+def transfer(
+    models: Sequence[Place], recipe: str, *, progress: Report = silent, **options: Unpack[keywords.Transfer]
+) -> Page:
+    """Adapt pretrained models to growing numbers of labels, beside trainings from scratch.
+
+    Raises:
+        JetkitError: a model cannot be adapted, or its jets would be in the test.
+    """
+    from jetkit.studies.transfer import TransferOptions
+    from jetkit.studies.transfer import transfer as run
+    from jetkit.verbs.run import Page
+
+    chosen = _built(TransferOptions, options, "jetkit.transfer")
+    return Page(run([os.fspath(one) for one in models], recipe, chosen, progress))
+
+
+def reproduce(name: str, *, progress: Report = silent, **options: Unpack[keywords.Reproduce]) -> Reproduction:
+    """Repeat a published training and compare its numbers with the published ones.
+
+    Raises:
+        JetkitError: an unknown card, or a training that cannot be made.
+    """
+    from jetkit.studies.reproduce import ReproduceOptions
+    from jetkit.studies.reproduce import reproduce as run
+
+    return run(name, _built(ReproduceOptions, options, "jetkit.reproduce"), progress)
+
+
+def ensemble(*runs: Place, progress: Report = silent, **options: Unpack[keywords.Ensemble]) -> Run:
+    """Combine trained taggers into one model file.
+
+    Raises:
+        JetkitError: fewer than two runs, or trainings on other jets.
+    """
+    from jetkit.studies.ensemble import EnsembleOptions
+    from jetkit.studies.ensemble import ensemble as run
+    from jetkit.verbs.run import Run
+
+    chosen = _built(EnsembleOptions, options, "jetkit.ensemble")
+    return Run(run([os.fspath(one) for one in runs], chosen, progress))
+
+
+def examine(model: Place, **options: Unpack[keywords.Examine]) -> list[Finding]:
+    """Return how much changes of the jets that should not matter change the answers of a model.
+
+    Raises:
+        JetkitError: the model cannot be read, or a change is unknown.
+    """
+    from jetkit.verbs.examination import ExamineOptions, examine_file
+
+    return examine_file(model, _built(ExamineOptions, options, "jetkit.examine"))[1]
+
+
+def embed(model: Place, *, progress: Report = silent, **options: Unpack[keywords.Embed]) -> Path:
+    """Write the encoded vectors of jets as a Parquet file, and return its path.
+
+    Raises:
+        JetkitError: the model encodes nothing, or the data lack its features.
+    """
+    from jetkit.verbs.embedding import EmbedOptions, embed_file
+
+    return embed_file(os.fspath(model), _built(EmbedOptions, options, "jetkit.embed"), progress)
+
+
+def generate(run: Place, *, progress: Report = silent, **options: Unpack[keywords.Generate]) -> Generated:
+    """Draw new jets from a generator as a dataset, with their distances from real jets.
+
+    Raises:
+        JetkitError: the run holds no generator, or the folder cannot be written.
+    """
+    from jetkit.verbs.generation import GenerateOptions
+    from jetkit.verbs.generation import generate as draw
+
+    return draw(Path(run), _built(GenerateOptions, options, "jetkit.generate"), progress)
+
+
+def export(model: Place, out: Place = "") -> Path:
+    """Write a model as an ONNX graph, compared with the model before it is written, and return its path.
+
+    Raises:
+        JetkitError: the graph of this model would depend on the jets, or a package is absent.
+    """
+    from jetkit.interchange.onnx import export as write
+    from jetkit.store.model_file import model_path
+
+    return write(model, out or model_path(model).with_suffix(".onnx"))
+
+
+def _recipe(recipe: Place) -> str | Path:
+    return recipe if isinstance(recipe, str) else Path(recipe)
+
+
+def _built(cls: type[T], options: Mapping[str, Any], where: str) -> T:
+    return build(cls, _plain(options), where)
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with paths as text."""
+    return {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in options.items()}
