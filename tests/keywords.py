@@ -20,12 +20,13 @@ from jetkit.verbs.embedding import EmbedOptions
 from jetkit.verbs.evaluation import EvaluateOptions
 from jetkit.verbs.examination import ExamineOptions
 from jetkit.verbs.generation import GenerateOptions
+from jetkit.verbs.prediction import PredictOptions
 from jetkit.verbs.report import ReportOptions
 
 FILE = Path(__file__).parents[1] / "src" / "jetkit" / "keywords.py"
 OPTIONS = {
     "Simulate": Options, "Convert": ConvertOptions, "Train": FlatOptions, "Evaluate": EvaluateOptions,
-    "Report": ReportOptions, "Leaderboard": LeaderboardOptions, "Scaling": ScalingOptions,
+    "Predict": PredictOptions, "Report": ReportOptions, "Leaderboard": LeaderboardOptions, "Scaling": ScalingOptions,
     "Transfer": TransferOptions, "Reproduce": ReproduceOptions, "Ensemble": EnsembleOptions,
     "Examine": ExamineOptions, "Embed": EmbedOptions, "Generate": GenerateOptions,
 }  # fmt: skip
@@ -64,7 +65,7 @@ def text() -> str:
     parts = [HEAD]
     for name, cls in OPTIONS.items():
         hints = typing.get_type_hints(cls, include_extras=True)
-        own = [field.name for field in fields(cls) if field.name != "model"]
+        own = [field.name for field in fields(cls) if (name, field.name) != ("Train", "model")]
         words = [f"    {one}: {'str | os.PathLike[str]' if one in PATHS else type_text(hints[one])}" for one in own]
         parts.append(f'\n\nclass {name}(TypedDict, total=False):\n    """Options of `jetkit.{name.lower()}`."""\n\n')
         parts.append("\n".join(words) + "\n")

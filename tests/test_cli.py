@@ -172,3 +172,17 @@ def test_doctor_knows_the_dependencies_of_the_package() -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     required = {re.split(r"[\[>=<]", line)[0] for line in project["dependencies"]}
     assert set(doctor.REQUIRED) == required
+
+
+@pytest.mark.parametrize(
+    "words", ["train pfn epoch=3", "evaluate runs/pfn replica=3", "simulate lhco jest=3", "report r ot=x"]
+)
+def test_a_misspelt_option_is_told_before_torch_is_imported(words: str) -> None:
+    code = (
+        "import sys, jetkit.cli\n"
+        "try:\n    jetkit.cli.main()\nexcept SystemExit:\n"
+        "    print({'torch', 'numba', 'pyarrow'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True)
+    assert "did you mean" in ran.stderr
+    assert ran.stdout.strip() == "set()"

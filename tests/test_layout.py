@@ -58,6 +58,7 @@ BELOW = {
         "registry",
     },
     "cli": {
+        "keywords",
         "studies",
         "verbs",
         "reporting",

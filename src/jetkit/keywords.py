@@ -95,6 +95,16 @@ class Evaluate(TypedDict, total=False):
     seed: int
 
 
+class Predict(TypedDict, total=False):
+    """Options of `jetkit.predict`."""
+
+    data: str | os.PathLike[str]
+    part: str
+    columns: Sequence[str]
+    out: str | os.PathLike[str]
+    batch: int
+
+
 class Report(TypedDict, total=False):
     """Options of `jetkit.report`."""
 
@@ -136,6 +146,7 @@ class Scaling(TypedDict, total=False):
     seed: int
     replicas: int
     out: str | os.PathLike[str]
+    model: Mapping[str, Any]
     train: Mapping[str, Any]
 
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperCommand
 
-from jetkit import __version__
-from jetkit.config import read_yaml
+from jetkit import __version__, keywords
+from jetkit.config import ConfigError, nearest, read_yaml
 from jetkit.errors import JetkitError
 
 P = ParamSpec("P")
@@ -22,6 +22,11 @@ Tables = Callable[[], Sequence[Table]]
 Words = Annotated[
     list[str] | None, typer.Argument(help="options, listed below", metavar="key=value", show_default=False)
 ]
+
+OPTIONS_OF = {"pretrain": "Train", "adapt": "Train"}
+"""Verb → the class of its options in `jetkit.keywords`, where it has another name."""
+NAMING = ("simulate", "train", "generate", "embed", "predict", "reproduce")
+"""Verbs whose messages name what they are about."""
 
 app = typer.Typer(
     name="jetkit",
@@ -43,6 +48,7 @@ def verb(name: str, tables: Tables = tuple) -> Callable[[Callable[P, None]], Cal
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
             try:
+                _refuse_unknown(name, kwargs)
                 function(*args, **_without_plugins(kwargs))
             except JetkitError as error:
                 if os.environ.get("JETKIT_DEBUG"):
@@ -56,6 +62,22 @@ def verb(name: str, tables: Tables = tuple) -> Callable[[Callable[P, None]], Cal
         return app.command(name, cls=_ending_with(tables))(run)
 
     return register
+
+
+def _refuse_unknown(name: str, arguments: dict[str, Any]) -> None:
+    """Say so where an option is misspelt, before seconds of imports; options with a dot have their own check."""
+    known = getattr(keywords, OPTIONS_OF.get(name, name.capitalize()), None)
+    if known is None or name == "convert":
+        return
+    words = [word for word in arguments.get("words") or [] if "=" in word and not Path(word).exists()]
+    given = [word.partition("=")[0] for word in words]
+    names = [*known.__annotations__, "plugins", *(["model"] if known is keywords.Train else [])]
+    for one in given:
+        if "." not in one and one not in names:
+            first = next((str(value) for key, value in arguments.items() if key != "words"), "")
+            place = f"jetkit {name} {first}".rstrip() if name in NAMING else f"jetkit {name}"
+            hint = nearest(one, names) or f"; known: {', '.join(known.__annotations__)}"
+            raise ConfigError(f"unknown option {one!r} in {place}{hint}")
 
 
 def _without_plugins(arguments: dict[str, Any]) -> Any:
