@@ -6,6 +6,7 @@ page has simulated lies ready for the same command on another, which then has no
 
 import os
 import re
+import runpy
 import subprocess
 from contextlib import suppress
 from hashlib import sha256
@@ -15,7 +16,8 @@ from shutil import copytree
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GENERATED = ROOT / "docs" / "reference.md"
+PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page != GENERATED)]
 SIMULATE = re.compile(r"^(jetkit simulate .*\bout=(\S+).*)$", re.MULTILINE)
 BLOCK = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
 
@@ -58,3 +60,8 @@ def keep(folder: Path, kept: Path) -> None:
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_reference_is_what_the_package_says() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    assert GENERATED.read_text(encoding="utf-8") == made["text"](), "write it anew: python docs/generate.py"
