@@ -166,6 +166,11 @@ def test_an_extension_does_all_verbs_in_new_processes(place: Path, jetkit: Calla
     assert JUDGED[name] in shown
     exported = jetkit("export", out, plugin, code=0 if name in EXPORTED else 1)
     assert ("model.onnx" if name in EXPORTED else "cannot be exported") in exported
+    jetkit("report", out, plugin)
+    page = (place / out / "report" / "index.html").read_text()
+    assert all(shown in page for shown in result["numbers"])
+    assert ("Significance improvement" in page) == (name == "cwola")
+    assert (place / out / "report" / "training.png").is_file()
     without = jetkit("evaluate", out, code=1)
     assert "plugins=" in without
     assert "Traceback" not in without

@@ -184,8 +184,17 @@ def test_a_regression_is_shown_and_exported(regressed: Path, jetkit: Verb, tmp_p
     assert "target jet_sdmass: real" in said
     assert "jet_sdmass rmse: " in said
     _exported(regressed, jetkit, tmp_path, ["jet_sdmass"])
-    refused = " ".join(jetkit("report", str(regressed), code=1).split())
-    assert f"names no classes: jetkit evaluate {regressed} gives its numbers" in refused
+
+
+def test_a_regression_is_reported(regressed: Path, runs: Path, jetkit: Verb, tmp_path: Path) -> None:
+    assert f"open {tmp_path}" in jetkit("report", str(regressed), f"out={tmp_path}")
+    page = (tmp_path / "index.html").read_text()
+    result = Result.from_dict(json.loads((regressed / "result.json").read_text()))
+    assert all(name in page and number.text() in page for name, number in result.numbers.items())
+    assert "jetkit train pfn task=regress" in page
+    assert (tmp_path / "training.png").is_file()
+    refused = " ".join(jetkit("report", str(regressed), str(runs / "pfn"), code=1).split())
+    assert "results of several kinds (classification, regression): report them apart" in refused
 
 
 def test_several_targets_of_jets_and_particles(toy: Path, tiny: tuple[str, ...], jetkit: Verb, tmp_path: Path) -> None:

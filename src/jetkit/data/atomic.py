@@ -41,4 +41,4 @@ def write_bytes(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
     except OSError as error:
-        raise JetkitError(f"cannot write {path}: {error.strerror or error}") from error
+        raise JetkitError(f"cannot write {path} ({error.strerror or error}): choose another folder") from error

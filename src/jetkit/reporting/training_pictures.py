@@ -91,6 +91,15 @@ def health_panels(logs: Sequence[tuple[str, Log]], numbers: Mapping[str, str]) -
     return figure
 
 
+def watched_panels(logs: Sequence[tuple[str, Log]], names: Sequence[str]) -> Figure:
+    """Draw a panel for each number that a task watches on the validation rows; a line a training.
+
+    Raises:
+        JetkitError: matplotlib or mplhep is absent.
+    """
+    return health_panels(logs, {name: plain(name) for name in names})
+
+
 def _of_epochs(panels: Sequence[Axes]) -> None:
     """Whole epochs on the axis that stacked panels share."""
     for axes in panels:

@@ -12,6 +12,7 @@ from typing import Any
 
 from jetkit.errors import JetkitError
 from jetkit.evaluation.classification import CLASSIFICATION
+from jetkit.evaluation.judged import Judged
 from jetkit.models.model import MODELS
 from jetkit.progress import Report, silent
 from jetkit.registry import entry
@@ -68,6 +69,28 @@ def result_of(
         options=_shown(first.options) if first.options else {},
         command=card.training.get("command") or (command(first.options, first.run, 1) if first.options else ""),
         dataset=card.data,
+    )
+
+
+def judged(path: str | Path, options: EvaluateOptions | None = None, report: Report = silent) -> Judged:
+    """Return a run, or the runs of one training with several seeds, with results of any kind.
+
+    Raises:
+        JetkitError: as `evaluate_run`.
+    """
+    runs = [evaluate_run(folder, options, report) for folder in run_folders(path)]
+    model, card = read_model(model_path(runs[0].run))
+    own = runs[0].options
+    return Judged(
+        name=Path(path).stem,
+        model=card.model,
+        task=card.task,
+        paper=entry(card.model, MODELS).paper,
+        parameters=model.size,
+        results=tuple(run.result for run in runs),
+        logs=tuple(read_log(run.run) if run.options else [] for run in runs),
+        dataset=card.data,
+        command=command(own, path, len(runs)) if own else "",
     )
 
 

@@ -3,7 +3,7 @@
 Source: Extending the search for new resonances with machine learning, 2019, arXiv:1902.02634.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,11 +12,13 @@ from torch.nn import functional as F
 
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Needs, Spec
+from jetkit.evaluation.judged import Judged
 from jetkit.evaluation.number import Number
 from jetkit.evaluation.result import EVALUATION, Predicted, Result
 from jetkit.models.model import Encoder
 from jetkit.nn.heads import RowHead
 from jetkit.registry import register
+from jetkit.reporting.section import SECTION, Section
 from jetkit.tasks.task import TASK, Losses, Predictions, Task, mean_of, weighted_mean
 
 MASS = "event_mjj"
@@ -79,7 +81,21 @@ def max_sic(predicted: Predicted, *, replicas: int = 200, seed: int = 0) -> Resu
         enough = background >= 5
         return float((passed / signal.sum() / np.sqrt(background / (~signal).sum()).clip(1e-9))[enough].max())
 
+    shares = np.linspace(0.05, 1, 20)
+    order = np.argsort(-predicted.values["score"], kind="stable")
+    signal = predicted.targets["label"][order] == 1
+    places = [int(np.searchsorted(np.cumsum(signal) / signal.sum(), share)) for share in shares]
+    background = [float(np.cumsum(~signal)[place] / (~signal).sum()) for place in places]
     random = np.random.default_rng(seed)
     everything = np.arange(len(predicted))
     again = [largest(random.choice(everything, len(everything))) for _ in range(replicas)]
-    return Result("max-sic", {"max SIC": Number(largest(everything), float(np.std(again, ddof=1)), len(predicted))})
+    number = Number(largest(everything), float(np.std(again, ddof=1)), len(predicted))
+    curve = {"signal efficiency": shares.tolist(), "background efficiency": background}
+    return Result("max-sic", {"max SIC": number}, {"selection": curve})
+
+
+@register("max-sic", kind=SECTION)
+def sections(judged: Sequence[Judged]) -> list[Section]:
+    """A word on the number."""
+    best = max(judged, key=lambda one: one.results[0].numbers["max SIC"].value)
+    return [Section("Significance improvement", text=[f"{best.name} improves the significance most."])]
