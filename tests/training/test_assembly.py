@@ -17,7 +17,7 @@ from jetkit.training.machine import make_fabric
 from jetkit.training.recipes import train_options
 
 SOURCE = Path(jetkit.__file__).parent
-ROOMS = ("train", "tasks", "models", "nn", "data", "physics")
+ROOMS = ("training", "store", "tasks", "models", "nn", "data", "physics")
 """From the top down."""
 PART = {"width": 16, "depth": 1, "heads": 2, "pair_widths": [8]}
 TRAININGS = {
@@ -57,7 +57,7 @@ def test_options_pass_through_few_files_and_only_downwards(toy: Path, name: str)
     values: dict[str, Any] = TRAININGS[name]
     model = "" if "task" in values else name
     calls = calls_of(train_options(model, data=str(toy), features="kin", threads=1, accelerator="cpu", **values))
-    through = {file for call in calls for file in call if file.split("/")[0] == "train"}
+    through = {file for call in calls for file in call if file.split("/")[0] in ("training", "store")}
     assert 3 < len(through) <= 10, sorted(through)
     for caller, called in calls:
         rooms = [file.split("/")[0] for file in (caller, called)]

@@ -68,7 +68,7 @@ def columns_of(predicted: Predicted) -> dict[str, Any]:
     Example:
         >>> logits = np.log([[0.25, 0.75]])
         >>> one = Predicted({"logits": logits}, {}, np.ones(1), np.arange(1), classes={"label": ("QCD", "top")})
-        >>> {name: values.tolist() for name, values in columns_of(one).items()}
+        >>> {name: values.round(2).tolist() for name, values in columns_of(one).items()}
         {'row': [0], 'p_QCD': [0.25], 'p_top': [0.75]}
     """
     table: dict[str, Any] = {"row": predicted.row}
