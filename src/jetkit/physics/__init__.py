@@ -1,1 +1,1 @@
-"""Formulas of jet physics on arrays and tensors: no state, no input or output."""
+"""Formulas of jet physics on arrays and tensors: stateless functions without input or output."""

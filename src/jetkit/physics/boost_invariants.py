@@ -1,4 +1,4 @@
-"""Boost-invariant polynomials: what a rotation of a jet about its axis, or a boost along it, leaves alone."""
+"""Boost-invariant polynomials: jet observables unchanged by rotations about the jet axis and boosts along it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from jetkit.physics import four_vectors as fv
 from jetkit.physics.four_vectors import Array
 
 FLOOR = 1e-4
-"""GeV; a particle closer to the axis has the direction of its transverse momentum faded out."""
+"""Smallest κ in GeV: the azimuthal phase of a particle closer to the axis is scaled down towards 0."""
 
 
 class Component(NamedTuple):
-    """Indices of A_kln."""
+    """Indices (k, l, n) of one component A_kln."""
 
     k: int
     """Degree in the logarithm of the transverse momentum."""
@@ -30,7 +30,7 @@ class Component(NamedTuple):
 
     @property
     def level(self) -> int:
-        """k + |l| + |n|."""
+        """Level k + |l| + |n| of the component."""
         return self.k + abs(self.l) + abs(self.n)
 
 
@@ -41,10 +41,10 @@ Product = tuple[Component, ...]
 def invariant_products(
     *, order: int = 3, levels: int = 6, n_pt: int = 5, n_th: int = 3, n_y: int = 3
 ) -> tuple[Product, ...]:
-    """All products of up to ``order`` components with Σl = 0, Σn = 0 and a summed level of at most ``levels``.
+    """Return all products of up to ``order`` components with Σl = 0, Σn = 0 and a summed level ≤ ``levels``.
 
-    Components have k ≤ n_pt, |l| ≤ n_th and |n| ≤ n_y. The empty product, which is 1, comes first. A product and
-    the one with all l and n of the other sign are complex conjugates; both are listed, as in the paper.
+    The components have k ≤ n_pt, |l| ≤ n_th and |n| ≤ n_y. The empty product, which equals 1, comes first. A product
+    and its partner with all signs of l and n reversed are complex conjugates. Both are listed, as in the paper.
 
     Source: BIP: Boost Invariant Polynomials for Efficient Jet Tagging, 2022, arXiv:2207.08272.
 
@@ -61,7 +61,7 @@ def invariant_products(
 
 
 def _sparse(components: Sequence[Component], count: int, levels: int) -> Iterator[Product]:
-    """All products of so many components, which rise in level, up to a summed level."""
+    """Yield all products of ``count`` components, in rising level, whose summed level is at most ``levels``."""
     if count == 0:
         yield ()
         return
@@ -75,12 +75,16 @@ def _sparse(components: Sequence[Component], count: int, levels: int) -> Iterato
 def boost_invariants(
     p4: Float[Array, "*batch N 4"], mask: Bool[Array, "*batch N"], products: tuple[Product, ...]
 ) -> Float[Array, "*batch products"]:
-    """Re Π A_kln for every product of components, with A_kln = Σ_i T_k((ln r_i + 4.7)/6) e^{ilθ_i} e^{iny_i} w_i.
+    """Compute Re Π A_kln for every product, with A_kln = Σ_i T_k((ln r_i + 4.7)/6) e^{ilθ_i} e^{iny_i} w_i.
 
-    About the axis of the summed momentum, a particle has the transverse momentum κ with azimuth θ, the share r = κ/Σκ,
-    the rapidity y and the weight w = ln(1 + E² − p_∥²), in GeV; T_k is a Chebyshev polynomial. A rotation about the
-    axis shifts all θ, a boost along it all y, and Σl = Σn = 0 undoes both. Soft particles have no weight, so that the
-    polynomials are infrared safe; ln and T_k make them collinear unsafe. κ and Σκ are at least 10⁻⁴ GeV.
+    ``p4`` (..., N, 4) holds (E, px, py, pz) in GeV and ``mask`` (..., N) is True for real particles. The result has the
+    shape (..., products). With respect to the axis of the summed momentum, a particle has transverse momentum κ,
+    azimuth θ, momentum share r = κ/Σκ, rapidity y and weight w = ln(1 + E² − p_∥²). T_k is a Chebyshev polynomial. κ
+    and Σκ are at least 10⁻⁴ GeV.
+
+    A rotation about the axis shifts every θ and a boost along it shifts every y; the conditions Σl = 0 and Σn = 0
+    cancel both shifts. Soft particles have vanishing weight, so the polynomials are infrared safe. The logarithm and
+    T_k make them collinear unsafe.
 
     Source: BIP: Boost Invariant Polynomials for Efficient Jet Tagging, 2022, arXiv:2207.08272, with e^{−ilθ} as the
     conjugate of e^{ilθ}, which a particle on the axis cannot make infinite.
@@ -100,7 +104,7 @@ def boost_invariants(
 
 @cache
 def _places(products: tuple[Product, ...]) -> tuple[tuple[int, ...], Int[np.ndarray, "order products"]]:
-    """Largest k, |l| and |n|, and the places of the factors of each product; −1, the last, where it has fewer."""
+    """Return the largest k, |l| and |n|, and the place of each factor of each product; missing factors are −1, the last."""
     largest = tuple(max((abs(c[index]) for chosen in products for c in chosen), default=0) for index in range(3))
     shape = (largest[0] + 1, 2 * largest[1] + 1, 2 * largest[2] + 1)
     place = np.full((max(map(len, products)), len(products)), -1)
@@ -113,7 +117,7 @@ def _places(products: tuple[Product, ...]) -> tuple[tuple[int, ...], Int[np.ndar
 def _components(
     p4: Float[Array, "*batch N 4"], n_pt: int, n_th: int, n_y: int
 ) -> Complex[Array, "*batch (n_pt+1)*(2*n_th+1)*(2*n_y+1)"]:
-    """A_kln for all k, l and n."""
+    """Compute A_kln for all k, l and n."""
     xp = array_namespace(p4)
     p4 = _along_axis(p4)
     kappa = xp.clip(fv.pt(p4), min=FLOOR)
@@ -128,7 +132,7 @@ def _components(
 
 
 def _along_axis(p4: Float[Array, "*batch N 4"]) -> Float[Array, "*batch N 4"]:
-    """Momenta mirrored so that the direction û of their sum becomes ẑ: p − 2v(v·p)/v² with v = û − ẑ."""
+    """Reflect the momenta so that the direction û of their sum becomes ẑ: p − 2v(v·p)/v² with v = û − ẑ."""
     xp = array_namespace(p4)
     total = xp.sum(p4, axis=-2, keepdims=True)
     smallest = xp.finfo(p4.dtype).smallest_normal
@@ -140,14 +144,14 @@ def _along_axis(p4: Float[Array, "*batch N 4"]) -> Float[Array, "*batch N 4"]:
 
 
 def _powers(x: Complex[Array, "*batch"], largest: int) -> Complex[Array, "*batch 2*largest+1"]:
-    """x^l for l = −largest … largest, with the conjugate of x for negative l."""
+    """Compute x^l for l = −largest … largest, with the conjugate of x for negative l."""
     xp = array_namespace(x)
     up = [x**power for power in range(1, largest + 1)]
     return xp.stack([*map(xp.conj, reversed(up)), xp.ones_like(x), *up], axis=-1)
 
 
 def _chebyshev(x: Float[Array, "*batch"], largest: int) -> Float[Array, "*batch largest+1"]:
-    """T_0(x) … T_largest(x)."""
+    """Compute the Chebyshev polynomials T_0(x) … T_largest(x) by recurrence."""
     xp = array_namespace(x)
     t = [xp.ones_like(x), x]
     while len(t) <= largest:

@@ -1,4 +1,4 @@
-"""Sequential recombination: kT, Cambridge/Aachen and anti-kT, as trees of declusterings."""
+"""Sequential recombination with kT, Cambridge/Aachen and anti-kT, returned as clustering trees."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ KT, CAMBRIDGE, ANTI_KT = 1.0, 0.0, -1.0
 
 @dataclass(frozen=True)
 class Trees:
-    """Clustering histories of many events; a node is a particle or the sum of its two children.
+    """Clustering histories of many events; each node is a particle or the sum of its two children.
 
-    The nodes of event j are those from ``offsets[j]`` to ``offsets[j + 1]``: first its particles in their order, then
-    the sums in the order in which they were made. Node numbers count over all events.
+    The nodes of event j run from ``offsets[j]`` to ``offsets[j + 1]``: first its particles in their input order, then
+    the sums in the order of merging. Node numbers run over all events.
     """
 
     p4: Float[np.ndarray, "K 4"]
     """Momentum (E, px, py, pz) of each node in GeV."""
     children: Int[np.ndarray, "K 2"]
-    """The two nodes that were merged; −1 for particles."""
+    """Numbers of the two merged nodes; −1 for particles."""
     parent: Int[np.ndarray, "K"]
-    """The node that this one was merged into; −1 for jets."""
+    """Number of the node into which this one was merged; −1 for jets."""
     distance: Float[np.ndarray, "K"]
-    """Distance d_ij of the children when merged, in GeV^2p; 0 for particles."""
+    """Distance d_ij of the two children at merging, in GeV^2p; 0 for particles."""
     offsets: Int[np.ndarray, "bounds"]
     """First node of each event, and the number of nodes."""
 
@@ -46,11 +46,15 @@ def cluster(
 ) -> Trees:
     """Cluster the particles of every event with the generalised-kT algorithm.
 
-    The pair of smallest d_ij = min(pT_i^2p, pT_j^2p) ΔR_ij²/R² is merged, unless a beam distance d_iB = pT_i^2p is
-    smaller, which makes i a jet. An infinite radius puts all particles of an event into one jet, and d_ij is as for
-    R = 1. Merging adds the momenta (E-scheme); where the winner takes all, the sum of the transverse momenta gets the
-    rapidity, azimuth and mass of the child with the larger one.
-    The search keeps the nearest neighbour of each particle: N² operations for N particles.
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (events + 1) bounds the particles of each event.
+
+    The pair with the smallest d_ij = min(pT_i^2p, pT_j^2p) ΔR_ij²/R² is merged, unless a beam distance d_iB = pT_i^2p
+    is smaller; then i becomes a jet. The power p is 1 for kT, 0 for Cambridge/Aachen and −1 for anti-kT. An infinite
+    radius merges all particles of an event into one jet, with d_ij computed as for R = 1.
+
+    Merging adds the momenta (E-scheme). With ``winner_takes_all``, the merged node has the scalar sum of the transverse
+    momenta, and the rapidity, azimuth and mass of the child with the larger pT. The search caches the nearest neighbour
+    of each particle, which takes O(N²) operations for N particles.
 
     Source: The anti-kt jet clustering algorithm, 2008, arXiv:0802.1189; FastJet User Manual, 2011, arXiv:1111.6097;
     Jet Observables Without Jet Algorithms, 2013, arXiv:1310.7584 (winner takes all).
@@ -70,7 +74,7 @@ def cluster(
 
 
 def inclusive_jets(trees: Trees) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "bounds"]]:
-    """The nodes that are jets, in each event by falling transverse momentum, and the offsets of the events among them.
+    """Return the nodes that are jets, by falling transverse momentum within each event, and the event offsets.
 
     Example:
         >>> p4 = np.array([[3.0, 0.0, 3.0, 0.0], [5.0, 5.0, 0.0, 0.0], [4.1, 4.0, 0.9, 0.0]])
@@ -86,7 +90,7 @@ def inclusive_jets(trees: Trees) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, 
 
 
 def constituents(trees: Trees, nodes: Int[np.ndarray, "n"]) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "bounds"]]:
-    """The particles below each of the given nodes, as rising node numbers, and the offsets of the nodes among them.
+    """Return the particles below each given node, as rising node numbers, and the offsets of the nodes among them.
 
     Example:
         >>> p4 = np.array([[3.0, 0.0, 3.0, 0.0], [5.0, 5.0, 0.0, 0.0], [4.1, 4.0, 0.9, 0.0]])
@@ -100,10 +104,10 @@ def constituents(trees: Trees, nodes: Int[np.ndarray, "n"]) -> tuple[Int[np.ndar
 
 
 def levels(trees: Trees) -> list[Int[np.ndarray, "n"]]:
-    """Nodes of all events by their distance from a jet: the jets, their children, the children of these.
+    """Return the nodes of all events by depth below their jet: the jets, their children, their grandchildren, ….
 
-    Of every level come first the children of larger transverse momentum, in the order of their parents in the level
-    above, and then, in the same order, those of smaller transverse momentum.
+    Each level first lists the children with larger transverse momentum, in the order of their parents in the level
+    above, and then, in the same order, those with smaller transverse momentum.
 
     Example:
         >>> p4 = np.array([[5.0, 5.0, 0.0, 0.0], [3.0, 0.0, 3.0, 0.0], [4.1, 4.0, 0.9, 0.0]])
@@ -175,7 +179,8 @@ def _cluster_event(
 ) -> int:
     """Cluster the first n nodes, write the sums behind them, and return the number of nodes used (at most 2n − 1).
 
-    Slot s holds a pseudojet: its node, its coordinates, its nearest neighbour and ΔR² to it (−1 and R² if none).
+    Slot s holds a pseudojet: its node, its coordinates, its nearest neighbour and the ΔR² to it (−1 and R² if none).
+    When a slot is freed, the last active slot moves into it, so the active slots stay contiguous.
     """
     node, near, near2 = np.arange(n), np.full(n, -1), np.full(n, radius * radius)
     weight, rapidity, phi = np.empty(n), np.empty(n), np.empty(n)
@@ -211,7 +216,7 @@ def _cluster_event(
 
 @kernel
 def _place(p4: Float[np.ndarray, "4"], power: float) -> tuple[float, float, float]:
-    """Weight pT^2p, rapidity and azimuth."""
+    """Return the weight pT^2p, the rapidity and the azimuth of a node."""
     pt, rapidity, phi = point(p4[0], p4[1], p4[2], p4[3])
     if power == CAMBRIDGE:
         return 1.0, rapidity, phi
@@ -231,7 +236,7 @@ def _meet(
     skip: int,
     limit: float,
 ) -> None:
-    """Find the nearest neighbour of the new slot s among the active ones, and make s theirs where it is nearer."""
+    """Find the nearest neighbour of the new slot s among the active slots, and make s theirs where it is nearer."""
     best, best2 = -1, limit
     y, azimuth = rapidity[s], phi[s]
     for t in range(active):
@@ -249,7 +254,7 @@ def _meet(
 def _nearest(
     rapidity: Float[np.ndarray, "n"], phi: Float[np.ndarray, "n"], s: int, active: int, limit: float
 ) -> tuple[int, float]:
-    """Nearest neighbour of slot s and ΔR² to it, or −1 and the limit."""
+    """Return the nearest neighbour of slot s and the ΔR² to it, or −1 and the limit."""
     best, best2 = -1, limit
     y, azimuth = rapidity[s], phi[s]
     for t in range(active):
@@ -263,7 +268,7 @@ def _nearest(
 def _closest(
     weight: Float[np.ndarray, "n"], near: Int[np.ndarray, "n"], near2: Float[np.ndarray, "n"], active: int
 ) -> tuple[int, float]:
-    """Slot of the smallest distance, and that distance times R²."""
+    """Return the slot with the smallest distance, and that distance times R²."""
     best, smallest = -1, math.inf
     for s in range(active):
         scale = weight[s] if near[s] < 0 else min(weight[s], weight[near[s]])
@@ -282,7 +287,7 @@ def _merge(
     made: int,
     winner_takes_all: bool,
 ) -> None:
-    """Write the sum of the nodes a and b as the node made."""
+    """Write the sum of nodes a and b to the node ``made``."""
     if winner_takes_all:
         _add_to_winner(nodes, a, b, made)
     else:
@@ -294,7 +299,7 @@ def _merge(
 
 @kernel
 def _add_to_winner(nodes: Float[np.ndarray, "K 4"], a: int, b: int, made: int) -> None:
-    """Stretch the node of larger pT, at fixed rapidity, azimuth and mass, to the sum of the transverse momenta."""
+    """Rescale the node of larger pT, at fixed rapidity, azimuth and mass, to the sum of the transverse momenta."""
     pt_a, pt_b = math.hypot(nodes[a, 1], nodes[a, 2]), math.hypot(nodes[b, 1], nodes[b, 2])
     winner, pt_winner = (a, pt_a) if pt_a >= pt_b else (b, pt_b)
     energy, px, py, pz = nodes[winner]

@@ -1,4 +1,4 @@
-"""Energy correlation functions and their ratios: C, D, N, M and U series."""
+"""Energy correlation functions and their ratios: the C, D, N, M and U series."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jetkit.physics.ragged import power_of_distance, pt_rapidity_phi, ragged, sq
 
 @dataclass(frozen=True)
 class ThreePointRatios:
-    """Ratios of two- and three-point correlators of each jet; 0 where the denominator vanishes."""
+    """Ratios of two- and three-point correlators, one value per jet; 0 where the denominator vanishes."""
 
     C1: Float[np.ndarray, "J"]
     """e2, small for a jet with one core."""
@@ -27,14 +27,14 @@ class ThreePointRatios:
     M2: Float[np.ndarray, "J"]
     """₁e3/₁e2, small for two prongs."""
     U1: Float[np.ndarray, "J"]
-    """₁e2, for quarks against gluons."""
+    """₁e2, which separates quarks from gluons."""
     U2: Float[np.ndarray, "J"]
-    """₁e3, for quarks against gluons."""
+    """₁e3, which separates quarks from gluons."""
 
 
 @dataclass(frozen=True)
 class FourPointRatios:
-    """Ratios with the four-point correlators of each jet; 0 where the denominator vanishes."""
+    """Ratios of four-point correlators to lower ones, one value per jet; 0 where the denominator vanishes."""
 
     C3: Float[np.ndarray, "J"]
     """e4 e2/e3², small for three prongs."""
@@ -43,16 +43,17 @@ class FourPointRatios:
     M3: Float[np.ndarray, "J"]
     """₁e4/₁e3, small for three prongs."""
     U3: Float[np.ndarray, "J"]
-    """₁e4, for quarks against gluons."""
+    """₁e4, which separates quarks from gluons."""
 
 
 def energy_correlators(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, points: int, beta: float = 1.0
 ) -> Float[np.ndarray, "J angles"]:
-    """Generalised correlators _v e_N = Σ_{i<j<…} z_i z_j … Π (v smallest ΔR^β) of N = 2, 3 or 4 particles.
+    """Compute the correlators _v e_N = Σ_{i<j<…} z_i z_j … Π (v smallest ΔR^β) of N = 2, 3 or 4 particles.
 
-    Column v − 1 holds the product of the v smallest of the N(N − 1)/2 angles, so that the last column is the ordinary
-    e_N; z = pT/Σ pT.
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. z = pT/Σ pT.
+    Column v − 1 of the result holds the sum with the product of the v smallest of the N(N − 1)/2 angles. The last
+    column is therefore the ordinary e_N.
 
     Source: Energy Correlation Functions for Jet Substructure, 2013, arXiv:1305.0007; New Angles on Energy Correlation
     Functions, 2016, arXiv:1609.07483.
@@ -74,10 +75,10 @@ def energy_correlators(
 def three_point_ratios(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, beta: float = 1.0
 ) -> ThreePointRatios:
-    """C1, C2, D2, N2, M2, U1 and U2 of every jet, from one pass over its triples of particles.
+    """Compute C1, C2, D2, N2, M2, U1 and U2 of every jet in one pass over its triples of particles.
 
-    Sums run over i < j < k, as in FastJet contrib; EnergyFlow sums over ordered indices, so that its C2 is 3/2 and its
-    D2 3/4 of these.
+    Sums run over i < j < k, as in FastJet contrib. EnergyFlow sums over ordered indices, so its C2 is 3/2 and its D2 is
+    3/4 of the values here.
 
     Source: Energy Correlation Functions for Jet Substructure, 2013, arXiv:1305.0007; Power Counting to Better Jet
     Observables, 2014, arXiv:1409.6298; New Angles on Energy Correlation Functions, 2016, arXiv:1609.07483.
@@ -108,7 +109,7 @@ def three_point_ratios(
 def four_point_ratios(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, beta: float = 1.0
 ) -> FourPointRatios:
-    """C3, N3, M3 and U3 of every jet; N⁴/24 operations for N particles.
+    """Compute C3, N3, M3 and U3 of every jet with N⁴/24 operations for N particles.
 
     Source: New Angles on Energy Correlation Functions, 2016, arXiv:1609.07483.
 
@@ -156,7 +157,7 @@ def _correlate_all(
 
 @kernel
 def _angles(jet: Float[np.ndarray, "N 3"], beta: float) -> Float[np.ndarray, "N N"]:
-    """ΔR^β of all pairs."""
+    """Compute ΔR^β for all pairs of particles."""
     angle = np.zeros((len(jet), len(jet)))
     for i in range(len(jet)):
         for k in range(i):

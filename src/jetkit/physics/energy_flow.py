@@ -17,25 +17,28 @@ from jetkit.physics.multigraphs import Multigraph, connected_multigraphs, multig
 from jetkit.physics.ragged import pt_rapidity_phi, ragged
 
 HIGHEST = 7
-"""Largest number of edges: up to here, only the tetrahedron cannot be summed vertex by vertex in N³ operations."""
+"""Largest degree: up to it, every graph but the tetrahedron can be summed vertex by vertex in N³ operations."""
 BATCH = 8
-"""Jets evaluated together: enough to hide the bookkeeping, few enough for the processor's cache."""
+"""Jets evaluated together: enough to hide the bookkeeping, few enough to fit into the processor's cache."""
 
 Weight = tuple[Any, ...]
-"""The messages (edge, weight) that a vertex got from vertices summed over; its value is z times their product."""
+"""Messages (edge, weight) that a vertex received from eliminated vertices; its value is z times their product."""
 Edge = tuple[int, tuple[Any, ...]]
-"""Power of θ, and the paths (edge, weight, edge) through vertices summed over; its value is their product, N×N."""
+"""Power of θ, and the paths (edge, weight, edge) through eliminated vertices; its value is their product, (N, N)."""
 
 
 def energy_flow_polynomials(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, degree: int = 5, beta: float = 1.0
 ) -> Float[np.ndarray, "J graphs"]:
-    """EFP_G = Σ_{i1 … iN} z_i1 … z_iN Π_{(k,l) ∈ G} θ_kl for the graphs G of ``multigraphs(degree)``, in that order.
+    """Compute EFP_G = Σ_{i1 … iN} z_i1 … z_iN Π_{(k,l) ∈ G} θ_kl for all graphs G of ``multigraphs(degree)``.
 
-    z = pT/Σ pT, θ = ΔR^β; the sums run over all particles independently. There are 102 graphs of degree 5, 314 of
-    degree 6 and 1000 of degree 7. A disconnected graph is the product of its parts. Connected ones are summed vertex by
-    vertex: one with one neighbour is a matrix times a vector, one with two neighbours a matrix times a matrix, and what
-    graphs share is computed once. A jet without particles has EFP = 1 for the empty graph and 0 for the others.
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. The columns follow
+    the order of ``multigraphs(degree)``. z = pT/Σ pT and θ = ΔR^β; each sum runs over all particles independently.
+
+    There are 102 graphs up to degree 5, 314 up to degree 6 and 1000 up to degree 7. The polynomial of a disconnected
+    graph is the product of those of its parts. Connected graphs are summed vertex by vertex: a vertex with one
+    neighbour is a matrix–vector product, one with two neighbours a matrix–matrix product. Factors shared by several
+    graphs are computed once. A jet without particles has EFP = 1 for the empty graph and 0 for all others.
 
     Source: Energy flow polynomials: A complete linear basis for jet substructure, 2017, arXiv:1712.07124.
 
@@ -66,7 +69,7 @@ def energy_flow_polynomials(
 
 
 def _measure(jets: list[Float[np.ndarray, "n 3"]], beta: float) -> tuple[np.ndarray, np.ndarray]:
-    """Momentum fractions z (B, N), zero where padded, and angles θ (B, N, N)."""
+    """Return the momentum fractions z (B, N), 0 where padded, and the angles θ (B, N, N)."""
     z = np.zeros((len(jets), max(len(jet) for jet in jets)))
     theta = np.zeros((*z.shape, z.shape[1]))
     for b, jet in enumerate(jets):
@@ -79,7 +82,7 @@ def _measure(jets: list[Float[np.ndarray, "n 3"]], beta: float) -> tuple[np.ndar
 
 @cache
 def _plan(graph: Multigraph) -> tuple[str, Any, Any]:
-    """Sum over the vertices of a connected multigraph one by one; those with the fewest neighbours first."""
+    """Plan the summation over the vertices of a connected multigraph, fewest neighbours first."""
     weights: dict[int, Weight] = {vertex: () for edge in graph for vertex in edge}
     edges: dict[tuple[int, int], Edge] = {}
     for (u, v), power in Counter(graph).items():
@@ -113,7 +116,7 @@ def _reversed(edge: Edge) -> Edge:
 
 @dataclass
 class _Batch:
-    """Jets of similar length, and every vector and matrix already computed for them."""
+    """Jets of similar length, with every vector and matrix already computed for them."""
 
     z: Float[np.ndarray, "B N"]
     theta: Float[np.ndarray, "B N N"]
@@ -161,7 +164,7 @@ class _Batch:
         return self.known[path]
 
     def _tetrahedron(self, weights: dict[int, Weight], edges: dict[tuple[int, int], Edge]) -> Float[np.ndarray, "B"]:
-        """Four vertices, each linked to all: a triangle for each particle on the first of them."""
+        """Compute the complete graph of four vertices: for each particle on the first vertex, a weighted triangle."""
         a, b, c, d = weights
         side_b, side_c, side_d = (self._matrix(edges[a, v]) for v in (b, c, d))
         total = np.zeros(len(self.z))

@@ -1,7 +1,7 @@
 """Four-momenta: energy, transverse momentum, rapidity, azimuth, mass, sums and boosts.
 
-Every function takes momenta (E, px, py, pz) in GeV along the last axis, as NumPy arrays or as PyTorch tensors, and
-returns the same kind of array; with PyTorch all of them can be differentiated, padding (zero momenta) included.
+Every function takes momenta (E, px, py, pz) in GeV along the last axis, as NumPy arrays or PyTorch tensors, and returns
+the same kind of array. With PyTorch all functions are differentiable, also at padding (zero momenta).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Array = Any
 
 
 def energy(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
-    """Energy E in GeV.
+    """Return the energy E in GeV.
 
     Example:
         >>> import numpy as np
@@ -27,7 +27,7 @@ def energy(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
 
 
 def pt(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
-    """Transverse momentum √(px² + py²) in GeV.
+    """Compute the transverse momentum √(px² + py²) in GeV.
 
     Example:
         >>> import numpy as np
@@ -38,7 +38,7 @@ def pt(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
 
 
 def phi(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
-    """Azimuth atan2(py, px) in (−π, π]; 0 for zero transverse momentum.
+    """Compute the azimuth atan2(py, px) in (−π, π]; 0 for zero transverse momentum.
 
     Example:
         >>> import numpy as np
@@ -52,7 +52,7 @@ def phi(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
 
 
 def eta(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
-    """Pseudorapidity η = asinh(pz / pT); 0 for zero momentum, and finite (beyond 80) along the beam.
+    """Compute the pseudorapidity η = asinh(pz / pT); 0 for zero momentum, finite (beyond 80) along the beam.
 
     Example:
         >>> import numpy as np
@@ -63,9 +63,10 @@ def eta(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
 
 
 def rapidity(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
-    """Rapidity y = ½ ln((E + pz)/(E − pz)), as sign(pz) ln((E + |pz|)/mT) with mT² = pT² + max(m², 0).
+    """Compute the rapidity y = ½ ln((E + pz)/(E − pz)).
 
-    The second form does not subtract nearly equal numbers, so forward massless particles keep their digits.
+    It is evaluated as sign(pz) ln((E + |pz|)/mT) with mT² = pT² + max(m², 0). This form avoids subtracting nearly equal
+    numbers, so forward massless particles keep their precision.
 
     Example:
         >>> import numpy as np
@@ -78,7 +79,7 @@ def rapidity(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
 
 
 def mass2(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
-    """Mass squared m² = (E − pz)(E + pz) − px² − py² in GeV²; rounding can make it negative.
+    """Compute the squared mass m² = (E − pz)(E + pz) − px² − py² in GeV²; rounding can make it negative.
 
     Example:
         >>> import numpy as np
@@ -89,7 +90,7 @@ def mass2(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
 
 
 def mass(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
-    """Mass √max(m², 0) in GeV.
+    """Compute the mass √max(m², 0) in GeV.
 
     Example:
         >>> import numpy as np
@@ -100,7 +101,7 @@ def mass(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
 
 
 def delta_phi(phi1: Float[Array, "*#batch"], phi2: Float[Array, "*#batch"]) -> Float[Array, "*#batch"]:
-    """Azimuthal difference φ1 − φ2 wrapped into [−π, π).
+    """Return the azimuthal difference φ1 − φ2 wrapped into [−π, π).
 
     Example:
         >>> import numpy as np
@@ -113,7 +114,7 @@ def delta_phi(phi1: Float[Array, "*#batch"], phi2: Float[Array, "*#batch"]) -> F
 
 
 def delta_r(p4: Float[Array, "*#batch 4"], other: Float[Array, "*#batch 4"]) -> Float[Array, "*#batch"]:
-    """Distance ΔR = √(Δy² + Δφ²) in the rapidity–azimuth plane.
+    """Compute the distance ΔR = √(Δy² + Δφ²) in the rapidity–azimuth plane.
 
     Example:
         >>> import numpy as np
@@ -128,7 +129,7 @@ def delta_r(p4: Float[Array, "*#batch 4"], other: Float[Array, "*#batch 4"]) -> 
 def from_ptetaphim(
     pt: Float[Array, "*batch"], eta: Float[Array, "*batch"], phi: Float[Array, "*batch"], mass: Float[Array, "*batch"]
 ) -> Float[Array, "*batch 4"]:
-    """Momentum (√(pT² cosh²η + m²), pT cos φ, pT sin φ, pT sinh η) in GeV.
+    """Return the momentum (√(pT² cosh²η + m²), pT cos φ, pT sin φ, pT sinh η) in GeV.
 
     Example:
         >>> import numpy as np
@@ -141,7 +142,7 @@ def from_ptetaphim(
 
 
 def total(p4: Float[Array, "*batch N 4"], mask: Bool[Array, "*batch N"]) -> Float[Array, "*batch 4"]:
-    """Sum of the momenta of the real particles: the momentum of the jet.
+    """Sum the momenta of the real particles, which gives the momentum of the jet.
 
     Example:
         >>> import numpy as np
@@ -153,7 +154,7 @@ def total(p4: Float[Array, "*batch N 4"], mask: Bool[Array, "*batch N"]) -> Floa
 
 
 def boost(p4: Float[Array, "*#batch 4"], velocity: Float[Array, "*#batch 3"]) -> Float[Array, "*#batch 4"]:
-    """Momentum as seen after a boost by the velocity β (|β| < 1): a particle at rest then moves with +β.
+    """Boost momenta by the velocity β (|β| < 1), so that a particle at rest then moves with +β.
 
     E' = γ(E + β·p), p' = p + β (γE + γ²/(1+γ) β·p), with γ = 1/√(1 − β²).
 
@@ -170,7 +171,7 @@ def boost(p4: Float[Array, "*#batch 4"], velocity: Float[Array, "*#batch 3"]) ->
 
 
 def safe_sqrt(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """√max(x, 0), whose derivative at x ≤ 0 is 0 instead of infinite.
+    """Compute √max(x, 0) with derivative 0 instead of infinity at x ≤ 0.
 
     Example:
         >>> import numpy as np
@@ -183,7 +184,7 @@ def safe_sqrt(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
 
 
 def safe_norm(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
-    """Absolute three-momentum |p| in GeV, whose derivative at p = 0 is 0.
+    """Compute the absolute three-momentum |p| in GeV, with derivative 0 at p = 0.
 
     Example:
         >>> import numpy as np
@@ -196,7 +197,7 @@ def safe_norm(p4: Float[Array, "*batch 4"]) -> Float[Array, "*batch"]:
 def _longitudinal(
     pz: Float[Array, "*batch"], transverse2: Float[Array, "*batch"], length: Float[Array, "*batch"]
 ) -> Float[Array, "*batch"]:
-    """sign(pz) ln((length + |pz|)/√transverse²), and 0 where there is no momentum at all."""
+    """Compute sign(pz) ln((length + |pz|)/√transverse²); 0 for zero momentum."""
     xp = array_namespace(pz)
     smallest = xp.finfo(pz.dtype).smallest_normal
     longest = length + xp.abs(pz)

@@ -17,7 +17,7 @@ from jetkit.physics.ragged import point, squared_distance
 
 @dataclass(frozen=True)
 class Groomed:
-    """What is left of each jet, and the splitting at which the grooming stopped."""
+    """Groomed jets, and the splitting at which the grooming of each stopped."""
 
     p4: Float[np.ndarray, "J 4"]
     """Momentum (E, px, py, pz) in GeV."""
@@ -39,11 +39,11 @@ def soft_drop(
     z_cut: float = 0.1,
     R0: float = 0.8,
 ) -> Groomed:
-    """Soft drop of every jet: undo its Cambridge/Aachen clustering until z > z_cut (ΔR/R0)^β.
+    """Apply soft drop to every jet: undo its Cambridge/Aachen clustering until z > z_cut (ΔR/R0)^β.
 
-    z = min(pT1, pT2)/(pT1 + pT2). Where a splitting fails, the branch of smaller pT is dropped. Where none passes, the
-    last particle is left, with z_g = ΔR = −1; a jet without particles has momentum 0. β = 0 is the modified mass-drop
-    tagger.
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. z = min(pT1,
+    pT2)/(pT1 + pT2). At each splitting that fails, the branch of smaller pT is dropped. If none passes, one particle
+    remains and z_g = R_g = −1. A jet without particles has momentum 0. β = 0 is the modified mass-drop tagger.
 
     Source: Soft Drop, 2014, arXiv:1402.2657; Towards an understanding of jet substructure, 2013, arXiv:1307.0007.
 

@@ -1,4 +1,4 @@
-"""Jet images: transverse momentum on pixels of pseudorapidity and azimuth."""
+"""Jet images: transverse momentum in pixels of pseudorapidity and azimuth."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def jet_images(
     half_width: float = 0.8,
     align: bool = True,
 ) -> Float[np.ndarray, "J pixels pixels"]:
-    """Image of every jet: the share of ΣpT in each pixel of (Δη, Δφ) within ±half_width of the pT centroid.
+    """Compute the image of every jet: the share of ΣpT in each pixel of (Δη, Δφ) within ±half_width of the pT centroid.
 
-    The first axis of an image is Δη, the second Δφ. ``align`` rotates the principal axis of the pT-weighted covariance
-    to the second axis, and mirrors the jet so that the quadrant of positive Δη and Δφ holds the most pT. Particles
-    outside the image are dropped but counted in ΣpT. The image of a jet without particles is zero.
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. The first axis of
+    an image is Δη, the second Δφ. ``align`` rotates the principal axis of the pT-weighted covariance to the second
+    axis, and mirrors the jet so that the quadrant of positive Δη and Δφ has the most pT. Particles outside the image
+    are dropped but count in ΣpT. The image of a jet without particles is zero.
 
     Source: Pulling Out All the Tops with Computer Vision and Deep Learning, 2018, arXiv:1803.00107.
 
@@ -54,7 +55,7 @@ def jet_images(
 def _centred(
     p4: Float[np.ndarray, "M 4"], pt: Float[np.ndarray, "M"], jet: Int[np.ndarray, "M"], n_jets: int
 ) -> tuple[Float[np.ndarray, "M"], Float[np.ndarray, "M"], Float[np.ndarray, "M"]]:
-    """Share of ΣpT, pseudorapidity and azimuth from the pT centroid; the azimuth is first taken from the summed pT."""
+    """Return the share of ΣpT, and η and φ relative to the pT centroid; φ is first measured from the summed pT."""
     px, py = (np.bincount(jet, weights=p4[:, c], minlength=n_jets)[jet] for c in (1, 2))
     z = pt / np.bincount(jet, weights=pt)[jet]
     eta = np.arcsinh(p4[:, 3] / pt)
@@ -73,13 +74,13 @@ def _turned_upright(
 def _mirrored(
     z: Float[np.ndarray, "M"], eta: Float[np.ndarray, "M"], phi: Float[np.ndarray, "M"], jet: Int[np.ndarray, "M"]
 ) -> tuple[Float[np.ndarray, "M"], Float[np.ndarray, "M"]]:
-    """Mirror both axes so that the quadrant with the most pT is the one of positive coordinates."""
+    """Mirror both axes so that the quadrant with the most pT has positive coordinates."""
     sums = np.stack([_mean(z, ((eta > 0) == up) & ((phi > 0) == right), jet) for up in (0, 1) for right in (0, 1)])
     fullest = sums.argmax(axis=0)
     return np.where(fullest // 2, eta, -eta), np.where(fullest % 2, phi, -phi)
 
 
 def _mean(z: Float[np.ndarray, "M"], x: Float[np.ndarray, "M"], jet: Int[np.ndarray, "M"]) -> Float[np.ndarray, "M"]:
-    """Σ z x of the jet of each particle."""
+    """Compute Σ z x over the jet of each particle."""
     mean: Float[np.ndarray, "M"] = np.bincount(jet, weights=z * x)[jet]
     return mean

@@ -17,16 +17,16 @@ from jetkit.physics.ragged import jet_of, mass_of, point, squared_distance, wrap
 Coordinate = Literal["ln_delta", "ln_z", "ln_kt", "ln_kappa", "ln_mass", "psi"]
 """Natural coordinate of a splitting: ln Δ, ln z, ln(kT/GeV), ln κ, ln(m/GeV) or ψ."""
 SMALLEST = 1e-6
-"""Where logarithms stop, so that those of 0 are finite."""
+"""Lower bound of the argument of a logarithm, which keeps the logarithm of 0 finite."""
 
 
 @dataclass(frozen=True)
 class Declusterings:
-    """Splittings 1 + 2 of many jets, 2 being the branch of smaller transverse momentum.
+    """Splittings 1 + 2 of many jets, where 2 is the branch of smaller transverse momentum.
 
-    Those of jet j are from ``offsets[j]`` to ``offsets[j + 1]``. Each comes after its parent, and the harder branch
-    comes before the softer one, so that the splittings of the primary plane stand first, from wide to small angle.
-    Numbers of splittings count over all jets.
+    The splittings of jet j run from ``offsets[j]`` to ``offsets[j + 1]``. Each follows its parent, and the harder
+    branch precedes the softer one. The splittings of the primary plane therefore come first, from wide to small angle.
+    Numbers of splittings run over all jets.
     """
 
     delta: Float[np.ndarray, "D"]
@@ -42,17 +42,19 @@ class Declusterings:
     mass: Float[np.ndarray, "D"]
     """Mass of the sum of the branches in GeV."""
     parent: Int[np.ndarray, "D"]
-    """The splitting that made this one's branch; −1 for the first."""
+    """Number of the splitting that produced the branch which splits here; −1 for the first."""
     origin: Int[np.ndarray, "D"]
-    """The splitting whose softer branch carries this one's plane; −1 in the primary plane."""
+    """Number of the splitting whose softer branch carries this plane; −1 in the primary plane."""
     level: Int[np.ndarray, "D"]
-    """Number of softer branches taken from the jet to here: 0 in the primary plane, 1 in secondary planes."""
+    """Number of softer branches between the jet and this splitting: 0 in the primary plane, 1 in secondary planes."""
     offsets: Int[np.ndarray, "bounds"]
     """First splitting of each jet, and the number of splittings."""
 
 
 def lund_declusterings(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Declusterings:
-    """All splittings of every jet, in all planes: one less than there are particles.
+    """Return all splittings of every jet in all Lund planes: one fewer than there are particles.
+
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet.
 
     Source: The Lund Jet Plane, 2018, arXiv:1807.04758; Jet tagging in the Lund plane with graph networks, 2020,
     arXiv:2012.08526.
@@ -75,7 +77,7 @@ def lund_declusterings(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "b
 
 
 def primary_plane(splittings: Declusterings) -> Declusterings:
-    """The splittings met when the harder branch is followed, from wide to small angle.
+    """Select the splittings along the harder branches, from wide to small angle.
 
     Example:
         >>> p4 = np.array([[9.0, 9.0, 0, 0], [5.0, 4.0, 3.0, 0], [5.0, 3.9, 3.1225, 0], [1.0, 1.0, 0, 0]])
@@ -86,10 +88,10 @@ def primary_plane(splittings: Declusterings) -> Declusterings:
 
 
 def secondary_plane(splittings: Declusterings, *, z_cut: float = 0.025) -> Declusterings:
-    """The plane of the leading emission: the softer branch of the first primary splitting with z > z_cut.
+    """Select the plane of the leading emission: the softer branch of the first primary splitting with z > z_cut.
 
-    Its own harder branch is followed. Jets without such a splitting have an empty plane. This is the "mMDT" choice of
-    the LundPlane package of FastJet contrib.
+    Within it the harder branch is followed. Jets without such a splitting have an empty plane. This is the "mMDT"
+    choice of the LundPlane package of FastJet contrib.
 
     Source: The Lund Jet Plane, 2018, arXiv:1807.04758.
 
@@ -105,7 +107,7 @@ def secondary_plane(splittings: Declusterings, *, z_cut: float = 0.025) -> Declu
 
 
 def lund_multiplicity(splittings: Declusterings, kt_cut: float) -> Int[np.ndarray, "J"]:
-    """Number of splittings of each jet, in all planes, with kT above the cut in GeV.
+    """Count the splittings of each jet, in all planes, with kT above ``kt_cut`` in GeV.
 
     Source: Lund multiplicity in QCD jets, 2022, arXiv:2212.05076.
 
@@ -120,9 +122,9 @@ def lund_multiplicity(splittings: Declusterings, kt_cut: float) -> Int[np.ndarra
 
 
 def perturbative(splittings: Declusterings, kt_min: float) -> Declusterings:
-    """The splittings with kT of at least ``kt_min`` in GeV, the softer branch of any other being dropped.
+    """Select the splittings with kT ≥ ``kt_min`` in GeV, and drop the softer branch of every other splitting.
 
-    A splitting is linked to the nearest one above it that is left.
+    A selected splitting is linked to its nearest selected ancestor.
 
     Source: Jet tagging in the Lund plane with graph networks, 2020, arXiv:2012.08526.
 
@@ -136,7 +138,7 @@ def perturbative(splittings: Declusterings, kt_min: float) -> Declusterings:
 
 
 def lund_coordinates(splittings: Declusterings, names: Sequence[Coordinate]) -> Float[np.ndarray, "D names"]:
-    """The named coordinates of every splitting; of quantities below 10⁻⁶ the logarithm is ln 10⁻⁶.
+    """Compute the named coordinates of every splitting; arguments of logarithms are at least 10⁻⁶.
 
     Source: Jet tagging in the Lund plane with graph networks, 2020, arXiv:2012.08526.
 
@@ -152,7 +154,7 @@ def lund_coordinates(splittings: Declusterings, names: Sequence[Coordinate]) -> 
 
 
 def _select(splittings: Declusterings, kept: Bool[np.ndarray, "D"]) -> Declusterings:
-    """The kept splittings, with their numbers counted anew."""
+    """Return the selected splittings, renumbered."""
     counted = np.concatenate([[0], np.cumsum(kept)])
 
     def renumbered(number: Int[np.ndarray, "D"]) -> Int[np.ndarray, "d"]:
@@ -168,7 +170,7 @@ def _select(splittings: Declusterings, kept: Bool[np.ndarray, "D"]) -> Decluster
 def _follow_above(
     kt: Float[np.ndarray, "D"], parent: Int[np.ndarray, "D"], origin: Int[np.ndarray, "D"], kt_min: float
 ) -> tuple[Bool[np.ndarray, "D"], Int[np.ndarray, "D"]]:
-    """Whether a splitting is kept, and the nearest kept one above it."""
+    """Return whether each splitting is kept, and its nearest kept ancestor."""
     kept, above = np.empty(len(kt), dtype=np.bool_), parent.copy()
     for d in range(len(kt)):
         kept[d] = kt[d] >= kt_min and (origin[d] < 0 or kept[origin[d]])
@@ -205,7 +207,7 @@ def _decluster_all(
 
 @kernel
 def _split(nodes: Float[np.ndarray, "K 4"], a: int, b: int, coordinates: Float[np.ndarray, "6"]) -> tuple[int, int]:
-    """Write Δ, z, kT, κ and ψ of a splitting; return its harder and its softer branch."""
+    """Write Δ, z, kT, κ and ψ of a splitting, and return its harder and its softer branch."""
     pt_a, y_a, phi_a = point(nodes[a, 0], nodes[a, 1], nodes[a, 2], nodes[a, 3])
     pt_b, y_b, phi_b = point(nodes[b, 0], nodes[b, 1], nodes[b, 2], nodes[b, 3])
     swap = -1.0 if pt_b > pt_a else 1.0

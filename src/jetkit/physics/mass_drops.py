@@ -1,4 +1,4 @@
-"""How mass falls apart: every splitting of a jet's Cambridge/Aachen tree, seen from the mass that splits."""
+"""Mass drops: every splitting of a jet's Cambridge/Aachen tree in variables of the mass that splits."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from jetkit.physics.clustering import cluster
 from jetkit.physics.ragged import ratio
 
 EQUAL = 1e-3
-"""Difference of two masses, in units of the mass that splits, below which they count as equal."""
+"""Difference of two masses, in units of the splitting mass, below which they count as equal."""
 
 
 @dataclass(frozen=True)
 class MassDrops:
-    """Splittings 0 → 1 + 2 of many jets, 1 being the heavier branch, or the harder one where the masses are equal.
+    """Splittings 0 → 1 + 2 of many jets, where 1 is the heavier branch, or the harder one if the masses are equal.
 
-    Those of jet j are from ``offsets[j]`` to ``offsets[j + 1]``, in no order that means anything.
+    The splittings of jet j run from ``offsets[j]`` to ``offsets[j + 1]``, in no meaningful order.
     """
 
     mass: Float[np.ndarray, "D"]
@@ -27,24 +27,25 @@ class MassDrops:
     drop: Float[np.ndarray, "D"]
     """m1/m0."""
     balance: Float[np.ndarray, "D"]
-    """m2/m1, 0 where m1 is 0."""
+    """m2/m1; 0 where m1 is 0."""
     distance: Float[np.ndarray, "D"]
-    """kT distance min(pT1, pT2)² Δ²/m0², which is z/(1 − z) of two massless branches at a small angle."""
+    """kT distance min(pT1, pT2)² Δ²/m0², which is z/(1 − z) for two massless branches at a small angle."""
     helicity: Float[np.ndarray, "D"]
-    """cos θ between branch 1 and the way that 0 flies, in the frame where 0 rests, as seen from the subjet whose
-    branch 0 is; 0 where 0 is the whole jet."""
+    """cos θ between branch 1 and the flight direction of 0, in the rest frame of 0, as seen from the subjet
+    that split into 0; 0 where 0 is the whole jet."""
     offsets: Int[np.ndarray, "bounds"]
     """First splitting of each jet, and the number of splittings."""
 
 
 def mass_drops(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, mass_min: float = 0.0) -> MassDrops:
-    """Splittings of every jet with m0 > ``mass_min`` in GeV.
+    """Compute the mass-drop variables of all splittings of every jet with m0 > ``mass_min`` in GeV.
 
-    With the momenta p0 and p1, and P of the subjet that 0 comes from,
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. With the momenta p0
+    and p1, and P of the subjet that split into 0,
 
         cos θ = (p1·P − (p1·p0)(P·p0)/m0²) / √(((p1·p0)²/m0² − m1²) ((P·p0)²/m0² − M²)).
 
-    All but Δ are Lorentz invariant.
+    All fields but ``distance`` are Lorentz invariant.
 
     Source: Uncovering latent jet substructure, 2019, arXiv:1904.04200, whose published code names the five numbers;
     the distance is understood from its sample of splittings, and of the angle the sample tells that it is 0 for the
@@ -80,7 +81,7 @@ def mass_drops(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"],
 def _helicity(
     p0: Float[np.ndarray, "D 4"], p1: Float[np.ndarray, "D 4"], origin: Float[np.ndarray, "D 4"], known: np.ndarray
 ) -> Float[np.ndarray, "D"]:
-    """cos θ of p1 in the rest frame of p0, against the way that the origin flies there."""
+    """Compute cos θ of p1 in the rest frame of p0, relative to the flight direction of p0 as seen from its origin."""
     energy1, energy = _dot(p1, p0), _dot(origin, p0)
     m2 = _dot(p0, p0)
     norm = (energy1**2 / m2 - _dot(p1, p1)) * (energy**2 / m2 - _dot(origin, origin))
@@ -89,6 +90,6 @@ def _helicity(
 
 
 def _dot(p: Float[np.ndarray, "D 4"], q: Float[np.ndarray, "D 4"]) -> Float[np.ndarray, "D"]:
-    """Minkowski product."""
+    """Compute the Minkowski product p·q."""
     product: Float[np.ndarray, "D"] = p[:, 0] * q[:, 0] - (p[:, 1:] * q[:, 1:]).sum(axis=1)
     return product

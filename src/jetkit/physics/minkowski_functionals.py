@@ -1,4 +1,4 @@
-"""Area, boundary length and Euler characteristic of binary images that are dilated step by step."""
+"""Area, boundary length and Euler characteristic of binary images under repeated dilation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from jetkit.kernels import kernel
 def minkowski_functionals(
     filled: Bool[np.ndarray, "*images rows columns"], *, dilations: int = 0
 ) -> Int[np.ndarray, "*images dilations+1 3"]:
-    """(A, L, χ) of every image after k = 0 … ``dilations`` dilations, which grow each pixel to a square of side 2k + 1.
+    """Compute (A, L, χ) of every image after k = 0 … ``dilations`` dilations.
 
-    Pixels are closed squares of side 1, so that two which touch at a corner are connected. A union of F of them with
-    E edges and V vertices, each counted once, has the area A = F, the boundary length L = 2E − 4F and the Euler
-    characteristic χ = V − E + F, the number of connected parts minus that of holes. Dilated pixels may leave the image.
+    The k-th dilation grows each filled pixel to a square of side 2k + 1. Pixels are closed squares of side 1, so two
+    that touch at a corner are connected. A union of F pixels with E edges and V vertices, each counted once, has the
+    area A = F, the boundary length L = 2E − 4F and the Euler characteristic χ = V − E + F, the number of connected
+    parts minus the number of holes. Dilated pixels may leave the image.
 
-    A pixel, an edge or a vertex belongs to the k-th image if a filled pixel is within k steps of a chess king from the
-    pixel, or from one of the pixels that meet there: the three counts for all k are cumulated histograms of distances.
+    A pixel belongs to the k-th image if a filled pixel is within k moves of a chess king. An edge or vertex belongs to
+    it if one of its adjacent pixels does. The counts for all k are thus cumulative histograms of distances.
 
     Source: Morphology for Jet Classification, 2020, arXiv:2010.13469.
 
@@ -41,7 +42,7 @@ def minkowski_functionals(
 
 @kernel
 def _cell_counts(images: Bool[np.ndarray, "images rows columns"], dilations: int) -> Int[np.ndarray, "images k 3"]:
-    """Numbers of pixels, edges and vertices of each dilated image."""
+    """Count the pixels, edges and vertices of each dilated image."""
     counts = np.zeros((len(images), dilations + 2, 3), dtype=np.int64)
     for image in range(len(images)):
         d = _distances(images[image], dilations + 1)
@@ -60,7 +61,7 @@ def _cell_counts(images: Bool[np.ndarray, "images rows columns"], dilations: int
 
 @kernel
 def _distances(filled: Bool[np.ndarray, "rows columns"], far: int) -> Int[np.ndarray, "rows+2*far columns+2*far"]:
-    """King's moves to the nearest filled pixel, at most ``far``, of the image and a margin as wide; in two sweeps."""
+    """Compute the king's moves to the nearest filled pixel, at most ``far``, with a margin as wide, in two sweeps."""
     rows, columns = filled.shape
     d = np.full((rows + 2 * far, columns + 2 * far), far)
     for i in range(rows):

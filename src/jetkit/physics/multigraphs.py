@@ -1,4 +1,4 @@
-"""All multigraphs up to a number of edges: the names of the energy flow polynomials."""
+"""All multigraphs up to a number of edges, which index the energy flow polynomials."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from functools import cache
 from itertools import combinations_with_replacement
 
 Multigraph = tuple[tuple[int, int], ...]
-"""Edges (u, v), u < v, one entry for each time that an edge is drawn; vertices are 0, 1, 2, …"""
+"""Edges (u, v) with u < v, one entry per multiplicity; vertices are 0, 1, 2, …"""
 
 
 @cache
 def connected_multigraphs(edges: int) -> tuple[Multigraph, ...]:
-    """The connected multigraphs without loops of exactly so many edges, one for each isomorphism class.
+    """Return the connected loopless multigraphs with exactly ``edges`` edges, one per isomorphism class.
 
-    Each is a smaller one with one more edge, to a new vertex or between old ones: a connected graph always has an edge
-    that can be taken away without breaking the rest. Sorted by vertices, then by their canonical form.
+    Each graph extends a smaller one by an edge, either to a new vertex or between old ones. This reaches all graphs,
+    because every connected graph has an edge whose removal leaves the rest connected. They are sorted by the number of
+    vertices, then by canonical form.
 
     Example:
         >>> connected_multigraphs(2)
@@ -35,9 +36,9 @@ def connected_multigraphs(edges: int) -> tuple[Multigraph, ...]:
 
 @cache
 def multigraphs(edges: int) -> tuple[tuple[Multigraph, ...], ...]:
-    """All multigraphs of at most so many edges and without lone vertices, as collections of connected parts.
+    """Return all multigraphs with at most ``edges`` edges and no isolated vertices, as tuples of connected parts.
 
-    The first is the empty graph; the others follow by edges, then by number of parts.
+    The empty graph comes first; the others are sorted by number of edges, then by number of parts.
 
     Example:
         >>> multigraphs(2)[1:3]
@@ -49,10 +50,10 @@ def multigraphs(edges: int) -> tuple[tuple[Multigraph, ...], ...]:
 
 
 def canonical(graph: Multigraph) -> Multigraph:
-    """The same multigraph with its vertices numbered in a way that does not depend on how they were numbered.
+    """Return the isomorphic multigraph with canonically numbered vertices.
 
-    Vertices are numbered one by one, always one whose (degree, edges to those already numbered) is largest; where
-    several are, all are tried, except twins: vertices that can be exchanged without changing the graph.
+    Vertices are numbered one by one, always one with the largest (degree, edges to vertices already numbered). Ties are
+    all tried, except between twins: vertices whose exchange leaves the graph unchanged.
 
     Example:
         >>> canonical(((0, 1), (1, 2), (1, 2))) == canonical(((0, 2), (0, 1), (0, 2)))
@@ -77,7 +78,7 @@ def canonical(graph: Multigraph) -> Multigraph:
 
 
 def _unlike(count: list[list[int]], vertices: list[int]) -> list[int]:
-    """One vertex of each set of twins."""
+    """Return one vertex of each set of twins."""
     kept: list[int] = []
     for c in vertices:
         if not any(all(count[c][x] == count[k][x] for x in range(len(count)) if x not in (c, k)) for k in kept):
@@ -86,14 +87,14 @@ def _unlike(count: list[list[int]], vertices: list[int]) -> list[int]:
 
 
 def _partitions(total: int, largest: int) -> list[tuple[int, ...]]:
-    """Falling positive integers, none above the largest, that add up to the total."""
+    """Return the non-increasing positive integers, none above ``largest``, that add up to ``total``."""
     if total == 0:
         return [()]
     return [(first, *rest) for first in range(min(total, largest), 0, -1) for rest in _partitions(total - first, first)]
 
 
 def _choices(pieces: tuple[int, ...]) -> list[tuple[Multigraph, ...]]:
-    """All collections of connected multigraphs with these numbers of edges."""
+    """Return all collections of connected multigraphs with these numbers of edges."""
     if not pieces:
         return [()]
     same = pieces.count(pieces[0])

@@ -1,4 +1,4 @@
-"""Pair kinematics: what the Particle Transformer adds to its attention, in Lund coordinates."""
+"""Pair kinematics in Lund coordinates, which the Particle Transformer adds to its attention."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from jaxtyping import Float, Int
 from jetkit.physics.four_vectors import Array, delta_phi, phi, pt, rapidity, safe_sqrt
 
 FLOOR = 1e-8
-"""Smallest value of kT, z, Δ and m² before the logarithm."""
+"""Lower bound of kT, z, Δ and m² before the logarithm."""
 
 
 def pair_kinematics(p4: Float[Array, "*batch N 4"]) -> Float[Array, "*batch N N 4"]:
-    """Features (ln kT, ln z, ln Δ, ln m²) of all pairs of particles; symmetric in the pair.
+    """Compute the features (ln kT, ln z, ln Δ, ln m²) of all pairs of particles; symmetric in the pair.
 
     Δ = √((y_i − y_j)² + (φ_i − φ_j)²), kT = min(pT_i, pT_j) Δ, z = min(pT_i, pT_j)/(pT_i + pT_j), m² = (p_i + p_j)²,
     in GeV; each is at least 1e-8 before the logarithm. The rapidity y is that of `four_vectors.rapidity`: the form
@@ -36,7 +36,7 @@ def pair_kinematics(p4: Float[Array, "*batch N 4"]) -> Float[Array, "*batch N N 
 def kinematics_of(
     p4: Float[Array, "*batch N 4"], first: tuple[Int[Array, " P"], ...], second: tuple[Int[Array, " P"], ...]
 ) -> Float[Array, "P 4"]:
-    """The features of `pair_kinematics` for some pairs alone: of the particles at these places.
+    """Compute the features of `pair_kinematics` for selected pairs, given by the indices of their particles.
 
     Example:
         >>> import numpy as np
@@ -49,12 +49,12 @@ def kinematics_of(
 
 
 def _particles(p4: Float[Array, "*batch N 4"]) -> list[Float[Array, "*batch N"]]:
-    """Transverse momentum, rapidity, azimuth, and the four momenta of each particle."""
+    """Return pT, rapidity, azimuth and the four momentum components of each particle."""
     return [pt(p4), rapidity(p4), phi(p4), *(p4[..., component] for component in range(4))]
 
 
 def _between(first: list[Float[Array, "*#pairs"]], second: list[Float[Array, "*#pairs"]]) -> Float[Array, "*pairs 4"]:
-    """Features of pairs, whose particles have these quantities."""
+    """Compute the features of pairs from the quantities of their particles."""
     xp = array_namespace(first[0])
     (pt_i, y_i, phi_i, *p_i), (pt_j, y_j, phi_j, *p_j) = first, second
     delta = safe_sqrt((y_i - y_j) ** 2 + delta_phi(phi_i, phi_j) ** 2)

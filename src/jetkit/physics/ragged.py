@@ -11,13 +11,13 @@ from jetkit.errors import JetkitError
 from jetkit.kernels import kernel
 
 FARTHEST = 1e5
-"""Rapidity given to a particle along the beam, without transverse momentum or mass."""
+"""Rapidity assigned to a particle along the beam that has neither transverse momentum nor mass."""
 
 
 def ragged(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]
 ) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarray, "bounds"]]:
-    """Momenta and offsets in the memory layout of the compiled loops, after a check that they fit each other.
+    """Check that momenta and offsets match, and return them in the memory layout of the compiled loops.
 
     Raises:
         JetkitError: the shapes are wrong, or the offsets do not rise from 0 to the number of particles.
@@ -37,7 +37,7 @@ def ragged(
 
 
 def jet_of(offsets: Int[np.ndarray, "bounds"]) -> Int[np.ndarray, "M"]:
-    """The jet that each particle is in.
+    """Return the index of the jet that contains each particle.
 
     Example:
         >>> jet_of(np.array([0, 1, 3])).tolist()
@@ -47,7 +47,7 @@ def jet_of(offsets: Int[np.ndarray, "bounds"]) -> Int[np.ndarray, "M"]:
 
 
 def sum_per_jet(x: Float[np.ndarray, "M"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
-    """Sum over the particles of each jet, 0.0 where there are none.
+    """Sum a quantity over the particles of each jet; 0.0 where there are none.
 
     Example:
         >>> sum_per_jet(np.array([1.0, 2.0, 3.0]), np.array([0, 1, 3])).tolist()
@@ -67,7 +67,7 @@ def _sum_per_jet(x: Float[np.ndarray, "M"], offsets: Int[np.ndarray, "bounds"], 
 
 
 def ratio(numerator: Float[np.ndarray, "n"], denominator: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Quotient, 0 where the denominator is 0.
+    """Divide two arrays, with 0 where the denominator is 0.
 
     Example:
         >>> ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0])).tolist()
@@ -82,7 +82,7 @@ def ratio(numerator: Float[np.ndarray, "n"], denominator: Float[np.ndarray, "n"]
 def ragged_from_padded(
     p4: Float[np.ndarray, "J N 4"], mask: Bool[np.ndarray, "J N"]
 ) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarray, "bounds"]]:
-    """The real particles of a padded batch, and the offsets of its jets.
+    """Return the real particles of a padded batch, and the offsets of its jets.
 
     Example:
         >>> ragged_from_padded(np.ones((2, 3, 4)), np.array([[True, True, False], [True, False, False]]))[1].tolist()
@@ -94,7 +94,7 @@ def ragged_from_padded(
 def padded_from_ragged(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]
 ) -> tuple[Float[np.ndarray, "J N 4"], Bool[np.ndarray, "J N"]]:
-    """A batch padded with zeros to the longest jet, and its mask of real particles.
+    """Return a batch padded with zeros to the longest jet, and its mask of real particles.
 
     Example:
         >>> padded_from_ragged(np.ones((3, 4)), np.array([0, 2, 3]))[1].tolist()
@@ -110,7 +110,7 @@ def padded_from_ragged(
 
 @kernel
 def pt_rapidity_phi(p4: Float[np.ndarray, "M 4"]) -> Float[np.ndarray, "M 3"]:
-    """Transverse momentum in GeV, rapidity and azimuth of each particle.
+    """Compute the transverse momentum in GeV, the rapidity and the azimuth of each particle.
 
     Example:
         >>> pt_rapidity_phi(np.array([[5.0, 3.0, 0.0, 4.0]])).round(4).tolist()
@@ -124,7 +124,7 @@ def pt_rapidity_phi(p4: Float[np.ndarray, "M 4"]) -> Float[np.ndarray, "M 3"]:
 
 @kernel
 def point(energy: float, px: float, py: float, pz: float) -> tuple[float, float, float]:
-    """Transverse momentum in GeV, rapidity sign(pz) ln((E + |pz|)/√(pT² + max(m², 0))) and azimuth of one particle.
+    """Compute pT in GeV, rapidity sign(pz) ln((E + |pz|)/√(pT² + max(m², 0))) and azimuth of one particle.
 
     Example:
         >>> point(2.0, 0.0, 2.0, 0.0) == (2.0, 0.0, math.pi / 2)
@@ -140,7 +140,7 @@ def point(energy: float, px: float, py: float, pz: float) -> tuple[float, float,
 
 @kernel
 def wrapped(angle: float) -> float:
-    """The angle plus full turns, in [−π, π).
+    """Shift an angle by full turns into [−π, π).
 
     Example:
         >>> round(wrapped(6.0), 4)
@@ -151,7 +151,7 @@ def wrapped(angle: float) -> float:
 
 @kernel
 def squared_distance(rapidity1: float, phi1: float, rapidity2: float, phi2: float) -> float:
-    """ΔR² = Δy² + Δφ² with the azimuthal difference taken the short way round.
+    """Compute ΔR² = Δy² + Δφ², with Δφ wrapped into [−π, π).
 
     Example:
         >>> round(squared_distance(0.0, 3.1, 0.0, -3.1), 5)
@@ -164,7 +164,7 @@ def squared_distance(rapidity1: float, phi1: float, rapidity2: float, phi2: floa
 
 @kernel
 def power_of_distance(squared: float, beta: float) -> float:
-    """ΔR^β from ΔR²; the usual powers without the slow general one.
+    """Compute ΔR^β from ΔR², with shortcuts for common powers.
 
     Example:
         >>> power_of_distance(9.0, 1.0), power_of_distance(9.0, 2.0), power_of_distance(9.0, 4.0)
@@ -179,7 +179,7 @@ def power_of_distance(squared: float, beta: float) -> float:
 
 @kernel
 def mass_of(energy: float, px: float, py: float, pz: float) -> float:
-    """Mass √max(E² − p², 0) of one particle in GeV.
+    """Compute the mass √max(E² − p², 0) of one particle in GeV.
 
     Example:
         >>> mass_of(5.0, 0.0, 3.0, 0.0)

@@ -1,4 +1,4 @@
-"""Positions of particles about the axis of their jet."""
+"""Positions of particles relative to the axis of their jet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def about_axis(
     jet_eta: Float[np.ndarray, "J"],
     jet_phi: Float[np.ndarray, "J"],
 ) -> tuple[Float[np.ndarray, "M"], Float[np.ndarray, "M"]]:
-    """Δη = sign(η_jet) (η − η_jet), with sign(0) = −1 as in the public JetClass files, and Δφ in [−π, π).
+    """Compute Δη = sign(η_jet) (η − η_jet), with sign(0) = −1 as in the public JetClass files, and Δφ in [−π, π).
 
     Example:
         >>> p4 = np.array([[5.0, 3.0, 0.0, 4.0]])

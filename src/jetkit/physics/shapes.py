@@ -24,7 +24,7 @@ AXES = ("e_scheme", "wta")
 
 
 def multiplicity(offsets: Int[np.ndarray, "bounds"]) -> Int[np.ndarray, "J"]:
-    """Number of particles of every jet; neither soft- nor collinear-safe.
+    """Count the particles of every jet; neither infrared nor collinear safe.
 
     Example:
         >>> multiplicity(np.array([0, 2, 5])).tolist()
@@ -34,7 +34,7 @@ def multiplicity(offsets: Int[np.ndarray, "bounds"]) -> Int[np.ndarray, "J"]:
 
 
 def momentum_dispersion(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
-    """pTD = √(Σ pT²)/Σ pT: 1 for one particle, small for many; not collinear-safe.
+    """Compute pTD = √(Σ pT²)/Σ pT: 1 for one particle, small for many; not collinear safe.
 
     Source: Search for a Higgs boson in the decay channel H → ZZ → q q̄ ℓ⁻ ℓ⁺, CMS 2012, arXiv:1202.1416.
 
@@ -60,12 +60,14 @@ def angularity(
     R0: float = 0.8,
     axis: str = "wta",
 ) -> Float[np.ndarray, "J"]:
-    """Generalised angularity λ^κ_β = Σ_i z_i^κ (ΔR_i/R0)^β of every jet, with z = pT/Σ pT and ΔR from the jet axis.
+    """Compute the angularity λ^κ_β = Σ_i z_i^κ (ΔR_i/R0)^β of every jet, with z = pT/Σ pT and ΔR from the jet axis.
 
-    (κ, β) = (0, 0) is the multiplicity, (2, 0) is pTD², (1, ½) the Les Houches angularity, (1, 1) the width or girth,
-    (1, 2) thrust. The axis is that of the summed momentum, ``"e_scheme"``, or that of Cambridge/Aachen clustering
-    where the winner takes all, ``"wta"``, which soft recoil does not move. Only κ = 1 with β > 0 is infrared and
-    collinear safe.
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. (κ, β) = (0, 0) is
+    the multiplicity, (2, 0) is pTD², (1, ½) the Les Houches angularity, (1, 1) the width or girth, and (1, 2) thrust.
+    Only κ = 1 with β > 0 is infrared and collinear safe.
+
+    The axis is that of the summed momentum, ``"e_scheme"``, or that of winner-takes-all Cambridge/Aachen clustering,
+    ``"wta"``, which is insensitive to soft recoil.
 
     Source: Gaining (Mutual) Information about Quark/Gluon Discrimination, 2014, arXiv:1408.3122.
 
@@ -85,7 +87,7 @@ def angularity(
 
 
 def width(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
-    """Width (girth) Σ pT_i ΔR_i/Σ pT of every jet, around the axis of its summed momentum.
+    """Compute the width (girth) Σ pT_i ΔR_i/Σ pT of every jet about the axis of its summed momentum.
 
     Source: Quark and Gluon Tagging at the LHC, 2011, arXiv:1106.3076.
 
@@ -107,7 +109,7 @@ def jet_charge(
     *,
     kappa: float = 0.5,
 ) -> Float[np.ndarray, "J"]:
-    """Jet charge Q_κ = Σ q_i pT_i^κ/pT^κ of every jet, with pT of the summed momentum.
+    """Compute the jet charge Q_κ = Σ q_i pT_i^κ/pT^κ of every jet, with pT of the summed momentum.
 
     Source: Jet Charge at the LHC, 2012, arXiv:1209.2421.
 
@@ -128,7 +130,7 @@ def jet_charge(
 
 
 def pull(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J 2"]:
-    """Pull vector t = Σ pT_i |r_i| r_i/pT of every jet, with r = (Δy, Δφ) from the axis of its summed momentum.
+    """Compute the pull vector t = Σ pT_i |r_i| r_i/pT of every jet, with r = (Δy, Δφ) from its E-scheme axis.
 
     Source: Seeing in Color: Jet Superstructure, 2010, arXiv:1001.5027.
 
@@ -145,7 +147,7 @@ def pull(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Fl
 
 
 def _jet_axes(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], axis: str) -> Float[np.ndarray, "J 3"]:
-    """pT, rapidity and azimuth of the axis of every jet."""
+    """Return the pT, rapidity and azimuth of the axis of every jet."""
     if axis not in AXES:
         raise JetkitError(f"axis should be one of {', '.join(AXES)}, got {axis!r}")
     if axis == "e_scheme":

@@ -14,9 +14,9 @@ from jetkit.physics.ragged import point, power_of_distance, pt_rapidity_phi, rag
 
 AXES = ("one_pass_kt", "kt", "wta_kt")
 PRECISION = 1e-4
-"""Softening of the distances in the minimisation, and the mean step of the axes at which it stops."""
+"""Softening of the distances in the minimisation, and the mean axis displacement at which it stops."""
 LONGEST = 1000
-"""Largest number of steps of the minimisation."""
+"""Largest number of iterations of the minimisation."""
 
 
 def n_subjettiness(
@@ -28,12 +28,15 @@ def n_subjettiness(
     R0: float = 0.8,
     axes: str = "one_pass_kt",
 ) -> Float[np.ndarray, "J largest"]:
-    """N-subjettiness τ_N = Σ_i pT_i min_a ΔR_ia^β / (Σ_i pT_i R0^β) of every jet, for N = 1 … largest.
+    """Compute τ_N = Σ_i pT_i min_a ΔR_ia^β / (Σ_i pT_i R0^β) of every jet for N = 1 … largest.
 
-    The N axes are the exclusive kT subjets: ``"kt"`` adds momenta, ``"wta_kt"`` gives a sum the direction of its harder
-    part. ``"one_pass_kt"`` starts from the former and repeats, as FastJet contrib does: each particle joins its nearest
-    axis, and each axis moves to the mean (y, φ) of its particles with the weights pT (ΔR² + 1e-8)^(β/2 − 1), until the
-    axes move by less than 1e-4 on average. A jet of at most N particles has τ_N = 0.
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. The N axes are the
+    exclusive kT subjets: ``"kt"`` adds momenta, ``"wta_kt"`` gives a sum the direction of its harder part. A jet of at
+    most N particles has τ_N = 0.
+
+    ``"one_pass_kt"`` starts from the axes of ``"kt"`` and iterates as FastJet contrib does: each particle is assigned
+    to its nearest axis, and each axis moves to the mean (y, φ) of its particles with weights pT (ΔR² + 1e-8)^(β/2 − 1).
+    It stops when the axes move by at most 1e-4 on average, or after 1000 iterations.
 
     Source: Identifying Boosted Objects with N-subjettiness, 2010, arXiv:1011.2268; Maximizing Boosted Top
     Identification by Minimizing N-subjettiness, 2011, arXiv:1108.2701.
@@ -60,10 +63,10 @@ def n_subjettiness(
 def n_subjettiness_basis(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, bodies: int
 ) -> Float[np.ndarray, "J 3*bodies-4"]:
-    """Observables that span the phase space of M = ``bodies`` subjets: 3M − 4 of every jet.
+    """Compute 3M − 4 N-subjettiness observables of every jet, which span the phase space of M = ``bodies`` subjets.
 
-    τ_N^(β) for N = 1 … M − 2 with β = ½, 1 and 2 each, then τ_{M−1}^(1) and τ_{M−1}^(2). All β share the exclusive kT
-    axes, so that a jet is clustered once. R0 = 1.
+    The observables are τ_N^(β) with β = ½, 1 and 2 for N = 1 … M − 2, then τ_{M−1}^(1) and τ_{M−1}^(2). All β share the
+    exclusive kT axes, so each jet is clustered once. R0 = 1.
 
     Source: How Much Information is in a Jet?, 2017, arXiv:1704.08249.
 
@@ -119,7 +122,7 @@ def _exclusive(
     n: int,
     axes: Float[np.ndarray, "largest 2"],
 ) -> None:
-    """Rapidity and azimuth of the n subjets that remain when the last n − 1 mergings of a jet are undone."""
+    """Write the rapidity and azimuth of the n subjets left when the last n − 1 mergings of a jet are undone."""
     standing, found = last - n + 1, 0
     for k in range(first, standing):
         if parent[k] >= standing or parent[k] < 0:
@@ -129,7 +132,7 @@ def _exclusive(
 
 @kernel
 def _nearest_axis(rapidity: float, phi: float, axes: Float[np.ndarray, "largest 2"], n: int) -> tuple[int, float]:
-    """The axis nearest to a particle, and ΔR² to it."""
+    """Return the axis nearest to a particle, and the ΔR² to it."""
     best, best2 = 0, math.inf
     for a in range(n):
         separation = squared_distance(rapidity, phi, axes[a, 0], axes[a, 1])
@@ -146,7 +149,7 @@ def _step(
     n: int,
     beta: float,
 ) -> float:
-    """Move each axis to the weighted mean of its particles; return the mean length of the steps."""
+    """Move each axis to the weighted mean of its particles, and return the mean displacement."""
     sums[:n] = 0.0
     for i in range(len(jet)):
         pt, rapidity, phi = jet[i, 0], jet[i, 1], jet[i, 2]
@@ -168,7 +171,7 @@ def _step(
 
 @kernel
 def _spread(jet: Float[np.ndarray, "N 3"], axes: Float[np.ndarray, "largest 2"], n: int, beta: float) -> float:
-    """Σ pT min ΔR^β / Σ pT of one jet."""
+    """Compute Σ pT min ΔR^β / Σ pT of one jet."""
     weighted, total = 0.0, 0.0
     for i in range(len(jet)):
         _, separation = _nearest_axis(jet[i, 1], jet[i, 2], axes, n)

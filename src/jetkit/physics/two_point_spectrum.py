@@ -1,4 +1,4 @@
-"""The spectrum of two-point energy correlations in the angle."""
+"""The angular spectrum of two-point energy correlations."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from jetkit.physics.ragged import pt_rapidity_phi, ragged, squared_distance
 def two_point_spectrum(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, bins: int, width: float
 ) -> Float[np.ndarray, "J bins"]:
-    """S₂(R) = Σ_ij z_i z_j δ(R − R_ij), integrated over bins of R = √(Δy² + Δφ²) of the given width from R = 0.
+    """Compute S₂(R) = Σ_ij z_i z_j δ(R − R_ij), integrated over bins of R = √(Δy² + Δφ²) from R = 0.
 
-    The sum has all ordered pairs, with the Σ z_i² of i = j in the first bin, which makes it collinear safe;
-    z = pT/Σ pT, so that the bins of a jet which fits into bins · width add up to 1. Pairs farther apart are dropped.
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. z = pT/Σ pT. The
+    sum runs over all ordered pairs. The terms with i = j add Σ z_i² to the first bin, which makes the spectrum
+    collinear safe. The bins of a jet add up to 1 if none of its pairs is farther apart than bins · width; pairs beyond
+    are dropped.
 
     Source: Neural Network-based Top Tagger with Two-Point Energy Correlations and Geometry of Soft Emissions, 2020,
     arXiv:2003.11787.
