@@ -1,6 +1,6 @@
-"""The verbs of the command line as functions: ``jetkit.train("pfn", data="data/top")`` is `jetkit train pfn data=…`.
+"""Python functions for the command line's verbs: ``jetkit.train("pfn", data="data/top")`` is `jetkit train pfn data=…`.
 
-Options have the names and the defaults of the command line. A name that does not exist is refused before any work.
+Options have the names and defaults of the command line. An unknown name is refused before any work starts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def simulate(recipe: Place, *, progress: Report = silent, **options: Unpack[keywords.Simulate]) -> Dataset:
-    """Simulate labelled jets, or finish a dataset that was interrupted, and open it.
+    """Simulate labelled jets, or resume an interrupted simulation, and open the dataset.
 
     Raises:
         JetkitError: a bad recipe or option, a folder that holds something else, an impossible cut, a full disk.
@@ -50,10 +50,10 @@ def simulate(recipe: Place, *, progress: Report = silent, **options: Unpack[keyw
 def convert(
     format: str, *files: Place, reader: Mapping[str, Any] | None = None, **options: Unpack[keywords.Convert]
 ) -> Dataset:
-    """Make a dataset of other programs' files, and open it; ``reader`` holds the options of the format.
+    """Convert files of other programs to a dataset, and open it; ``reader`` holds options of the format.
 
     Raises:
-        JetkitError: an unknown format, files of another one, or no row that can be used.
+        JetkitError: the format is unknown, the files have another format, or no row is usable.
     """
     import jetkit.simulation.foreign_events  # noqa: F401 - registers readers of events
     from jetkit.data.convert import ConvertOptions
@@ -64,10 +64,10 @@ def convert(
 
 
 def train(model: str = "", *, progress: Report = silent, **options: Unpack[keywords.Train]) -> Run:
-    """Train a model for a task, or go on where it stopped.
+    """Train a model for a task, or resume an interrupted training.
 
-    ``model`` is a name, a recipe, a YAML file or ``file.py:Class``; ``hyperparameters={…}`` are those of the model,
-    ``method={…}`` the options of the task.
+    ``model`` is the name of a model or recipe, a YAML file or ``file.py:Class``. ``hyperparameters={…}`` are those of
+    the model, ``method={…}`` the options of the task.
 
     Raises:
         ConfigError: an unknown name or option, or a wrong type.
@@ -88,7 +88,9 @@ def train(model: str = "", *, progress: Report = silent, **options: Unpack[keywo
 
 
 def evaluate(run: Place, *, progress: Report = silent, **options: Unpack[keywords.Evaluate]) -> RunResult:
-    """Evaluate one training, or a model file, on rows that it has not seen.
+    """Evaluate a trained model on rows that were not used in its training.
+
+    ``run`` is a run folder with a single seed, or a model file.
 
     Raises:
         JetkitError: there is no finished run, it has several seeds, or the data do not fit the model.
@@ -104,7 +106,7 @@ def evaluate(run: Place, *, progress: Report = silent, **options: Unpack[keyword
 
 
 def predict(run: Place, *, progress: Report = silent, **options: Unpack[keywords.Evaluate]) -> Predicted:
-    """Return the predictions of a run or model file for rows that it has not seen, as arrays.
+    """Return the predictions of a run or model file, as arrays, for rows that were not used in its training.
 
     Raises:
         JetkitError: as `evaluate`.
@@ -115,7 +117,7 @@ def predict(run: Place, *, progress: Report = silent, **options: Unpack[keywords
 
 
 def report(*runs: Place, progress: Report = silent, **options: Unpack[keywords.Report]) -> Page:
-    """Compare runs on one self-contained page; they are evaluated where they are not yet.
+    """Compare runs on one self-contained page; runs without an evaluation are evaluated first.
 
     Raises:
         JetkitError: no run is given, or one cannot be evaluated or compared.
@@ -128,7 +130,7 @@ def report(*runs: Place, progress: Report = silent, **options: Unpack[keywords.R
 
 
 def leaderboard(recipe: str, *, progress: Report = silent, **options: Unpack[keywords.Leaderboard]) -> Page:
-    """Train taggers under one budget on the same jets, and rank them on a page.
+    """Train taggers with the same budget on the same jets, and rank them on a page.
 
     Raises:
         JetkitError: an unknown tagger, or one that cannot be trained on these jets.
@@ -141,7 +143,7 @@ def leaderboard(recipe: str, *, progress: Report = silent, **options: Unpack[key
 
 
 def scaling(recipe: str, *, progress: Report = silent, **options: Unpack[keywords.Scaling]) -> Page:
-    """Train a tagger in several widths on several numbers of jets, and fit the power law of its loss.
+    """Train a tagger in several widths and on several numbers of jets, and fit a power law to its loss.
 
     Raises:
         JetkitError: fewer than three widths or sizes, or a training that cannot be made.
@@ -156,7 +158,7 @@ def scaling(recipe: str, *, progress: Report = silent, **options: Unpack[keyword
 def transfer(
     models: Sequence[Place], recipe: str, *, progress: Report = silent, **options: Unpack[keywords.Transfer]
 ) -> Page:
-    """Adapt pretrained models to growing numbers of labels, beside trainings from scratch.
+    """Fine-tune pretrained models on growing numbers of labels, and compare them with training from scratch.
 
     Raises:
         JetkitError: a model cannot be adapted, or its jets would be in the test.
@@ -196,7 +198,7 @@ def ensemble(*runs: Place, progress: Report = silent, **options: Unpack[keywords
 
 
 def examine(model: Place, **options: Unpack[keywords.Examine]) -> list[Finding]:
-    """Return how much changes of the jets that should not matter change the answers of a model.
+    """Measure how much transformations of the jets that should not matter change the predictions of a model.
 
     Raises:
         JetkitError: the model cannot be read, or a change is unknown.
@@ -207,7 +209,7 @@ def examine(model: Place, **options: Unpack[keywords.Examine]) -> list[Finding]:
 
 
 def embed(model: Place, *, progress: Report = silent, **options: Unpack[keywords.Embed]) -> Path:
-    """Write the encoded vectors of jets as a Parquet file, and return its path.
+    """Encode jets as vectors, write these to a Parquet file, and return its path.
 
     Raises:
         JetkitError: the model encodes nothing, or the data lack its features.
@@ -218,7 +220,7 @@ def embed(model: Place, *, progress: Report = silent, **options: Unpack[keywords
 
 
 def generate(run: Place, *, progress: Report = silent, **options: Unpack[keywords.Generate]) -> Generated:
-    """Draw new jets from a generator as a dataset, with their distances from real jets.
+    """Sample new jets from a generator as a dataset, and compute their distances from real jets.
 
     Raises:
         JetkitError: the run holds no generator, or the folder cannot be written.
@@ -230,7 +232,7 @@ def generate(run: Place, *, progress: Report = silent, **options: Unpack[keyword
 
 
 def export(model: Place, out: Place = "") -> Path:
-    """Write a model as an ONNX graph, compared with the model before it is written, and return its path.
+    """Export a model as an ONNX graph, checked against the model before it is written, and return its path.
 
     Raises:
         JetkitError: the graph of this model would depend on the jets, or a package is absent.
@@ -250,5 +252,5 @@ def _built(cls: type[T], options: Mapping[str, Any], where: str) -> T:
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options with paths as text."""
+    """Return the options with paths as text."""
     return {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in options.items()}

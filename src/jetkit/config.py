@@ -1,7 +1,7 @@
-"""Options: from YAML files and ``key=value`` words to checked, frozen dataclasses.
+"""Options as checked, frozen dataclasses, read from YAML files and ``key=value`` words.
 
-The reader knows YAML's plain values only: ``true`` and ``false`` are the only truth values (``no`` and ``off`` are
-words), ``1e6`` is a number, a key appears once, tags, aliases and dates do not exist.
+The reader accepts only plain YAML values. ``true`` and ``false`` are the only booleans (``no`` and ``off`` are words),
+``1e6`` is a number, and a key appears once. Tags, aliases and dates are not supported.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ EXPECTED = {
     "string_type": "str",
     "tuple_type": "a list",
 }
-"""Kind of pydantic error → what was expected."""
+"""Kind of pydantic error → expected value."""
 
 
 class ConfigError(JetkitError):
-    """An option that is unknown, missing, of the wrong type or out of bounds; one sentence."""
+    """Error for an unknown, missing, mistyped or out-of-bounds option; the message is one sentence."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """A line of a help page; `default` is None where the option must be given."""
+    """A line of a help page; ``default`` is None for a required option."""
 
     name: str
     type: str
@@ -55,7 +55,7 @@ class Option:
 
 
 def build(cls: type[T], values: Mapping[str, object], where: str) -> T:
-    """A checked instance of a pydantic dataclass; `where` is the name by which the user knows it.
+    """Build a checked instance of a pydantic dataclass; errors refer to it by the name ``where``.
 
     Types are strict, but an int serves as a float and a list as a tuple. Nested dataclasses are built from mappings.
 
@@ -88,9 +88,9 @@ def build(cls: type[T], values: Mapping[str, object], where: str) -> T:
 
 
 def parse(cls: type[T], words: Sequence[str], where: str, preset: Mapping[str, object] = MappingProxyType({})) -> T:
-    """A checked instance of a pydantic dataclass from ``key=value`` words; values are YAML, text fields take any text.
+    """Build a checked instance of a pydantic dataclass from ``key=value`` words.
 
-    What no word gives is taken from ``preset``, then from the defaults.
+    Values are YAML; text fields accept any text. Options without a word come from ``preset``, then from the defaults.
 
     Raises:
         ConfigError: as `build`, and for a word without ``=``, a key given twice or a value that is not YAML.
@@ -112,7 +112,7 @@ def parse(cls: type[T], words: Sequence[str], where: str, preset: Mapping[str, o
 
 
 def pairs(words: Sequence[str], rule: str, prefix: str = "") -> dict[str, str]:
-    """Key → text of ``key=text`` words; ``prefix`` is what the user wrote before each.
+    """Split ``key=text`` words into a dictionary; ``prefix`` is put before each in error messages.
 
     Raises:
         ConfigError: a word without ``=`` (the message ends with ``rule``), or a key given twice.
@@ -133,10 +133,10 @@ def pairs(words: Sequence[str], rule: str, prefix: str = "") -> dict[str, str]:
 
 
 def read_yaml(text: str, where: str) -> Any:
-    """The value of a YAML text.
+    """Parse a YAML text; errors refer to it by the name ``where``.
 
     Raises:
-        ConfigError: the text is not YAML, or holds a tag or the same key twice; names the line.
+        ConfigError: the text is not YAML, contains a tag or an alias, or repeats a key; the message names the line.
 
     Example:
         >>> read_yaml("{cut: 1e3, name: no}", "a recipe")
@@ -154,7 +154,7 @@ def read_yaml(text: str, where: str) -> Any:
 
 
 def names(kind: str) -> list[str]:
-    """The recipes that come with jetkit: `kind` is datasets, detectors or runs."""
+    """Return the names of the packaged recipes of a kind: datasets, detectors or runs."""
     folder = files("jetkit") / "recipes" / kind
     return (
         sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")) if folder.is_dir() else []
@@ -162,7 +162,7 @@ def names(kind: str) -> list[str]:
 
 
 def load(kind: str, name: str | Path) -> dict[str, Any]:
-    """The mapping in a packaged recipe or in a file whose name ends with .yaml or .yml.
+    """Load the mapping of a packaged recipe, or of a file whose name ends with .yaml or .yml.
 
     Raises:
         ConfigError: no such recipe or file, or its text is not a YAML mapping.
@@ -185,7 +185,7 @@ def load(kind: str, name: str | Path) -> dict[str, Any]:
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, if one is near.
+    """Return the end of an error message that suggests the nearest known name, or an empty text.
 
     Example:
         >>> nearest("jetz", ["jets", "out"])
@@ -196,7 +196,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def describe(cls: type[Any]) -> list[Option]:
-    """The options of a pydantic dataclass, for help pages.
+    """Return the options of a pydantic dataclass for help pages.
 
     Example:
         >>> from pydantic.dataclasses import dataclass
@@ -213,19 +213,19 @@ def describe(cls: type[Any]) -> list[Option]:
 
 
 class _Reader(yaml.SafeLoader):
-    """YAML without its traps; see the module's docstring."""
+    """YAML loader without implicit surprises; see the docstring of the module."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - where add_implicit_resolver, below, writes
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """No aliases: a few of them make a text of ten lines into a value of a billion."""
+        """Refuse aliases, since a few of them can expand ten lines of text into a billion values."""
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "aliases (*name) are not read", mark)
         return super().compose_node(parent, index)
 
     def number(self, node: yaml.Node) -> int | float:
-        """An int where the number is integral and was written without a point or with an exponent."""
+        """Return an int if the number is integral and was written without a point or with an exponent."""
         text = str(self.construct_scalar(node)).replace("_", "").lower()  # type: ignore[arg-type]
         try:
             if re.fullmatch(r"[-+]?[0-9]+", text):
@@ -236,11 +236,11 @@ class _Reader(yaml.SafeLoader):
         return int(value) if "e" in text and value.is_integer() else value
 
     def truth(self, node: yaml.Node) -> bool:
-        """True for the word true."""
+        """Return True for the word true."""
         return str(self.construct_scalar(node)).lower() == "true"  # type: ignore[arg-type]
 
     def mapping(self, node: yaml.Node) -> dict[Any, Any]:
-        """A mapping in which each key is a word or a number and appears once."""
+        """Return a mapping, with each key a word or a number that appears once."""
         if not isinstance(node, yaml.MappingNode):
             raise yaml.constructor.ConstructorError(None, None, "not a mapping", node.start_mark)
         values: dict[Any, Any] = {}
@@ -272,7 +272,7 @@ _Reader.yaml_constructors = {
 
 
 def _plain(value: object) -> object:
-    """What JSON cannot hold but an option may be."""
+    """Convert option values that JSON cannot hold."""
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{_shown(value)} is not one")
@@ -289,7 +289,7 @@ def _source(kind: str, name: str | Path) -> Traversable:
 
 
 def _explain(cls: type[Any], errors: list[ErrorDetails], where: str) -> str:
-    """One sentence about the most telling of pydantic's errors."""
+    """Return one sentence about the most informative of pydantic's errors."""
     rank = {"unexpected_keyword_argument": 0, "missing": 1}
     error = min(errors, key=lambda e: rank.get(e["type"], 2))
     steps, _ = _walk(cls, error["loc"])
@@ -324,7 +324,7 @@ def _expected(error: ErrorDetails) -> str:
 
 
 def _walk(hint: Any, loc: Sequence[str | int]) -> tuple[list[str], Any]:
-    """The steps of pydantic's `loc` that a user wrote, without its names of union members, and the type at the end."""
+    """Return the steps of pydantic's ``loc`` that a user wrote, without union members, and the type at the end."""
     steps: list[str] = []
     for step in loc:
         members = _members(hint)
@@ -339,7 +339,7 @@ def _walk(hint: Any, loc: Sequence[str | int]) -> tuple[list[str], Any]:
 
 
 def _members(hint: Any) -> list[Any]:
-    """The types in a union, or the type itself; without None and without annotations."""
+    """Return the types in a union, or the type itself, without None and annotations."""
     if get_origin(hint) is Annotated:
         return _members(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
@@ -352,7 +352,7 @@ def _fields(cls: Any) -> dict[str, FieldInfo]:
 
 
 def _takes_text(hint: Any) -> bool:
-    """Whether every value of the type is text, so that a word needs no reading."""
+    """Return whether every value of the type is text, so that a word needs no parsing."""
     return all(
         member in (str, Path) or (get_origin(member) is Literal and all(isinstance(a, str) for a in get_args(member)))
         for member in _members(hint)

@@ -1,4 +1,4 @@
-"""The one exception that users see, and imports that may be absent."""
+"""The exception that users see, and imports of optional packages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import ModuleType
 
 
 class JetkitError(Exception):
-    """Something the user can mend; the message is one sentence that says how."""
+    """Error that the user can fix; the message is one sentence on how."""
 
 
 EXTRAS = {
@@ -32,11 +32,11 @@ EXTRAS = {
 }
 """Optional package → the extra of jetkit that installs it."""
 DISTRIBUTIONS = {"lightning_fabric": "lightning-fabric", "sklearn": "scikit-learn"}
-"""Package → the name by which it is installed, where that differs."""
+"""Package → name of its distribution, if different."""
 
 
 def require(name: str) -> ModuleType:
-    """Import an optional package, or say how to install it.
+    """Import an optional package, or raise with the command that installs it.
 
     Raises:
         JetkitError: the package (or one that it needs) is absent.

@@ -1,4 +1,4 @@
-"""Compiled loops: the one place that knows numba."""
+"""Compiled loops; the only module that depends on numba."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 
 F = TypeVar("F", bound=Callable[..., object])
 LN2_HIGH, LN2_LOW = 355 / 512, math.log(2) - 355 / 512
-"""ln 2 in two parts, of which the first has so few bits that its multiples are exact."""
+"""ln 2 in two parts; the first has so few bits that its multiples are exact."""
 LARGEST = 87.0
-"""Beyond, e⁻ʸ is less than the lowest normal number in single precision."""
+"""Largest y: beyond it, e⁻ʸ is below the smallest normal number in single precision."""
 
 
 def kernel(function: F) -> F:
-    """Compile a loop over arrays to machine code; the result is cached beside the source.
+    """Compile a loop over arrays to machine code; the result is cached next to the source.
 
-    Floating-point operations keep their order (no ``fastmath``), so results are the same on every run. A number over
-    zero is infinite, as in NumPy: a check would keep the loop from being vectorised.
+    Floating-point operations keep their order (no ``fastmath``), so results are identical in every run. Division by
+    zero gives infinity, as in NumPy, because a check would prevent vectorisation of the loop.
     """
     return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 @kernel
 def scrambled(z: Any) -> Any:
-    """The last step of splitmix64, which spreads each bit of a 64-bit number (np.uint64) over all of them.
+    """Apply the last step of splitmix64, which spreads each bit of a 64-bit number (np.uint64) over all bits.
 
     Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators" (2014),
     doi:10.1145/2660193.2660195.
@@ -39,7 +39,7 @@ def scrambled(z: Any) -> Any:
 
 @kernel
 def decay(y: Any) -> Any:
-    """e⁻ʸ = 2⁻ⁿ eʳ of y ≥ 0 in single precision, to 3·10⁻⁷ of itself; 0 for y > 87. Loops over it can be vectorised."""
+    """Compute e⁻ʸ = 2⁻ⁿ eʳ for y ≥ 0 in single precision, to a relative 3·10⁻⁷; 0 for y > 87. Vectorisable."""
     small = min(y, np.float32(LARGEST))
     n = np.floor(small * np.float32(1 / math.log(2)) + np.float32(0.5))
     r = (n * np.float32(LN2_HIGH) - small) + n * np.float32(LN2_LOW)

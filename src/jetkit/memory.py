@@ -1,4 +1,4 @@
-"""Memory of the heap, which is handed back to the kernel when too much of it lies idle."""
+"""Heap memory: return it to the kernel when too much of it is idle."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 
 
 class FreedMemory:
-    """Hands freed memory back to the kernel when the process has grown to twice what a step needed.
+    """Return freed memory to the kernel when the process has grown to twice the size that a step needs.
 
-    Batches of jets have tensors of ever other sizes, so that the heap, of which nothing is handed back by itself,
-    would fill with gaps.
+    Tensors differ in size from batch to batch, and the heap does not shrink by itself, so it would fragment.
     """
 
     def __init__(self) -> None:
@@ -19,7 +18,7 @@ class FreedMemory:
         self._needed = 0
 
     def after_step(self) -> None:
-        """To be called after each step; the first one, and the first after memory was handed back, is the measure."""
+        """Check the memory after a step; the first step, and the first after each release, set the reference."""
         if self._glibc is None:
             return
         resident = _resident_pages()
@@ -31,7 +30,7 @@ class FreedMemory:
 
 
 def glibc() -> ctypes.CDLL | None:
-    """Return the C library of GNU; None where the process has another one."""
+    """Return the GNU C library; None if the process uses another one."""
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     return library if hasattr(library, "mallopt") else None
 

@@ -1,7 +1,7 @@
-"""Plug-ins: users' own models, tasks, readers and features, named by file or module and loaded only when asked for.
+"""Plug-ins: models, tasks, readers and features of users, named by file or module and loaded on demand.
 
-A reference is ``file.py``, ``file.py:Class``, ``module`` or ``module:Class``. Loading one runs its code, so nothing is
-loaded that the user did not name; packages that are installed announce theirs as entry points of the group ``jetkit``.
+A reference is ``file.py``, ``file.py:Class``, ``module`` or ``module:Class``. Loading one runs its code, so only
+plug-ins that the user names are loaded. Installed packages announce theirs as entry points of the group ``jetkit``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ANNOUNCED: list[bool] = []
 
 @dataclass(frozen=True)
 class Plugin:
-    """Where a class comes from.
+    """Origin of a class that is not part of jetkit.
 
     Attributes:
         source: as the user wrote it, without the class.
@@ -41,7 +41,7 @@ class Plugin:
 
 
 def is_reference(name: str) -> bool:
-    """Return whether a name is that of a file or module, and not a registered one.
+    """Return whether a name refers to a file or module rather than to a registered name.
 
     Example:
         >>> is_reference("my_net.py:MyNet"), is_reference("my.package:MyNet"), is_reference("pfn")
@@ -52,7 +52,7 @@ def is_reference(name: str) -> bool:
 
 @contextmanager
 def forbidden() -> Iterator[None]:
-    """Within, nothing is imported: what a model file says may name no code."""
+    """Refuse imports within a ``with`` block, since names in a model file must not run code."""
     before = _FORBIDDEN.set(True)
     try:
         yield
@@ -61,7 +61,7 @@ def forbidden() -> Iterator[None]:
 
 
 def load(reference: str) -> ModuleType:
-    """Import the file or module of a reference; a file that has changed since is imported anew.
+    """Import the file or module of a reference; a file that has changed is imported again.
 
     An error inside the user's code keeps its traceback.
 
@@ -104,7 +104,7 @@ def load(reference: str) -> ModuleType:
 
 
 def find(reference: str) -> Any:
-    """Return the class or function that a reference names; without a name, the one class that the module defines.
+    """Return the class or function of a reference; without a name, the only class that the module defines.
 
     Raises:
         JetkitError: there is no such class, or there are several.
@@ -124,7 +124,7 @@ def find(reference: str) -> Any:
 
 
 def source_of(cls: Any) -> Plugin | None:
-    """Return where a class that is not jetkit's comes from; None for jetkit's own."""
+    """Return the origin of a class; None for jetkit's own classes."""
     module = sys.modules.get(cls.__module__)
     if cls.__module__.split(".")[0] == "jetkit" or module is None:
         return None
@@ -136,7 +136,7 @@ def source_of(cls: Any) -> Plugin | None:
 
 
 def load_announced() -> bool:
-    """Import the plug-ins that installed packages announce, once; returns whether there was anything to import."""
+    """Import the plug-ins that installed packages announce, once; return whether there were any."""
     if _ANNOUNCED:
         return False
     _ANNOUNCED.append(True)
@@ -155,7 +155,7 @@ def _classes(module: ModuleType) -> dict[str, type[Any]]:
 
 
 def _shown(path: Path) -> str:
-    """A path as short as it can be named from here."""
+    """Return a path relative to the current folder, if it lies there."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Progress of what takes long: callbacks by which it is reported, and the request to stop it."""
+"""Progress of long operations: callbacks that report it, and requests to stop."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 Report = Callable[[int, int, str], None]
-"""Called with (steps done, steps in all, what happens)."""
+"""Callback with (steps done, total steps, current activity)."""
 Count = Callable[[int, int], None]
-"""Called with (done, in all)."""
+"""Callback with (done, total)."""
 
 
 def silent(done: int, total: int, what: str = "") -> None:
-    """Report nothing: the default of each `Report` and `Count`."""
+    """Report nothing; the default of each `Report` and `Count`."""
 
 
 @dataclass
 class Stop:
-    """A request to stop after the present step.
+    """A request to stop after the current step.
 
-    The program ``jetkit`` makes it on an interrupt, if the work that is done heeds it; other work is interrupted at
-    once. From Python, ``STOP.requested = True`` in a `Report` stops a training after a checkpoint.
+    On an interrupt, the program ``jetkit`` requests a stop if the running operation heeds it, and interrupts any other
+    operation at once. In Python, setting ``STOP.requested = True`` in a `Report` stops a training after a checkpoint.
 
     Example:
         >>> stop = Stop()
@@ -38,7 +38,7 @@ class Stop:
 
     @contextmanager
     def heeding(self) -> Iterator[None]:
-        """Within, the work asks for ``requested`` after each step."""
+        """Declare that the work within a ``with`` block checks ``requested`` after each step."""
         self.heeded, self.requested = True, False
         try:
             yield
@@ -47,4 +47,4 @@ class Stop:
 
 
 STOP = Stop()
-"""The request of this process."""
+"""Stop request of this process."""

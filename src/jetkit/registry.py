@@ -1,4 +1,4 @@
-"""Names of models, tasks, readers, …: what a user writes, the class behind it, its paper and what it claims."""
+"""Registry of models, tasks, readers and more: name, class, paper and claimed symmetries."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from jetkit.plugins import load_announced as load_announced
 
 T = TypeVar("T")
 Kinds = str | Sequence[str]
-"""A kind, or several among which a name belongs to one."""
+"""A kind, or several kinds to which a name may belong."""
 HIDDEN = ("parts",)
-"""Keyword arguments of registered classes that are objects, and no options."""
+"""Keyword arguments of registered classes that are objects rather than options."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class Entry:
 
     name: str
     kind: str
-    """What it is: encoder, generator, estimator, ensemble, task, reader, feature set, optimiser, …"""
+    """Kind of the entry: encoder, generator, estimator, ensemble, task, reader, feature set, optimiser, …"""
     cls: Any
     paper: str
     """Title, year and arXiv number; empty where there is none."""
     symmetries: tuple[str, ...]
-    """Changes of the input that leave the output alone; see `jetkit.testing.SYMMETRIES`."""
+    """Transformations of the input that leave the output unchanged; see `jetkit.testing.SYMMETRIES`."""
     broken: tuple[str, ...]
-    """Changes that must alter the output, by the paper's own word."""
+    """Transformations that must change the output, as stated in the paper."""
     tiny: Mapping[str, Any]
-    """Hyperparameters of a small version, for tests."""
+    """Hyperparameters of a small version for tests."""
 
     @property
     def summary(self) -> str:
@@ -49,19 +49,19 @@ class Entry:
 
     @property
     def plugin(self) -> plugins.Plugin | None:
-        """Where it comes from, if it is not jetkit's own."""
+        """Origin of the class if it is not part of jetkit, else None."""
         return plugins.source_of(self.cls)
 
 
 MODELS = ("encoder", "generator", "estimator", "ensemble")
-"""Kinds of models, which share their names."""
+"""Kinds of models, which share one set of names."""
 _ENTRIES: dict[tuple[str, str], Entry] = {}
 _ADAPTERS: list[Callable[[Any], Any]] = []
 _ADAPTED: dict[int, Any] = {}
 
 
 def adapt_with(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Let a function turn what a user names into a class of jetkit's; it returns None for what it does not know."""
+    """Register a function that adapts objects named by users to jetkit's classes, or returns None for others."""
     _ADAPTERS.append(function)
     return function
 
@@ -75,9 +75,9 @@ def register(
     broken: Sequence[str] = (),
     tiny: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[[T], T]:
-    """Return a decorator that gives a class its name; the class is made by ``cls(spec, *, hyperparameters)``.
+    """Return a decorator that registers a class, which is created as ``cls(spec, *, hyperparameters)``, by name.
 
-    Registering again what has the same qualified name replaces it, as when a cell of a notebook runs twice.
+    Registering another class with the same qualified name replaces it, for example when a notebook cell runs twice.
 
     Raises:
         JetkitError: the name belongs to something else of its kind.
@@ -101,16 +101,17 @@ def _qualified(cls: Any) -> str:
 
 
 def entries(kind: Kinds = "encoder") -> list[Entry]:
-    """Return all entries of a kind, or of several, in the order of their names."""
+    """Return all entries of one or several kinds, sorted by name."""
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
     return sorted((entry for entry in _ENTRIES.values() if entry.kind in kinds), key=lambda entry: entry.name)
 
 
 def entry(name: str, kind: Kinds = "encoder") -> Entry:
-    """Return the entry of a name, or of the class that a reference such as ``file.py:Class`` names.
+    """Return the entry for a name, or for the class of a reference such as ``file.py:Class``.
 
     Raises:
-        JetkitError: no such name; tells the nearest.
+        JetkitError: the name is unknown; the message suggests the nearest. Or the reference leads to no class of this
+            kind.
 
     Example:
         >>> import jetkit.models
@@ -135,12 +136,12 @@ def entry(name: str, kind: Kinds = "encoder") -> Entry:
 
 
 def entry_of(cls: Any) -> Entry | None:
-    """Return the entry of a class; None where it is not registered."""
+    """Return the entry of a class; None if it is not registered."""
     return next((found for found in _ENTRIES.values() if found.cls is cls), None)
 
 
 def adopt(reference: str) -> None:
-    """Import a user's file or module, and register the class that the reference names if it did not do so itself.
+    """Import a user's file or module, and register the class of the reference if it is not registered yet.
 
     Raises:
         JetkitError: there is no such file, module or class.
@@ -151,7 +152,7 @@ def adopt(reference: str) -> None:
 
 
 def _referred(reference: str, kinds: tuple[str, ...]) -> Entry:
-    """The entry of a user's class; one that is not registered gets a name of its own."""
+    """Return the entry of a user's class, and register it under a derived name if needed."""
     cls = adapted(plugins.find(reference))
     known = [found for found in _ENTRIES.values() if found.cls is cls]
     fitting = [found for found in known if found.kind in kinds or not kinds]
@@ -169,7 +170,11 @@ def _referred(reference: str, kinds: tuple[str, ...]) -> Entry:
 
 
 def adapted(named: Any) -> Any:
-    """Return what a user named as a class of jetkit's; itself where it is one, or nobody knows it."""
+    """Return an object named by a user as a class of jetkit; unchanged if it already is one, or no adapter fits.
+
+    Raises:
+        JetkitError: an adapter refuses the object.
+    """
     known = any(found.cls is named for found in _ENTRIES.values())
     if not known and id(named) not in _ADAPTED:
         made = (adapter(named) for adapter in _ADAPTERS)
@@ -181,9 +186,9 @@ def adapted(named: Any) -> Any:
 
 
 def schema(cls: type[Any]) -> type[Any]:
-    """The keyword-only signature of a class as a checked dataclass; help texts come from the Args of its docstring.
+    """Return the keyword-only signature of a class as a checked dataclass; help texts come from its docstring's Args.
 
-    Where the class takes ``**options``, those of its parent are meant.
+    If the class takes ``**options``, the keyword arguments of its parent are included.
     """
     fields: dict[str, Any] = {"__annotations__": {}}
     texts: dict[str, str] = {}
@@ -204,7 +209,7 @@ def schema(cls: type[Any]) -> type[Any]:
 
 
 def hyperparameters(name: str, values: Mapping[str, Any], kind: Kinds = "encoder") -> dict[str, Any]:
-    """Return all hyperparameters of a registered class by name: those given, checked, and the defaults of the others.
+    """Return all hyperparameters of a registered class by name: the given values, checked, and the defaults.
 
     Raises:
         ConfigError: an unknown name or a wrong type.
@@ -217,9 +222,10 @@ def hyperparameters(name: str, values: Mapping[str, Any], kind: Kinds = "encoder
 def create(
     name: str, spec: Any, values: Mapping[str, Any] = MappingProxyType({}), kind: Kinds = "encoder", **objects: Any
 ) -> Any:
-    """Return an instance of a registered class, ``cls(spec, *, hyperparameters, **objects)``.
+    """Create an instance of a registered class, ``cls(spec, *, hyperparameters, **objects)``.
 
-    What a user can mend in the options is one sentence; another error inside the class keeps its traceback.
+    Errors that the user can fix in the options become one sentence; any other error inside the class keeps its
+    traceback.
 
     Raises:
         JetkitError: an unknown name, an unknown or wrong hyperparameter, sizes that do not go together, or a spec that

@@ -40,8 +40,8 @@ class MassDrops:
 def mass_drops(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, mass_min: float = 0.0) -> MassDrops:
     """Compute the mass-drop variables of all splittings of every jet with m0 > ``mass_min`` in GeV.
 
-    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. With the momenta p0
-    and p1, and P of the subjet that split into 0,
+    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. With the momenta
+    p0 and p1, and P of the subjet that split into 0,
 
         cos θ = (p1·P − (p1·p0)(P·p0)/m0²) / √(((p1·p0)²/m0² − m1²) ((P·p0)²/m0² − M²)).
 

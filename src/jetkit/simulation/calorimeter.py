@@ -1,4 +1,4 @@
-"""A segmented calorimeter and its energy flow: towers, neutral excess, rescaled tracks.
+"""A segmented calorimeter and its energy flow: towers, neutral excess and rescaled tracks.
 
 The algorithm is that of a Delphes-type experiment (DELPHES 3, 2014, arXiv:1307.6346; energy flow as in its
 SimpleCalorimeter), written anew from the formulas.
@@ -18,7 +18,7 @@ from jetkit.simulation.tracking import log_normal
 
 
 class Hits(NamedTuple):
-    """What enters the calorimeter: energies in GeV, the share left here, the tower's direction, by event."""
+    """Particles or tracks that enter the calorimeter, by event: energy in GeV, share deposited here, and direction."""
 
     energy: Floats
     share: Floats
@@ -28,7 +28,7 @@ class Hits(NamedTuple):
 
 
 class Response(NamedTuple):
-    """How a calorimeter answers: resolution rows, their scale, and the thresholds E_min [GeV] and S_min."""
+    """Response of a calorimeter: resolution rows, their scale, and the thresholds E_min [GeV] and S_min."""
 
     resolution: Floats
     scale: float
@@ -38,7 +38,7 @@ class Response(NamedTuple):
 
 @kernel
 def energy_resolution(response: Response, eta: float, energy: float) -> float:
-    """σ(E) = s (k0 + k1 (|η| − k2)²)·(a·E ⊕ b·√E ⊕ c) in GeV at |η|; zero outside."""
+    """Compute σ(E) = s (k0 + k1 (|η| − k2)²)·(a·E ⊕ b·√E ⊕ c) in GeV at |η|; zero outside the table."""
     for r in range(len(response.resolution)):
         high, a, b, c, k0, k1, k2 = response.resolution[r]
         if abs(eta) <= high:
@@ -50,7 +50,7 @@ def energy_resolution(response: Response, eta: float, energy: float) -> float:
 
 @kernel
 def _tower(grid: Grid, eta: float, phi: float) -> tuple[int, int]:
-    """η row and number of the tower that holds (η, φ); (−1, −1) outside."""
+    """Return the η row and the number of the tower that contains (η, φ); (−1, −1) outside."""
     row = int(np.searchsorted(grid.edges, eta)) - 1
     if row < 0 or row >= len(grid.phi):
         return -1, -1
@@ -60,7 +60,7 @@ def _tower(grid: Grid, eta: float, phi: float) -> tuple[int, int]:
 
 @kernel
 def _best_energy(tracks: float, sigma_tracks: float, energy: float, sigma: float) -> float:
-    """Weighted mean of the tracks' and the calorimeter's energy: weights 1/σ², zero for σ = 0."""
+    """Compute the mean of the tracks' and the calorimeter's energy with weights 1/σ², taken as zero for σ = 0."""
     weight_tracks = 1.0 / sigma_tracks**2 if sigma_tracks > 0.0 else 0.0
     weight = 1.0 / sigma**2 if sigma > 0.0 else 0.0
     if weight_tracks + weight == 0.0:
@@ -70,7 +70,7 @@ def _best_energy(tracks: float, sigma_tracks: float, energy: float, sigma: float
 
 @kernel
 def _settle(deposit: float, tracks: float, sigma_tracks: float, eta: float, response: Response) -> tuple[float, float]:
-    """Neutral energy of a tower (zero: none significant) and the factor on its tracks' momenta."""
+    """Return the neutral energy of a tower (zero if not significant) and the factor on its tracks' momenta."""
     energy = log_normal(deposit, energy_resolution(response, eta, deposit))
     sigma = energy_resolution(response, eta, energy)
     if energy < response.energy_min or energy < response.significance_min * sigma:
@@ -85,9 +85,10 @@ def _settle(deposit: float, tracks: float, sigma_tracks: float, eta: float, resp
 
 
 class _Towers(NamedTuple):
-    """The towers hit in one event, in the order in which they are hit.
+    """Towers hit in one event, in the order in which they are hit.
 
-    ``slot`` leads from a tower's number to its place in the other arrays, −1 for a tower not hit.
+    ``slot`` maps a tower's number to its index in the other arrays, −1 for a tower not hit. It spans all towers but is
+    allocated once: `_empty_tower` resets only the entries of towers that were hit.
     """
 
     slot: Ints
@@ -101,7 +102,7 @@ class _Towers(NamedTuple):
 
 @kernel
 def _fill(towers: _Towers, hits: Hits, grid: Grid, event: int) -> int:
-    """Add the particles' deposits; the number of towers hit."""
+    """Add the particles' deposits to the towers, and return the number of towers hit."""
     used = 0
     for i in range(hits.offsets[event], hits.offsets[event + 1]):
         if hits.share[i] <= 0.0:
@@ -122,7 +123,7 @@ def _fill(towers: _Towers, hits: Hits, grid: Grid, event: int) -> int:
 def _add_tracks(
     towers: _Towers, tracks: Hits, resolution: Floats, grid: Grid, response: Response, home: Ints, event: int
 ) -> None:
-    """Add the tracks' energies and variances to the towers that they point to, and note these in ``home``."""
+    """Add the energies and variances of tracks to the towers they point to, and record these towers in ``home``."""
     for i in range(tracks.offsets[event], tracks.offsets[event + 1]):
         if tracks.share[i] <= 0.0:
             continue
@@ -141,7 +142,7 @@ def _add_tracks(
 
 @kernel
 def _empty_tower(towers: _Towers, k: int, grid: Grid, response: Response, neutral: Floats) -> bool:
-    """Settle a tower and forget it; whether it leaves a neutral, written to ``neutral``."""
+    """Settle a tower and reset it; return True if it leaves a neutral, written to ``neutral``."""
     towers.slot[towers.cell[k]] = -1
     low, high = grid.edges[towers.row[k]], grid.edges[towers.row[k] + 1]
     centre, sigma = 0.5 * (low + high), sqrt(towers.variance[k])
@@ -160,13 +161,15 @@ def _empty_tower(towers: _Towers, k: int, grid: Grid, response: Response, neutra
 def measure(
     hits: Hits, tracks: Hits, resolution: Floats, grid: Grid, response: Response, seeds: Ints
 ) -> tuple[Floats, Ints, Floats]:
-    """Energy flow of one calorimeter.
+    """Compute the energy flow of one calorimeter.
 
-    Per tower with deposit D = Σ f E: E_t is log-normal around D with σ(η_c, D), zero below E_min or S_min σ(E_t).
-    With the tracks' T = Σ f E and σ_T² = Σ (relative resolution × g)², g = f E where the calorimeter measures that
-    energy better than the track and E elsewhere, an excess n = E_t − T > E_min of significance
-    n/√(σ_T² + σ²) > S_min becomes a massless neutral, uniform inside the tower. Otherwise the momenta of the tower's
-    tracks are multiplied by E_best/T, E_best = (T/σ_T² + E_t/σ²)/(1/σ_T² + 1/σ²).
+    For each tower with deposit D = Σ f E, the measured energy E_t is log-normal around D with width σ(η_c, D), and set
+    to zero below E_min or S_min σ(E_t). Its tracks have the energy T = Σ f E and the variance σ_T² = Σ (relative
+    resolution × g)². Here g = f E if the calorimeter measures that energy better than the track, and g = E otherwise.
+
+    An excess n = E_t − T > E_min with significance n/√(σ_T² + σ²) > S_min becomes a massless neutral, placed uniformly
+    inside the tower. Otherwise the momenta of the tower's tracks are multiplied by E_best/T, with E_best = (T/σ_T² +
+    E_t/σ²)/(1/σ_T² + 1/σ²).
 
     Args:
         hits: all particles that reach the calorimeter.

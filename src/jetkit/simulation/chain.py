@@ -19,14 +19,14 @@ from jetkit.simulation.rows import Rows, decay_rows, generator_rows, harder_firs
 from jetkit.simulation.truth import find_decays, hard_partons_are, hard_process, match_jets, parton_level
 
 BATCH = 100
-"""Events at a time; a compromise between overhead and memory (about 1 MB an event with its history)."""
+"""Events processed together: a compromise between overhead and memory (about 1 MB per event with its history)."""
 NEAR = 0.4
-"""Largest ΔR of two twins, for jets of this radius and of any larger one."""
+"""Largest ΔR between two twins, for jets of this radius or larger."""
 
 
 @dataclass
 class Chain:
-    """The stages for one class of jets, and what became of the events.
+    """Simulation stages for one class of jets, and counts of the events and jets that passed each.
 
     Args:
         generator: where events come from; None where they are handed to `process`.
@@ -46,7 +46,7 @@ class Chain:
     counts: Counter[str] = field(default_factory=Counter)
 
     def batches(self) -> Iterator[Rows]:
-        """Kept jets without end, a batch of events at a time; possibly none."""
+        """Yield the kept jets of one batch of events after another, without end; a batch may have none."""
         assert self.generator is not None
         for events in self.generator.batches(BATCH):
             self.counts["events"] += len(events.number) + events.vetoed
@@ -55,7 +55,7 @@ class Chain:
             yield self.process(events)
 
     def process(self, events: Events) -> Rows:
-        """Rows of the kept jets of these events."""
+        """Return the rows of the jets kept from these events."""
         seen = self._detect(events)
         found = find_jets(seen, self.jets.radius, self.jets.pt[0], self.jets.algorithm)
         kept = found.keep(passes(found, self.jets))
@@ -100,14 +100,14 @@ class Chain:
 
 
 def window(recipe: JetRecipe) -> PartonWindow | None:
-    """The generator's window for these jets; None for all events."""
+    """Return the generator's parton window for these jets; None if all events are taken."""
     if recipe.parton_window is None:
         return None
     return PartonWindow(recipe.parton_window, recipe.radius, recipe.algorithm, recipe.leading)
 
 
 def passes(jets: Jets, recipe: JetRecipe) -> Bools:
-    """(J,) which jets pass the recipe's cuts."""
+    """Return a mask (J,) of the jets that pass the recipe's cuts."""
     low, high = recipe.pt
     good = (jets.pt > low) & (jets.pt < high) & (np.abs(jets.eta) < recipe.abs_eta)
     good &= np.abs(jets.rapidity) < recipe.abs_rapidity
@@ -122,12 +122,12 @@ def passes(jets: Jets, recipe: JetRecipe) -> Bools:
 
 
 def dijet_mass(jets: Jets, each: int) -> Floats:
-    """(J,) invariant mass in GeV of the jets of each event, ``each`` in every one, repeated for each of them."""
+    """Compute the invariant mass (J,) in GeV of the ``each`` jets of every event, repeated for each of these jets."""
     return np.repeat(four_vectors.mass(jets.p4.reshape(-1, each, 4).sum(axis=1)), each)
 
 
 def pair(original: Rows, twin: Rows, radius: float) -> tuple[Ints, Ints]:
-    """Rows of the jets that are each other's nearest, ΔR < 0.4 and < radius, in the two copies of the same events."""
+    """Match the jets of two copies of the same events: rows of mutually nearest jets, with ΔR < 0.4 and < ``radius``."""
     radius = min(radius, NEAR)
     axes = [Axes(*(np.asarray(rows[name]) for name in ("event_id", "jet_eta", "jet_phi"))) for rows in (original, twin)]
     there, back = nearest(axes[0], axes[1], radius), nearest(axes[1], axes[0], radius)

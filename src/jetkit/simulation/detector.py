@@ -1,4 +1,4 @@
-"""The whole detector: final particles in, energy-flow objects out.
+"""The complete detector: final particles in, energy-flow objects out.
 
 Propagation → tracks → electromagnetic → hadronic calorimeter → tracks and neutrals merged.
 """
@@ -18,7 +18,9 @@ ACCEPTANCE = 5.0
 
 
 def detect(particles: Particles, card: DetectorCard, seeds: Ints) -> Particles:
-    """Energy-flow objects of each event: tracks with their PDG code, photons (22), neutral hadrons (0); |η| ≤ 5.
+    """Simulate the detector and return the energy-flow objects of each event with |η| ≤ 5.
+
+    Tracks keep the PDG code of their particle. Neutral objects are photons (22) or neutral hadrons (0).
 
     Args:
         particles: final particles; neutrinos are ignored.
@@ -63,7 +65,7 @@ def _enter(
     card: DetectorCard,
     seeds: Ints,
 ) -> tuple[Floats, Ints, Tracks]:
-    """One calorimeter: momenta and row limits of its neutrals, and the tracks as they leave it."""
+    """Simulate one calorimeter; return the momenta and row limits of its neutrals, and the tracks that leave it."""
     eta, phi = exits[:, 0], exits[:, 1]
     share = shares(part, particles.pid)
     hits = Hits(particles.p4[:, 0], share * reached, eta, phi, particles.offsets)
@@ -83,7 +85,7 @@ def _neutrals(p4: Floats, offsets: Ints, pid: int) -> Particles:
 
 
 def _merge(parts: list[Particles]) -> Particles:
-    """Several kinds of objects of the same events, event by event."""
+    """Merge several kinds of objects of the same events, event by event."""
     event = np.concatenate([part.event for part in parts])
     order = np.argsort(event, kind="stable")
     joined = {

@@ -1,4 +1,4 @@
-"""A detector as data: the numbers of a card, checked when read, as the arrays that the kernels want."""
+"""Detectors as data: the numbers of a card, checked when read, as arrays for the compiled kernels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPECIES = ("hadron", "electron", "muon")
 
 @dataclass(frozen=True)
 class Species:
-    """How well tracks of one kind are found and measured.
+    """Tracking efficiency and resolution for one kind of particle.
 
     Attributes:
         efficiency: rows |η| min, |η| max, pT min, pT max [GeV], ε, fall-off k [1/GeV]: ε·exp(−k (pT − pT min)).
@@ -47,13 +47,13 @@ class Towers:
     last: int = -1
 
     def edges(self) -> list[float]:
-        """Upper edges in η."""
+        """Upper edges of the towers in η."""
         return [*self.eta, *(self.start + k * self.step for k in range(self.first, self.last + 1))]
 
 
 @dataclass(frozen=True)
 class Calorimeter:
-    """One calorimeter: its towers, what each particle leaves in it, how well it measures.
+    """One calorimeter: its towers, the energy share of each particle, and its resolution.
 
     Attributes:
         fractions: share of a particle's energy left here, by |PDG code|; 'default' for all others.
@@ -69,7 +69,7 @@ class Calorimeter:
 
 @dataclass(frozen=True)
 class DetectorCard:
-    """A whole detector; lengths in mm, field in tesla.
+    """All parameters of a detector; lengths in mm, field in tesla.
 
     Attributes:
         track_momentum: 'smeared' with the resolution of its species; or 'true', with no error assigned to it.
@@ -95,7 +95,7 @@ class DetectorCard:
 
 
 def load_card(name: str, resolution_scale: float = 1.0) -> DetectorCard:
-    """The card of this name (or path of a YAML file).
+    """Load a detector card by its name or from a YAML file.
 
     Raises:
         ConfigError: no such card, or one with an unknown or missing number.
@@ -119,7 +119,7 @@ def _require_columns(rows: list[Row], columns: int, what: str) -> None:
 
 
 class Grid(NamedTuple):
-    """Towers as arrays: tower row r lies between edges[r] and edges[r+1] and has phi[r] cells from first[r] on."""
+    """Towers as arrays: tower row r lies between edges[r] and edges[r+1] and has phi[r] cells from number first[r] on."""
 
     edges: Floats
     phi: Ints
@@ -127,7 +127,7 @@ class Grid(NamedTuple):
 
 
 def grid(calorimeter: Calorimeter) -> Grid:
-    """The towers of a calorimeter, sorted in η.
+    """Return the towers of a calorimeter as arrays, sorted in η.
 
     Example:
         >>> g = grid(load_card("atlas").hcal)
@@ -141,7 +141,7 @@ def grid(calorimeter: Calorimeter) -> Grid:
 
 
 def shares(calorimeter: Calorimeter, pid: Ints) -> Floats:
-    """(M,) share of each particle's energy that it leaves in this calorimeter."""
+    """Return the share (M,) of each particle's energy that it deposits in this calorimeter."""
     kinds, place = np.unique(np.abs(pid), return_inverse=True)
     default = calorimeter.fractions["default"]
     return np.array([calorimeter.fractions.get(str(kind), default) for kind in kinds.tolist()])[place]
@@ -149,7 +149,7 @@ def shares(calorimeter: Calorimeter, pid: Ints) -> Floats:
 
 @lru_cache(maxsize=4)
 def impact_parameter_table(name: str) -> tuple[Floats, Floats]:
-    """σ(d0) and σ(dz) in mm as rows |η| min, |η| max, pT min, pT max, σ."""
+    """Read σ(d0) and σ(dz) in mm, as rows |η| min, |η| max, pT min, pT max, σ."""
     text = files("jetkit").joinpath("recipes", "detectors", name).read_text(encoding="utf-8")
     lines = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     keys = ("abs_eta_min", "abs_eta_max", "pt_min_gev", "pt_max_gev", "sigma_mm")

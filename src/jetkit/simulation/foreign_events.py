@@ -25,14 +25,14 @@ from jetkit.simulation.rows import join
 FINAL = 1
 """Status of a stable particle in HepMC."""
 NOMINAL = ("", "0", "default", "nominal")
-"""Names of the nominal weight among those of the variations, in small letters; else it is the first."""
+"""Lower-case names of the nominal weight among the variations; without one of them, the first weight is nominal."""
 NO_RECORD = Record(*(np.empty(0, np.int64),) * 2, np.empty((0, 2), np.int64), np.empty((0, 4)), np.zeros(1, np.int64))
 
 
 class EventFile(Reader):
-    """Generated events in, jets out; the detector draws from streams of its own for every event.
+    """Reader that simulates the detector for generated events and finds their jets, with random streams per event.
 
-    Each jet carries the nominal weight of its event, where the file has weights.
+    Each jet carries the nominal weight of its event if the file has weights.
 
     Args:
         label: name of the class of all these jets (none: no label)
@@ -46,7 +46,7 @@ class EventFile(Reader):
 
     kind: ClassVar[str]
     begins: ClassVar[bytes]
-    """How the first line of an event begins."""
+    """First bytes of the line that starts an event."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class EventFile(Reader):
 
     @abstractmethod
     def skip(self, start: int) -> None:
-        """Make event ``start`` the next one."""
+        """Move to event ``start``, so that it is taken next."""
 
     @abstractmethod
     def take(self, count: int) -> Events:
-        """The next events."""
+        """Read the next ``count`` events."""
 
     def read(self, start: int, stop: int) -> Rows:
-        """Jets of some events; events without a jet in the cuts are counted."""
+        """Return the jets of some events; events without a jet that passes the cuts are counted."""
         if start != self._next:
             with reading(self.path, "events"):
                 self.skip(start)
@@ -125,7 +125,11 @@ class HepMC(EventFile):
         self.skip(0)
 
     def skip(self, start: int) -> None:
-        """Make event ``start`` the next one."""
+        """Move to event ``start``, so that it is taken next.
+
+        Raises:
+            JetkitError: the file ends before this event.
+        """
         self.close()
         self._file = require("pyhepmc").open(str(self.path))
         self._events: Iterator[Any] = iter(self._file)
@@ -133,7 +137,11 @@ class HepMC(EventFile):
             raise JetkitError(f"{self.path} ends before event {start}")
 
     def take(self, count: int) -> Events:
-        """The next events."""
+        """Read the next ``count`` events.
+
+        Raises:
+            JetkitError: the file is cut short.
+        """
         first, found = self._next, [self._final(event) for event in islice(self._events, count)]
         if len(found) < count:
             raise JetkitError(f"{self.path} is cut short: it ends inside event {first + len(found)}")
@@ -146,7 +154,7 @@ class HepMC(EventFile):
         return Events(particles, NO_RECORD, first + np.arange(count), weight=np.array(weight))
 
     def _final(self, event: Any) -> tuple[Ints, np.ndarray, np.ndarray, float]:
-        """Code, momentum (GeV) and production vertex (mm) of the stable particles of one event, and its weight."""
+        """Return PDG codes, momenta (GeV) and vertices (mm) of the stable particles of an event, and its weight."""
         hepmc = require("pyhepmc")
         event.set_units(hepmc.Units.GEV, hepmc.Units.MM)
         found = event.numpy.particles
@@ -164,7 +172,7 @@ class HepMC(EventFile):
         return found.pid[final].astype(np.int64), p4, position[born[final + 1]], _nominal(event)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._file:
             self._file.close()
 
@@ -188,12 +196,16 @@ class LesHouches(EventFile):
         self.skip(0)
 
     def skip(self, start: int) -> None:
-        """Make event ``start`` the next one."""
+        """Restart Pythia and move to event ``start``, so that it is taken next."""
         self._generator = Generator(self._settings, self.streams)
         self._generator.skip(start)
 
     def take(self, count: int) -> Events:
-        """The next events."""
+        """Shower and hadronise the next ``count`` events.
+
+        Raises:
+            JetkitError: Pythia gives up on all of them.
+        """
         events = self._generator.take(count, first=self._next)
         if events is None:
             raise JetkitError(f"Pythia gives up on all events of {self.path} from {self._next}; its lines say why")
@@ -202,11 +214,11 @@ class LesHouches(EventFile):
         return events
 
     def close(self) -> None:
-        """Nothing is open between two reads."""
+        """Do nothing, since no file stays open between two reads."""
 
 
 def _nominal(event: Any) -> float:
-    """The nominal weight of a HepMC event, NaN where it has none."""
+    """Return the nominal weight of a HepMC event, NaN if it has none."""
     values = list(event.weights)
     names = [name.lower() for name in event.run_info.weight_names] if event.run_info else []
     place = next((place for place, name in enumerate(names[: len(values)]) if name in NOMINAL), 0)
@@ -214,6 +226,6 @@ def _nominal(event: Any) -> float:
 
 
 def _count(path: Path, start: bytes) -> int:
-    """Number of lines that begin with ``start``."""
+    """Count the lines that begin with ``start``."""
     with reading(path, "events"), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         return sum(line.startswith(start) for line in file)

@@ -1,9 +1,9 @@
-"""Pythia 8: settings and a seed in, events out. The one file that knows pythia8mc and its awkward arrays.
+"""Event generation with Pythia 8; the only module that depends on pythia8mc and its awkward arrays.
 
-Each event draws from streams of its own, re-seeded by hooks between the stages: the hard process from (seed, event),
-the parton shower with multiparton interactions and beam remnants from (seed, event, copy), hadronisation and decays
-likewise. So any event can be repeated alone, a twin repeats a later stage while the hard process stays, and leaving
-out events far from the cuts changes none of the others.
+Each event draws from random streams of its own, re-seeded by hooks between the stages: the hard process from (seed,
+event); the parton shower with multiparton interactions and beam remnants from (seed, event, copy); hadronisation and
+decays likewise. Any event can therefore be repeated alone, a twin repeats a later stage at the same hard process, and
+vetoing events far from the cuts changes none of the others.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ REPEATED: dict[Twin, frozenset[str]] = {
     "rehadronise": frozenset({"hadrons", "detector"}),
     "reshower": frozenset({"shower", "hadrons", "detector"}),
 }
-"""Which stages a twin draws anew."""
+"""Stages that each kind of twin draws anew."""
 
 PATIENCE = 100
-"""Batches without an event after which the settings count as impossible."""
+"""Number of consecutive batches without an event after which the settings count as impossible."""
 
 VETO_SCALE = 10.0
-"""pT in GeV down to which the shower has run when a parton window judges it."""
+"""pT in GeV down to which the shower has evolved when the parton window is applied."""
 POWERS = {"antikt": -1, "cambridge": 0, "kt": 1}
 RESONANCE_DECAY = 5
-"""Pythia's number for a shower inside the decay of a resonance."""
+"""Pythia's code for a shower inside the decay of a resonance."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """The generator's whole history of E events: partons, resonances and hadrons.
+    """Full generator history of E events: partons, resonances and hadrons.
 
-    Daughters are row numbers within the event; 0 means none. Statuses are Pythia's.
+    Daughters are row numbers within the event; 0 means none. Status codes are those of Pythia.
     """
 
     pid: Ints
@@ -53,16 +53,16 @@ class Record:
 
     @property
     def event(self) -> Ints:
-        """The event that each entry belongs to."""
+        """Index of the event of each entry."""
         return jet_of(self.offsets)
 
 
 @dataclass(frozen=True)
 class Events:
-    """A batch of events: the final particles, the record behind them, and the numbers that name the events.
+    """A batch of events: final particles, their generator record, and the event numbers.
 
-    ``vetoed`` events were left out along the way because of the parton window. Events of other generators have weights,
-    NaN where the file tells none.
+    ``vetoed`` counts the events rejected by the parton window. Events of other generators have weights, which are NaN
+    if the file has none.
     """
 
     particles: Particles
@@ -74,24 +74,24 @@ class Events:
 
 @dataclass(frozen=True)
 class Streams:
-    """Seeds of one shard's events, for the original (copy 0) or a twin (copy 1)."""
+    """Random seeds for the events of one shard, for the original (copy 0) or a twin (copy 1)."""
 
     seed: int
     twin: Twin = "none"
     copy: int = 0
 
     def of(self, stage: str, event: int, below: int = 900_000_000) -> int:
-        """The seed of a stage ('process', 'shower', 'hadrons', 'detector') of an event."""
+        """Return the seed of a stage ('process', 'shower', 'hadrons', 'detector') of an event."""
         copy = self.copy if stage in REPEATED[self.twin] else 0
         return derive_seed(self.seed, stage, event, copy, below=below)
 
 
 @dataclass(frozen=True)
 class PartonWindow:
-    """Events worth finishing: one of the hardest jets of partons has low < pT < high.
+    """A window for the pT of the hardest parton jets, outside of which events are vetoed early.
 
-    The partons are those of the shower down to ``VETO_SCALE``; tops and W bosons have not decayed yet and count like
-    partons, Z and Higgs bosons are invisible as Pythia has it.
+    An event is kept if one of the jets has low < pT < high. The partons are those of the shower down to ``VETO_SCALE``.
+    Tops and W bosons have not decayed yet and count as partons; Z and Higgs bosons are invisible, following Pythia.
 
     Attributes:
         pt: (low, high) in GeV.
@@ -134,13 +134,13 @@ class Generator:
         self._charge = Charges(self._pythia)
 
     def skip(self, events: int) -> None:
-        """Leave out the first events of the file that Pythia reads."""
+        """Skip the first events of the file that Pythia reads."""
         self._pythia.LHAeventSkip(events)
 
     def take(self, tries: int, first: int | None = None) -> Events | None:
-        """The events of so many tries, numbered from ``first`` (None: on from the last); None if none is there.
+        """Generate events from ``tries`` attempts, numbered from ``first`` (None: from the last); None if all fail.
 
-        Those that Pythia gives up on are left out, and those after the end of the file that it reads.
+        Attempts that Pythia gives up on are left out, as are attempts beyond the end of the file that it reads.
         """
         if first is not None:
             self._course.begin(first)
@@ -151,7 +151,7 @@ class Generator:
         return self._unpack(batch, np.array(numbers, dtype=np.int64), self._course.take_vetoed())
 
     def batches(self, size: int) -> Iterator[Events]:
-        """Events without end, of about ``size`` tries at a time; those that Pythia gives up on are left out.
+        """Yield events without end, from about ``size`` attempts at a time, without those that Pythia gives up on.
 
         Raises:
             JetkitError: Pythia gives up on every event, or none comes into the window.
@@ -191,7 +191,7 @@ class Generator:
 
 
 class Charges:
-    """Electric charges by PDG code, in units of the proton's, from Pythia's table (0 for a code that is not there).
+    """Electric charges by PDG code, in units of the proton's, from Pythia's table (0 for an unknown code).
 
     Example:
         >>> Charges()(np.array([211, -11, 22])).tolist()
@@ -203,7 +203,7 @@ class Charges:
         self._known: dict[int, int] = {}
 
     def __call__(self, pid: Ints) -> Ints:
-        """Charge of each particle."""
+        """Return the charge of each particle."""
         kinds, place = np.unique(pid, return_inverse=True)
         for kind in kinds.tolist():
             if kind not in self._known:
@@ -212,7 +212,7 @@ class Charges:
 
 
 def version() -> str:
-    """Pythia's version number, as in 8.317."""
+    """Return Pythia's version number, such as 8.317."""
     pythia8 = require("pythia8mc")
     return f"{pythia8.Pythia('', False).parm('Pythia:versionNumber'):.3f}"
 
@@ -231,7 +231,7 @@ def _start(settings: Sequence[str], seed: int) -> Any:
 
 
 class Course:
-    """Which event Pythia is at, the random stream of each stage, and how the events ended."""
+    """State of a run: the current event, the random stream of each stage, and the outcome of past events."""
 
     def __init__(self, random: Any, streams: Streams) -> None:
         self._random, self._streams = random, streams
@@ -239,29 +239,29 @@ class Course:
         self._finished: list[int] = []
 
     def begin(self, event: int | None = None, stage: str = "process") -> None:
-        """Draw from the stream of a stage of this event, or of another one, from which is then counted on."""
+        """Start drawing from the stream of a stage of this event, or of ``event``, from which counting continues."""
         self._event = self._event if event is None else event
         self._random.init(self._streams.of(stage, self._event))
 
     def finish(self) -> None:
-        """The event is done; go to the next."""
+        """Mark the event as finished and move to the next."""
         self._finished.append(self._event)
         self._event += 1
         self.begin()
 
     def veto(self) -> None:
-        """The event is given up; go to the next."""
+        """Mark the event as vetoed and move to the next."""
         self._vetoed += 1
         self._event += 1
         self.begin()
 
     def take_finished(self) -> list[int]:
-        """Numbers of the events done since the last call."""
+        """Return the numbers of the events finished since the last call."""
         finished, self._finished = self._finished, []
         return finished
 
     def take_vetoed(self) -> int:
-        """How many were given up since the last call."""
+        """Return the number of events vetoed since the last call."""
         vetoed, self._vetoed = self._vetoed, 0
         return vetoed
 
@@ -312,7 +312,7 @@ def _reseeding_hooks(pythia: Any, course: Course, window: PartonWindow | None) -
 
 
 def _judge(window: PartonWindow) -> Callable[[Any], bool]:
-    """Whether an event's partons come into the window, by Pythia's own clustering."""
+    """Return a test for whether an event's partons pass the window, using Pythia's own clustering."""
     low, high = window.pt
     visible, with_mass, plain, own_code = 2, 2, None, False
     cluster = require("pythia8mc").SlowJet(
@@ -328,7 +328,7 @@ def _judge(window: PartonWindow) -> Callable[[Any], bool]:
 
 
 def _weights(batch: Any) -> Floats:
-    """Nominal weight of each event, the first of its list."""
+    """Return the nominal weight of each event, the first in its list."""
     listed = batch.layout.content("info").content("weights")
     first: Floats = np.asarray(listed.content.data, dtype=np.float64)[np.asarray(listed.offsets.data)[:-1]]
     return first

@@ -1,4 +1,4 @@
-"""Jet finding with FastJet; the one file that knows fastjet's arrays."""
+"""Jet finding with FastJet; the only module that depends on fastjet's arrays."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ class Jets:
 
     @property
     def pt(self) -> Floats:
-        """(J,) transverse momentum in GeV."""
+        """Transverse momentum (J,) in GeV."""
         return np.asarray(four_vectors.pt(self.p4))
 
     @property
     def eta(self) -> Floats:
-        """(J,) pseudorapidity."""
+        """Pseudorapidity (J,)."""
         return np.asarray(four_vectors.eta(self.p4))
 
     @property
     def phi(self) -> Floats:
-        """(J,) azimuth in (−π, π]."""
+        """Azimuth (J,) in (−π, π]."""
         return np.asarray(four_vectors.phi(self.p4))
 
     @property
     def rapidity(self) -> Floats:
-        """(J,) rapidity."""
+        """Rapidity (J,)."""
         return np.asarray(four_vectors.rapidity(self.p4))
 
     @property
     def mass(self) -> Floats:
-        """(J,) invariant mass in GeV."""
+        """Invariant mass (J,) in GeV."""
         return np.asarray(four_vectors.mass(self.p4))
 
     def keep(self, selected: Bools | Ints) -> Jets:
-        """Only these jets, in this order, with their constituents."""
+        """Select jets, in the given order, with their constituents."""
         chosen = np.flatnonzero(selected) if selected.dtype == bool else selected
         kept = take_rows(Ragged(self.rows, self.offsets), chosen)
         assert isinstance(kept, Ragged)
@@ -72,7 +72,7 @@ class Jets:
 
 
 class Axes(NamedTuple):
-    """Where jets point: the event, ascending, and the direction of each."""
+    """Jet axes: the event of each, ascending, and its direction."""
 
     event: Ints
     eta: Floats
@@ -80,12 +80,12 @@ class Axes(NamedTuple):
 
     @classmethod
     def of(cls, jets: Jets) -> Axes:
-        """The axes of these jets."""
+        """Return the axes of jets."""
         return cls(jets.event, jets.eta, jets.phi)
 
 
 def nearest(axes: Axes, others: Axes, radius: float) -> Ints:
-    """(J,) for each axis the nearest other one of the same event within ΔR < radius, −1 for none.
+    """Return, for each axis, the index (J,) of the nearest other axis of its event within ΔR < ``radius``; −1 if none.
 
     Example:
         >>> here = Axes(np.array([0, 1]), np.zeros(2), np.zeros(2))
@@ -106,7 +106,7 @@ def nearest(axes: Axes, others: Axes, radius: float) -> Ints:
 
 
 def find_jets(particles: Particles, radius: float, pt_min: float, algorithm: str = "antikt") -> Jets:
-    """All jets above ``pt_min``, E-scheme.
+    """Find all jets above ``pt_min`` with the E-scheme.
 
     Args:
         particles: what to cluster.
@@ -155,7 +155,7 @@ def _momenta(particles: Particles, occupied: Ints) -> Any:
 
 @cache
 def _fastjet() -> Any:
-    """fastjet, after its first clustering, whose banner would otherwise land in the middle of a progress bar."""
+    """Import fastjet and trigger its banner, which would otherwise appear in the middle of a progress bar."""
     fastjet = require("fastjet")
     saved, silent = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)

@@ -1,4 +1,4 @@
-"""What a user may set when simulating; every field is a ``key=value`` of ``jetkit simulate``."""
+"""Options of a simulation; every field is a ``key=value`` of ``jetkit simulate``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Twin = Literal["none", "reshower", "rehadronise", "redetect"]
 
 @dataclass(frozen=True)
 class Options:
-    """How many jets, where to, from which seed, on how many processes."""
+    """Options of a simulation: number of jets, output folder, seed and processes."""
 
-    jets: Annotated[int, Field(gt=0, description="kept jets in all, shared equally among the classes")] = 20_000
+    jets: Annotated[int, Field(gt=0, description="number of kept jets, shared equally among the classes")] = 20_000
     out: Annotated[str, Field(description="folder to write; default: data/RECIPE")] = ""
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="fixes every random number")] = 1
-    workers: Annotated[int, Field(ge=1, description="local processes; default: one a core")] = os.cpu_count() or 1
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="seed of all random numbers")] = 1
+    workers: Annotated[int, Field(ge=1, description="local processes; default: one per core")] = os.cpu_count() or 1
     scheduler: Annotated[
-        str, Field(description="address of a dask scheduler (tcp://host:port) in place of workers")
+        str, Field(description="address of a dask scheduler (tcp://host:port) to use instead of workers")
     ] = ""
-    shard: Annotated[int, Field(gt=0, description="kept jets a shard; a shard is one task with its own seed")] = 1_000
+    shard: Annotated[int, Field(gt=0, description="kept jets per shard; each shard is one task")] = 1_000
     twin: Annotated[
-        Twin, Field(description="write each event twice: same hard process, what follows with another seed")
+        Twin, Field(description="write each event twice, with the later stages drawn from another seed")
     ] = "none"
-    variation: Annotated[str, Field(description="a named change of shower or detector; see `jetkit list`")] = "none"
-    detector: Annotated[str, Field(description="a detector card in place of the recipe's; 'none': particle level")] = ""
+    variation: Annotated[str, Field(description="named variation of shower or detector; see `jetkit list`")] = "none"
+    detector: Annotated[str, Field(description="detector card to replace the recipe's; 'none': particle level")] = ""

@@ -1,4 +1,4 @@
-"""Particles of many events, flat: the record that the stages hand to each other."""
+"""Flat arrays of the particles of many events, which the stages pass to each other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEUTRINOS = (12, 14, 16)
 
 @dataclass(frozen=True)
 class Particles:
-    """Particles of E events, one after another; event e owns rows ``offsets[e]:offsets[e+1]``.
+    """Particles of E events, one event after another; event e has the rows ``offsets[e]:offsets[e+1]``.
 
     Attributes:
         p4: (M, 4) momenta (E, px, py, pz) in GeV.
@@ -41,22 +41,22 @@ class Particles:
 
     @property
     def event(self) -> Ints:
-        """(M,) the event that each particle belongs to."""
+        """Index (M,) of the event of each particle."""
         return jet_of(self.offsets)
 
     def keep(self, selected: Bools) -> Particles:
-        """Only the selected rows; the events stay, possibly empty."""
+        """Select particles; all events remain, possibly empty."""
         counts = np.bincount(self.event[selected], minlength=len(self))
         rows = (self.p4[selected], self.pid[selected], self.charge[selected], self.vertex[selected])
         return Particles(*rows, row_limits(counts), self.track[selected])
 
     def visible(self) -> Particles:
-        """Without neutrinos."""
+        """Return all particles but neutrinos."""
         return self.keep(~np.isin(np.abs(self.pid), NEUTRINOS))
 
 
 def row_limits(counts: NDArray[np.integer]) -> Ints:
-    """Row limits (E+1,) of events with these numbers of rows.
+    """Return the row limits (E+1,) of events with these numbers of rows.
 
     Example:
         >>> row_limits(np.array([2, 0, 3])).tolist()

@@ -1,4 +1,4 @@
-"""Flight from the production point to the calorimeter, in a solenoid's field along z."""
+"""Propagation from the production point to the calorimeter, in a solenoidal field along z."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from jetkit.kernels import kernel
 from jetkit.simulation.particles import Bools, Floats, Ints
 
 CURVATURE = 0.299792458e-3
-"""pT [GeV] = CURVATURE · |q| · B [T] · radius [mm]."""
+"""Constant in pT [GeV] = CURVATURE · |q| · B [T] · radius [mm]."""
 
 
 @kernel
 def _straight(x: float, y: float, px: float, py: float, radius: float) -> float:
-    """Path in units of momentum to the cylinder wall: |x + p t| = R, forwards."""
+    """Return the forward path length to the cylinder wall in units of momentum: t with |x + p t| = R."""
     pt2 = px * px + py * py
     along = x * px + y * py
     inside = pt2 * radius * radius - (px * y - py * x) ** 2
@@ -26,7 +26,7 @@ def _straight(x: float, y: float, px: float, py: float, radius: float) -> float:
 
 @kernel
 def _turning_angle(x: float, y: float, px: float, py: float, bend: float, radius: float) -> float:
-    """Angle that a track turns before it meets the wall; infinite when it never does.
+    """Return the angle by which a track turns before it meets the wall; infinite if it never does.
 
     The circle has the signed radius ``bend`` (positive: clockwise, a positive charge in a field along +z).
     """
@@ -49,9 +49,9 @@ def _turning_angle(x: float, y: float, px: float, py: float, bend: float, radius
 def propagate(
     p4: Floats, charge: Ints, vertex: Floats, field: float, radius: float, half_length: float
 ) -> tuple[Floats, Bools]:
-    """Where each particle leaves the solenoid: a straight line, or a helix for a charged one.
+    """Compute the point at which each particle leaves the solenoid, on a straight line or, if charged, a helix.
 
-    With the helix radius ρ = pT / (0.3 q B), the path ends at the cylinder wall r = R or at the caps |z| = L,
+    With the helix radius ρ = pT / (0.3 q B), the path ends at the cylinder wall r = R or at the end caps |z| = L,
     whichever comes first.
 
     Args:

@@ -1,4 +1,4 @@
-"""A dataset recipe: processes, jets, truth matching. YAML in, checked dataclasses out."""
+"""Dataset recipes: processes, jets and truth matching, read from YAML into checked dataclasses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from jetkit.config import ConfigError, build, load
 
 @dataclass(frozen=True)
 class Match:
-    """Which decay a jet must contain to carry its label.
+    """Decay that a jet must contain to carry its label.
 
-    Of one resonance, exactly these numbers of decay products lie within ΔR < radius of the jet axis: quarks as they
+    Exactly these numbers of decay products of one resonance must lie within ΔR < radius of the jet axis: quarks as they
     leave the decay, charged leptons (e, μ) in their final copy.
 
     Attributes:
@@ -50,7 +50,7 @@ class ClassRecipe:
 
 @dataclass(frozen=True)
 class JetRecipe:
-    """Jet finding, jet cuts and substructure; GeV.
+    """Jet finding, jet cuts and substructure; momenta in GeV.
 
     Attributes:
         leading: only the hardest so many jets of an event are looked at; 0 takes all.
@@ -89,7 +89,7 @@ class JetRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A dataset from first principles.
+    """A dataset simulated from first principles.
 
     Attributes:
         generator: Pythia settings common to all classes.
@@ -131,7 +131,7 @@ class Variation:
 
 
 def load_recipe(name: str | Path, detector: str = "") -> Recipe:
-    """The recipe of this name or file, with another detector if one is given ('none' for particle level).
+    """Load a recipe by name or from a file, optionally with another detector ('none' for particle level).
 
     Raises:
         ConfigError: no such recipe, or one with an unknown, missing or impossible field.
@@ -145,7 +145,7 @@ def load_recipe(name: str | Path, detector: str = "") -> Recipe:
 
 
 def load_variation(name: str) -> Variation:
-    """The variation of this name.
+    """Load a systematic variation by name.
 
     Raises:
         ConfigError: no such variation, or one that the installed generator cannot do.
@@ -157,12 +157,12 @@ def load_variation(name: str) -> Variation:
 
 
 def settings(recipe: Recipe, variant: list[str], variation: Variation) -> list[str]:
-    """All generator settings of a variant, in the order in which they are read."""
+    """Return all generator settings of a variant, in the order in which Pythia reads them."""
     return [*recipe.generator, *variant, *variation.generator]
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain values, for the card."""
+    """Return the recipe as plain values for the dataset card."""
     from pydantic import RootModel
 
     return dict(RootModel[Recipe](recipe).model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""Jets as rows of a dataset: the columns of JetClass-II, and joining batches of them."""
+"""Jets as rows of a dataset with the columns of JetClass-II."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from jetkit.simulation.truth import Decays
 
 Rows = dict[str, Values]
 MOMENTUM = (("px", 1), ("py", 2), ("pz", 3), ("energy", 0))
-"""Column → place in (E, px, py, pz)."""
+"""Column → index in (E, px, py, pz)."""
 
 
 def harder_first(jets: Jets, particles: Particles, most: int = 0) -> Jets:
-    """The same jets with constituents by falling pT, at most ``most`` of them each (0: all)."""
+    """Sort the constituents of each jet by falling pT, and keep at most ``most`` of them (0: all)."""
     pt = four_vectors.pt(particles.p4[jets.rows])
     jet = jet_of(jets.offsets)
     order = np.lexsort((-pt, jet))
@@ -36,9 +36,9 @@ def harder_first(jets: Jets, particles: Particles, most: int = 0) -> Jets:
 
 
 def jet_rows(jets: Jets, particles: Particles, recipe: JetRecipe, prefix: str = "jet") -> Rows:
-    """Momentum, multiplicity, soft-drop mass and τ1 … τ4 of each jet, from all its constituents.
+    """Compute momentum, multiplicity, soft-drop mass and τ1 … τ4 of each jet from all its constituents.
 
-    τ_N normalised, β = 1, one-pass kT axes, R0 = R; soft drop with the recipe's β and z_cut.
+    τ_N is normalised, with β = 1, one-pass kT axes and R0 = R. Soft drop uses the recipe's β and z_cut.
     """
     p4 = particles.p4[jets.rows]
     groomed = soft_drop(p4, jets.offsets, beta=recipe.soft_drop_beta, z_cut=recipe.soft_drop_z_cut, R0=recipe.radius)
@@ -58,9 +58,9 @@ def jet_rows(jets: Jets, particles: Particles, recipe: JetRecipe, prefix: str = 
 
 
 def particle_rows(jets: Jets, particles: Particles, card: DetectorCard | None) -> Rows:
-    """Constituents: momenta, position about the jet axis, charge and the five flags.
+    """Compute the columns of the constituents: momenta, position about the jet axis, charge and the five flags.
 
-    Tracks' impact parameters where the detector measures them, PDG codes where there is no detector.
+    Impact parameters are added if the detector measures them, and PDG codes if there is no detector.
 
     deta = sign(η_jet) (η − η_jet) with sign(0) = −1, as in the public files.
     """
@@ -89,7 +89,7 @@ def particle_rows(jets: Jets, particles: Particles, card: DetectorCard | None) -
 
 
 def generator_rows(jets: Jets, generated: Jets, particles: Particles, recipe: JetRecipe) -> Rows:
-    """The nearest jet of generated particles (ΔR < R, else an empty one) and its constituents."""
+    """Return the nearest particle-level jet (ΔR < R, empty if there is none) and its constituents."""
     partner = nearest(Axes.of(jets), Axes.of(generated), recipe.radius)
     found = np.flatnonzero(partner >= 0)
     matched = harder_first(generated.keep(partner[found]), particles)
@@ -111,7 +111,7 @@ def generator_rows(jets: Jets, generated: Jets, particles: Particles, recipe: Je
 
 
 def decay_rows(decays: Decays, owner: Ints) -> Rows:
-    """The matched resonance and its decay products, as lists; empty where a jet has none."""
+    """Return the matched resonance and its decay products as lists, empty for jets without a match."""
     present = (decays.pid[owner] != 0) & (owner >= 0)[:, None]
     offsets, p4 = row_limits(present.sum(axis=1)), decays.p4[owner][present]
     values = {
@@ -127,12 +127,12 @@ def decay_rows(decays: Decays, owner: Ints) -> Rows:
 
 
 def join(parts: Sequence[Rows]) -> Rows:
-    """Several batches of rows as one."""
+    """Concatenate several batches of rows."""
     return {name: concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def take(rows: Rows, chosen: Ints) -> Rows:
-    """These rows, in this order."""
+    """Select rows, in the given order."""
     return {name: take_rows(column, chosen) for name, column in rows.items()}
 
 

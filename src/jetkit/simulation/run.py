@@ -1,4 +1,4 @@
-"""A whole dataset: plan the shards, run them on dask, go on where an interrupted run stopped."""
+"""Simulation of a dataset: plan the shards, run them on dask, and resume an interrupted run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STAGES = ("shower", "hadrons", "detector")
 
 
 def simulate(recipe: str | Path, options: Options, progress: Count | None = None) -> Path:
-    """Make a dataset, or finish one that was interrupted: the outcome is the same to the bit.
+    """Simulate a dataset, or resume an interrupted run; both give bit-identical results.
 
     Args:
         recipe: name of a packaged recipe, or a YAML file.
@@ -70,7 +70,7 @@ def simulate(recipe: str | Path, options: Options, progress: Count | None = None
 
 
 def plan(recipe: str | Path, options: Options) -> tuple[list[Task], Card]:
-    """The shards to make and the card that will describe them; nothing is written, everything is checked."""
+    """Plan the shards and the card that describes them; everything is checked, and nothing is written."""
     variation = load_variation(options.variation)
     if variation.particle_level and options.detector not in ("", "none"):
         raise ConfigError(
@@ -103,7 +103,7 @@ def plan(recipe: str | Path, options: Options) -> tuple[list[Task], Card]:
 
 
 def _made_of(recipe: Recipe, options: Options, variation: Variation, detector: DetectorCard | None) -> dict[str, Any]:
-    """All that decides the content of the dataset, as plain values."""
+    """Return all settings that determine the content of the dataset, as plain values."""
     chosen = {name: getattr(options, name) for name in ("jets", "seed", "shard", "twin", "variation")}
     return {
         "dataset": to_dict(recipe),
@@ -142,7 +142,7 @@ def _card(
 
 
 def _twins(recipe: Recipe, options: Options) -> list[str]:
-    """How twins were made, if they were."""
+    """Return a sentence on how twins were made, if they were."""
     if options.twin == "none":
         return []
     drawn = ", ".join(stage for stage in STAGES if stage in generator.REPEATED[options.twin])
@@ -153,7 +153,7 @@ def _twins(recipe: Recipe, options: Options) -> list[str]:
 
 
 def _run(tasks: list[Task], folder: Path, options: Options, report: Callable[[int], None]) -> Iterator[Shard]:
-    """Run tasks on dask and yield their shards as they finish."""
+    """Run tasks on dask, and yield their shards as they finish."""
     if not tasks:
         return
     distributed = require("distributed")
@@ -177,7 +177,7 @@ def _work(task: Task, folder: str) -> Shard:
 
 @contextmanager
 def _client(folder: Path, options: Options, tasks: int) -> Iterator[Any]:
-    """A dask client: of the scheduler named, or of local processes that live as long as the run."""
+    """Open a dask client for the given scheduler, or for local processes that live as long as the run."""
     distributed = require("distributed")
     if options.scheduler:
         try:
@@ -201,7 +201,7 @@ def _client(folder: Path, options: Options, tasks: int) -> Iterator[Any]:
 
 
 def _local_cluster(workers: int, scratch: Path) -> Any:
-    """Local processes with one thread each; a single worker is a thread of this process."""
+    """Start local processes with one thread each; a single worker is a thread of this process."""
     try:
         return require("distributed").LocalCluster(
             n_workers=workers,

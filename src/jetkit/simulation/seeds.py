@@ -1,4 +1,4 @@
-"""Random streams: a pure function of (seed, what it is for), so that any task can be repeated alone."""
+"""Random streams as pure functions of a seed and a purpose, so that any task can be repeated alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LARGEST_PYTHIA_SEED = 900_000_000
 
 
 def derive_seed(*key: int | str, below: int = LARGEST_PYTHIA_SEED) -> int:
-    """A seed in [1, below) from a key, by SHA-256; equal on every machine.
+    """Derive a seed in [1, below) from a key by SHA-256; identical on every machine.
 
     Example:
         >>> derive_seed(1, "top", 0) == derive_seed(1, "top", 0) != derive_seed(1, "top", 1)

@@ -1,4 +1,4 @@
-"""One shard: a task that depends on nothing but its own description, run on any worker."""
+"""One shard of a dataset: a self-contained task that runs on any worker."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from jetkit.simulation.rows import Rows, join, take
 from jetkit.simulation.seeds import derive_seed
 
 PATIENCE = 10_000
-"""Events without a single kept jet after which a recipe counts as impossible."""
+"""Number of events without a kept jet after which a recipe counts as impossible."""
 EVENTS_A_SHARD = 2**32
-"""Room for event numbers; event_id = shard · 2³² + variant · 2²⁸ + event."""
+"""Range of event numbers per shard; event_id = shard · 2³² + variant · 2²⁸ + event."""
 EVENTS_A_VARIANT = EVENTS_A_SHARD // 16
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one shard holds: ``jets`` kept jets of one class (pairs of jets, where twins are asked for)."""
+    """Description of one shard: ``jets`` kept jets of one class (pairs of jets for twins)."""
 
     recipe: Recipe
     label: int
@@ -49,12 +49,12 @@ class Task:
 
     @property
     def copies(self) -> int:
-        """Rows that each jet takes."""
+        """Number of rows per jet."""
         return 1 if self.twin == "none" else 2
 
 
 def make_shard(task: Task, folder: str, report: Callable[[int], None]) -> Shard:
-    """Simulate a shard and write it; a pure function of the task.
+    """Simulate a shard and write it; the result depends only on the task.
 
     Args:
         task: what to simulate.
@@ -82,7 +82,7 @@ def make_shard(task: Task, folder: str, report: Callable[[int], None]) -> Shard:
 
 
 def _collect(task: Task, variant: int, wanted: int, counts: Counter[str], report: Callable[[int], None]) -> Rows:
-    """The first ``wanted`` kept jets of a variant (with twins: pairs, one after the other)."""
+    """Collect the first ``wanted`` kept jets of a variant (for twins: pairs, one after the other)."""
     parts: list[Rows] = []
     kept = fruitless = 0
     batches = _chain(task, variant, counts, copy=0).batches() if task.copies == 1 else _pairs(task, variant, counts)
@@ -103,7 +103,7 @@ def _collect(task: Task, variant: int, wanted: int, counts: Counter[str], report
 
 
 def _chain(task: Task, variant: int, counts: Counter[str], copy: int) -> Chain:
-    """The chain of a variant; every variant of a shard has a seed and event numbers of its own."""
+    """Build the chain of a variant; every variant of a shard has its own seed and event numbers."""
     recipe = task.recipe.classes[task.label]
     streams = Streams(derive_seed(task.seed, recipe.name, task.number, variant), task.twin, copy)
     jets = task.recipe.jets if task.twin == "none" else replace(task.recipe.jets, parton_window=None)
@@ -112,7 +112,7 @@ def _chain(task: Task, variant: int, counts: Counter[str], copy: int) -> Chain:
 
 
 def _pairs(task: Task, variant: int, counts: Counter[str]) -> Iterator[Rows]:
-    """Jets that both twins keep: the original and its twin one after the other."""
+    """Yield the jets that both twins keep, each original followed by its twin."""
     chains = [_chain(task, variant, Counter(), copy=1), _chain(task, variant, counts, copy=0)]
     for twin, original in zip(*(chain.batches() for chain in chains), strict=False):
         left, right = pair(original, twin, task.recipe.jets.radius)

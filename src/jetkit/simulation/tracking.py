@@ -1,4 +1,4 @@
-"""Tracks: which charged particles are found, with what momentum and impact parameter."""
+"""Tracking: efficiency, momentum resolution and impact parameters of charged particles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jetkit.simulation.particles import Bools, Floats, Ints, Particles
 
 
 class Tracks(NamedTuple):
-    """Tracks of all events, in the order of the particles behind them.
+    """Tracks of all events, in the order of their particles.
 
     Attributes:
         row: (T,) the particle behind each track.
@@ -30,7 +30,7 @@ class Tracks(NamedTuple):
 
 @kernel
 def log_normal(mean: float, sigma: float) -> float:
-    """A positive random number with this mean and standard deviation.
+    """Draw a positive random number with this mean and standard deviation.
 
     ln x ~ N(a, b²) with b² = ln(1 + σ²/μ²) and a = ln μ − b²/2; zero for μ ≤ 0.
     """
@@ -61,7 +61,7 @@ def _resolution(rows: Floats, abs_eta: float, pt: float) -> float:
 def _find(
     p4: Floats, eta: Floats, species: Ints, offsets: Ints, tables: tuple[Floats, ...], scale: float, seeds: Ints
 ) -> tuple[Ints, Floats, Floats]:
-    """Rows of the particles found as tracks, the factor on their pT, and their relative resolution."""
+    """Return the rows of the particles found as tracks, the factors on their pT, and their relative resolutions."""
     row = np.empty(len(p4), dtype=np.int64)
     factor, resolution = np.empty(len(p4)), np.empty(len(p4))
     found = 0
@@ -83,10 +83,10 @@ def _find(
 
 
 def find_tracks(particles: Particles, eta: Floats, reached: Bools, card: DetectorCard, seeds: Ints) -> Tracks:
-    """The tracks that the detector finds and the momenta that it measures.
+    """Simulate which charged particles are found as tracks, and their measured momenta.
 
-    A charged particle is found with the card's efficiency at its pT and the η at which it leaves the solenoid;
-    its pT is log-normal around the true one, its direction unsmeared.
+    A charged particle is found with the card's efficiency at its pT and at the η where it leaves the solenoid. The
+    measured pT is log-normal around the true pT; the direction is not smeared.
 
     Args:
         particles: final particles.
@@ -111,7 +111,7 @@ def find_tracks(particles: Particles, eta: Floats, reached: Bools, card: Detecto
 
 
 def impact_parameters(p4: Floats, vertex: Floats) -> tuple[Floats, Floats]:
-    """Transverse and longitudinal impact parameter of straight tracks to the origin, in mm.
+    """Compute the transverse and longitudinal impact parameters of straight tracks to the origin, in mm.
 
     d0 = (x py − y px)/pT, dz = z − (x px + y py)/pT · pz/pT at the production point (x, y, z).
 
@@ -152,9 +152,10 @@ def _sigma(rows: Floats, abs_eta: float, pt: float) -> float:
 
 
 def measure_impact_parameters(tracks: Tracks, particles: Particles, card: DetectorCard, seeds: Ints) -> Floats:
-    """(T, 4) d0, σ(d0), dz, σ(dz) in mm: the true ones of the particle behind, plus Gaussian smearing.
+    """Return d0, σ(d0), dz, σ(dz) in mm, (T, 4): the true values with Gaussian smearing.
 
-    Zero for a card without impact parameters. Below the first pT of the table σ is zero, as in the published card.
+    All are zero for a card without impact parameters. Below the lowest pT of the table σ is zero, as in the published
+    card.
     """
     if not card.impact_parameters:
         return np.zeros((len(tracks.row), 4))

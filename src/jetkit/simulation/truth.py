@@ -1,4 +1,4 @@
-"""Truth matching: which jets hold the decay products of which resonance."""
+"""Truth matching of jets to the decay products of resonances."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from jetkit.simulation.recipe import Match
 
 MOST_PRODUCTS = 8
 CARRIERS = (23, 24, 25)
-"""Bosons that hand on their decay: their products count as those of the resonance."""
+"""Bosons whose decay products count as those of the resonance."""
 HADRONISATION = 70
-"""|Status| from which on a particle comes from hadronisation."""
+"""Smallest |status| of particles from hadronisation."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Decays:
 
 @kernel
 def _daughters(daughters: Ints, start: int, row: int) -> tuple[int, int, int]:
-    """First, one past the last, and step of the daughters' rows; empty for none."""
+    """Return the first row, the row past the last, and the step of the daughters' rows; an empty range if none."""
     first, last = daughters[row]
     if first <= 0:
         return 0, 0, 1
@@ -64,7 +64,7 @@ def _last_copy(pid: Ints, daughters: Ints, start: int, row: int) -> int:
 
 @kernel
 def _products(pid: Ints, daughters: Ints, start: int, row: int, found: Ints) -> int:
-    """Quarks, gluons and charged leptons of a decay; W, Z and Higgs bosons hand theirs on. Returns their number."""
+    """Collect the quarks, gluons and charged leptons of a decay, through W, Z and Higgs bosons; return their number."""
     queue = np.empty(64, dtype=np.int64)
     queue[0], head, tail, count = row, 0, 1, 0
     while head < tail:
@@ -105,12 +105,12 @@ def _find_decays(pid: Ints, daughters: Ints, p4: Floats, offsets: Ints, resonanc
 
 
 def find_decays(record: Record, resonance: int) -> Decays:
-    """Every decay of a resonance (|PDG code|): its last copy before decaying, and its decay products."""
+    """Find every decay of a resonance (|PDG code|): its last copy before decaying, and its decay products."""
     return Decays(*_find_decays(record.pid, record.daughters, record.p4, record.offsets, resonance))
 
 
 def match_jets(jets: Jets, decays: Decays, rule: Match) -> Ints:
-    """(J,) the decay that each jet contains as the rule demands, −1 for none; of several the first.
+    """Return the index (J,) of the first decay that each jet contains as the rule demands; −1 if none.
 
     ΔR² = Δη² + Δφ² with pseudorapidities, as in the public matching code of JetClass (arXiv:2202.03772).
     """
@@ -128,7 +128,7 @@ def match_jets(jets: Jets, decays: Decays, rule: Match) -> Ints:
 
 
 def _same_event(first: Ints, second: Ints) -> tuple[Ints, Ints]:
-    """All pairs (i, j) with first[i] == second[j]; both sorted."""
+    """Return all pairs (i, j) with first[i] == second[j], for sorted inputs."""
     low, high = np.searchsorted(second, first), np.searchsorted(second, first, side="right")
     i = np.repeat(np.arange(len(first)), high - low)
     place = np.arange(len(i)) - np.repeat(np.cumsum(high - low) - (high - low), high - low)
@@ -142,7 +142,7 @@ def _delta_r(jets: Jets, jet: Ints, p4: Floats) -> Floats:
 
 
 def hard_partons_are(record: Record, allowed: list[int]) -> Bools:
-    """(E,) whether every outgoing quark and gluon of the hard process (status −23) is one of these |PDG codes|."""
+    """Return a mask (E,) of events whose outgoing hard quarks and gluons (status ±23) are all allowed codes."""
     kind = np.abs(record.pid)
     outgoing = (np.abs(record.status) == 23) & ((kind <= 6) | (kind == 21))
     foreign = outgoing & ~np.isin(kind, allowed)
@@ -151,12 +151,12 @@ def hard_partons_are(record: Record, allowed: list[int]) -> Bools:
 
 
 def hard_process(record: Record) -> Floats:
-    """(E,) a number that two events share only when their hard processes do: Σ |pz| of the partons coming in."""
+    """Compute Σ |pz| (E,) of the incoming partons, which two events share only if their hard processes agree."""
     return _sum_pz(record, record.status == -21)
 
 
 def parton_level(record: Record) -> Floats:
-    """(E,) a number that two events share only when they do up to hadronisation: Σ |pz| of all in the record so far.
+    """Compute Σ |pz| (E,) before hadronisation, which two events share only if they agree up to that stage.
 
     Pythia draws the shower anew, from other random numbers, where hadronisation fails, which is seldom.
     """
