@@ -1,1 +1,1 @@
-"""The weights and graphs of other programs, in and out."""
+"""Import of published checkpoints, and export of graphs for other programs."""

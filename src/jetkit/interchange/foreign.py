@@ -1,4 +1,4 @@
-"""Published checkpoints of other libraries as models of jetkit; reading one runs no code of it.
+"""Published checkpoints of other libraries as models of jetkit, read without running their code.
 
 Formats: ``weaver``, state dictionaries of ParticleNet, ParticleNeXt, ParT and PFN as weaver-core trains them (a name
 may begin with ``module.`` or ``mod.``, and a fine-tuned ParT may keep its classifier outside of ``mod.``), and
@@ -37,9 +37,9 @@ from jetkit.tasks.classify import Classify
 
 LAYOUTS = (PART, PARTICLE_NET, PARTICLE_NEXT, PFN, LORENTZ_NET, LUND_NET, PELICAN_SO2, PELICAN, TREE_NIN)
 WEAVER_SETS = ("kin", "kinpid", "full")
-"""Feature sets that the number of inputs tells."""
+"""Feature sets that follow from the number of inputs."""
 HEAD = "head."
-"""How layouts name the last layer, which the task has."""
+"""Prefix by which layouts name the last layer, which belongs to the task."""
 
 
 def import_model(
@@ -53,7 +53,7 @@ def import_model(
     centre: Sequence[float] = (),
     scale: Sequence[float] = (),
 ) -> tuple[Classify, ModelCard]:
-    """Return a published checkpoint as a classifier, ready to evaluate, and the header for its model file.
+    """Import a published checkpoint as a classifier, ready for evaluation, with the header for its model file.
 
     Architecture, sizes, and numbers of features and classes are read off the names and shapes of the tensors. Seven, 13
     and 17 features are the sets kin, kinpid and full, in their order, which is weaver's too.
@@ -109,7 +109,7 @@ def import_model(
 
 
 def _state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The tensors of a file, without prefixes; ``weights_only`` makes sure that nothing in it is run."""
+    """Read the tensors of a file, without prefixes; ``weights_only`` ensures that nothing in it is executed."""
     try:
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -150,7 +150,7 @@ def _layout(state: State, format: str, path: str | os.PathLike[str]) -> Layout:
 def _spec(
     sizes: Sizes, layout: Layout, classes: tuple[str, ...], features: tuple[str, ...]
 ) -> tuple[Spec, dict[str, Any]]:
-    """The spec, and how clouds for it are made; features that are none of the sets are the user's to make."""
+    """Return the spec, and the preparation of its batches; features outside the known sets are left to the user."""
     classes = classes or sizes.names
     if len(classes) != sizes.classes:
         named = f"{len(classes)} are named" if classes else "none is named"
@@ -196,7 +196,7 @@ def _fill(task: Classify, state: State, layout: Layout, path: str | os.PathLike[
 
 
 def _reordered(task: Classify, order: tuple[str, ...]) -> Classify:
-    """The task with its outputs in another order."""
+    """Return the task with its outputs in another order."""
     if sorted(order) != sorted(task.classes):
         raise JetkitError(f"order should hold the classes {', '.join(task.classes)}, not {', '.join(order)}")
     rows = [task.classes.index(name) for name in order]

@@ -1,4 +1,4 @@
-"""A task as an ONNX graph, for programs that have neither Python nor torch."""
+"""Export of a task as an ONNX graph, for programs with neither Python nor torch."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from jetkit.tasks.task import Task
 from jetkit.testing import random_batch
 
 HEADER = "jetkit"
-"""Key of the metadata that hold the header of the model file, as JSON."""
+"""Metadata key of the model file's header, as JSON."""
 TOLERANCE = 1e-4
-"""How far an output may be from the task's, in units of the largest where that is above 1."""
+"""Largest deviation of an output from the task's, relative to the largest output if that is above 1."""
 
 
 class _Graph(nn.Module):
-    """What the graph computes: the answers of a task, from tensors in the order of `inputs_of`."""
+    """Computation of the graph: predictions of a task from tensors in the order of `inputs_of`."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.task, self.names = task, list(inputs_of(task.spec))
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """Return the answers in the order of their names."""
+        """Return the predictions in the order of their names."""
         batch = _batch_of(dict(zip(self.names, given, strict=True)), self.task.spec)
         return tuple(self.task.scores(batch).values())
 
 
 def export(model: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
-    """Write the task of a model file or run folder as an ONNX graph, after it was compared with the task.
+    """Export the task of a model file or run folder as an ONNX graph, after comparing it with the task.
 
     The inputs of jets are ``features`` (jets, particles, F) as a `Batch` has them, ``momenta`` (jets, particles, 4)
     with (E, px, py, pz) in GeV, ``mask`` (jets, particles), True where a particle is real, and, if the model uses them,
@@ -71,7 +71,7 @@ def export(model: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
 
 
 def inputs_of(spec: Spec) -> dict[str, tuple[str, str]]:
-    """Return the inputs of a graph: name → collection (or ``row``, ``array``) and what of it.
+    """Return the inputs of a graph: name → collection (or ``row``, ``array``) and its tensor.
 
     Example:
         >>> list(inputs_of(Spec.of(("part_deta",))))
@@ -88,7 +88,7 @@ def inputs_of(spec: Spec) -> dict[str, tuple[str, str]]:
 
 
 def tensors(batch: Batch, spec: Spec) -> dict[str, Tensor]:
-    """Return what a graph is given for a batch, by the names of its inputs."""
+    """Return the input tensors of a graph for a batch, by name."""
     found = {}
     for name, (place, what) in inputs_of(spec).items():
         if place == "row":
@@ -102,7 +102,7 @@ def tensors(batch: Batch, spec: Spec) -> dict[str, Tensor]:
 
 
 def _batch_of(given: Mapping[str, Tensor], spec: Spec) -> Batch:
-    """The batch of these inputs."""
+    """Build the batch from the inputs of a graph."""
     clouds: dict[str, dict[str, Tensor]] = {name: {} for name in spec.sets}
     row, arrays = None, {}
     for name, (place, what) in inputs_of(spec).items():
@@ -117,7 +117,7 @@ def _batch_of(given: Mapping[str, Tensor], spec: Spec) -> Batch:
 
 
 def _onnx(task: Task, name: str, header: str) -> bytes:
-    """The graph, for any numbers of rows and objects."""
+    """Export the graph, with dynamic numbers of rows and objects."""
     spec = task.spec
     batch = random_batch(spec, jets=3, particles=(4, 20), seed=1).to(dtype=torch.float32)
     given = tensors(batch, spec)
@@ -147,12 +147,12 @@ def _onnx(task: Task, name: str, header: str) -> bytes:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What went wrong at first."""
+    """Return the first error in a chain of causes."""
     return _cause(error.__cause__) if error.__cause__ is not None else error
 
 
 def _compare(task: Task, name: str, content: bytes) -> None:
-    """Raise if the graph gives other answers than the task, for one row, for short ones and for long ones."""
+    """Raise if graph and task disagree for one row, for short rows or for long rows."""
     session = require("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [one.name for one in session.get_inputs()]
     for jets, particles in ((1, (1, 1)), (1, (30, 30)), (6, (1, 60))):
@@ -169,7 +169,7 @@ def _compare(task: Task, name: str, content: bytes) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks, which come as warnings, in the log and as print."""
+    """Silence the exporter's warnings, log messages and prints."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -104,7 +104,7 @@ def boost_invariants(
 
 @cache
 def _places(products: tuple[Product, ...]) -> tuple[tuple[int, ...], Int[np.ndarray, "order products"]]:
-    """Return the largest k, |l| and |n|, and the places of the factors of each product; −1, the last, pads short ones."""
+    """Return the largest k, |l| and |n|, and the places of the factors of each product; −1, the last, for no factor."""
     largest = tuple(max((abs(c[index]) for chosen in products for c in chosen), default=0) for index in range(3))
     shape = (largest[0] + 1, 2 * largest[1] + 1, 2 * largest[2] + 1)
     place = np.full((max(map(len, products)), len(products)), -1)

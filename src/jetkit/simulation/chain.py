@@ -127,7 +127,7 @@ def dijet_mass(jets: Jets, each: int) -> Floats:
 
 
 def pair(original: Rows, twin: Rows, radius: float) -> tuple[Ints, Ints]:
-    """Match the jets of two copies of the same events: rows of mutually nearest jets, with ΔR < 0.4 and < ``radius``."""
+    """Match the jets of two copies of the same events: rows of mutually nearest jets with ΔR < 0.4 and < ``radius``."""
     radius = min(radius, NEAR)
     axes = [Axes(*(np.asarray(rows[name]) for name in ("event_id", "jet_eta", "jet_phi"))) for rows in (original, twin)]
     there, back = nearest(axes[0], axes[1], radius), nearest(axes[1], axes[0], radius)

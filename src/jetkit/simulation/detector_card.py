@@ -119,7 +119,7 @@ def _require_columns(rows: list[Row], columns: int, what: str) -> None:
 
 
 class Grid(NamedTuple):
-    """Towers as arrays: tower row r lies between edges[r] and edges[r+1] and has phi[r] cells from number first[r] on."""
+    """Towers as arrays: row r lies between edges[r] and edges[r+1] and has phi[r] cells, numbered from first[r] on."""
 
     edges: Floats
     phi: Ints

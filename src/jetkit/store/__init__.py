@@ -1,1 +1,1 @@
-"""What is stored of a training and opened without training: model files, checkpoints, run folders, predictions."""
+"""Storage of trainings: model files, checkpoints, run folders and predictions, readable without training."""

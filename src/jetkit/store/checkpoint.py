@@ -1,4 +1,4 @@
-"""A training stopped anywhere and gone on with, to the last bit."""
+"""Checkpoints, from which an interrupted training resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -15,40 +15,41 @@ from jetkit.store.tensor_file import read_tensors, write_tensors
 
 NAME = "checkpoint.safetensors"
 VERSION = 2
-"""Of the names of tensors and options; others cannot be gone on with."""
+"""Version of the names of tensors and options; a checkpoint of another version cannot be resumed."""
 
 
 @dataclass
 class Progress:
-    """Where a training stands."""
+    """Progress of a training."""
 
     step: int = 0
     epoch: int = 0
     loader: dict[str, Any] = field(default_factory=dict)
-    """Position in the data."""
+    """Position in the data; see `Loader.state_dict`."""
     sums: dict[str, float] = field(default_factory=dict)
-    """Parts of the loss, summed over this epoch's steps."""
+    """Terms of the loss, summed over the steps of this epoch."""
     steps: int = 0
-    """Steps in those sums."""
+    """Number of steps in ``sums``."""
     rate: float = 0.0
     """Learning rate of the last step."""
     best: float | None = None
     best_epoch: int = 0
     log: list[dict[str, Any]] = field(default_factory=list)
-    """A line for each finished epoch."""
+    """One record per finished epoch."""
     seconds: float = 0.0
-    """Time spent on training steps and validation."""
+    """Time spent on training steps and validation, in seconds."""
     finished: bool = False
     precision: dict[str, Any] = field(default_factory=dict)
-    """State of the scale of the loss, where the precision has one."""
+    """State of the loss scale, for precisions that have one."""
 
 
 def save(
     folder: Path, model: nn.Module, optimiser: Optimizer, average: Average | None, progress: Progress, run: str
 ) -> None:
-    """Write all that the next step depends on; random numbers are functions of seed and step and need no place.
+    """Write everything on which the next step depends to the run folder.
 
-    ``run`` is the hash of the options and data that the checkpoint belongs to.
+    Random numbers are functions of seed and step, so they need no storage. ``run`` is the hash of the options and data
+    of the training.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     header: dict[str, Any] = {**_header(progress, run)}
@@ -67,7 +68,7 @@ def save(
 
 
 def restore(folder: Path, model: nn.Module, optimiser: Optimizer, average: Average | None, run: str) -> Progress | None:
-    """Go back to the checkpoint of a run folder; None if there is none.
+    """Restore model, optimiser, averaged weights and progress from a run folder; return None without a checkpoint.
 
     Raises:
         JetkitError: the checkpoint is damaged, or belongs to other options or data.
@@ -88,12 +89,12 @@ def restore(folder: Path, model: nn.Module, optimiser: Optimizer, average: Avera
 
 
 def save_finished(folder: Path, progress: Progress, run: str) -> None:
-    """Write where a training ended that has no steps to resume, such as boosting or counting."""
+    """Write the final progress of a fit that has no steps to resume, such as boosting or counting."""
     write_tensors(folder / NAME, {}, _header(progress, run))
 
 
 def progress_of(folder: Path, run: str) -> Progress | None:
-    """Where the training of a run folder stands; None if there is no checkpoint.
+    """Return the progress of a training from its run folder; None without a checkpoint.
 
     Raises:
         JetkitError: the checkpoint is damaged, or belongs to other options or data.
@@ -122,7 +123,7 @@ def _refuse_other(folder: Path, header: dict[str, Any], run: str) -> None:
 
 
 def _fill(optimiser: Optimizer, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-    """Put back the state that an optimiser has of each weight; its groups follow from the options."""
+    """Restore the optimiser's state of each weight; its parameter groups follow from the options."""
     state: dict[int, dict[str, Any]] = {}
     for key, value in {**tensors, **numbers}.items():
         index, _, name = key.partition(".")

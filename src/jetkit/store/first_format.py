@@ -1,4 +1,4 @@
-"""Model files of the first format, in which each model had a head: their tensors and tasks in today's names."""
+"""Model files of the first format, in which each model had its own head, converted to today's names."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ OWN_HEADS: dict[str, tuple[tuple[str, str], ...]] = {
     "lda": ((r"^head\.", "model.naming."),),
     "stack": ((r"^head\.", "model.last."),),
 }
-"""Model → where its head is today, if it decides itself."""
+"""Model → today's place of its head, if the model makes the decision itself."""
 DROPPED: dict[str, str] = {"pet": r"^jet_head\.", "omnijet": r"^tokeniser\.head\."}
-"""Model → tensors that it has no more: those of a task that was trained, or that nobody trained."""
+"""Model → tensors that it no longer has, because they belonged to a pretraining task or were never trained."""
 
 
 def task_of(header: Mapping[str, Any]) -> str:
-    """Return the task of a file of the first format; none for what was pretrained."""
+    """Return the task of a file of the first format; empty for a pretrained model."""
     training = header.get("training")
     options = training.get("options") if isinstance(training, Mapping) else None
     pretrained = isinstance(options, Mapping) and options.get("pretext")
@@ -28,7 +28,7 @@ def task_of(header: Mapping[str, Any]) -> str:
 
 
 def renamed(tensors: Mapping[str, Tensor], model: str, *, bare: bool) -> dict[str, Tensor]:
-    """Return tensors by the names that they have today.
+    """Rename the tensors of a file of the first format to today's names.
 
     Example:
         >>> import torch
@@ -47,7 +47,7 @@ def renamed(tensors: Mapping[str, Tensor], model: str, *, bare: bool) -> dict[st
 
 
 def _member(name: str) -> str:
-    """The name of a tensor of a member of an ensemble: its head, or its model."""
+    """Return today's name of a tensor of an ensemble member, in its head or its model."""
     match = re.match(r"^model\.members\.taggers\.(\d+)\.(.*)$", name)
     if not match:
         return name

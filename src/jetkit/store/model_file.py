@@ -1,4 +1,4 @@
-"""The model file: weights and all that is needed to use them, in one file that runs no code when it is read."""
+"""Model files: weights and everything needed to use them, in one file that runs no code when read."""
 
 from __future__ import annotations
 
@@ -31,42 +31,42 @@ VERSION = 2
 MODEL = "model.safetensors"
 """Name of the model file in a run folder."""
 LARGEST = 65536
-"""Largest integer that a hyperparameter in a file may have."""
+"""Largest integer accepted for a hyperparameter in a file."""
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The header of a model file."""
+    """Header of a model file."""
 
     model: str
-    """Registered name."""
+    """Registered name of the model."""
     spec: dict[str, Any]
     """Collections, features with units and standardisation, targets; see `Spec`."""
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
     kind: str = ""
     """Kind of the model: encoder, generator, estimator or ensemble."""
     task: str = ""
-    """Registered name of what it was trained for, if the file holds its heads; empty for a bare model."""
+    """Registered name of the task it was trained for, if the file contains its heads; empty for a bare model."""
     task_options: dict[str, Any] = Field(default_factory=dict)
     plugins: list[dict[str, str]] = Field(default_factory=list)
-    """Files or modules of a user's, with their hashes, that model and task come from."""
+    """Users' files or modules, with hashes, that define the model or the task."""
     preprocessing: dict[str, Any] = Field(default_factory=dict)
-    """How batches are made: the features, the most particles of a jet."""
+    """Preparation of batches: the features, the largest number of particles per jet."""
     training: dict[str, Any] = Field(default_factory=dict)
-    """Options, epochs done, best epoch."""
+    """Options, number of epochs and best epoch of the training."""
     data: dict[str, Any] = Field(default_factory=dict)
-    """Name and hash of the dataset, jets in each part."""
+    """Name and hash of the dataset, and the number of jets in each part."""
     metrics: dict[str, Any] = Field(default_factory=dict)
-    """Results with their errors."""
+    """Results with their uncertainties."""
     parents: list[str] = Field(default_factory=list)
-    """SHA-256 of the files that this model was made from."""
+    """SHA-256 of the files from which this model was made."""
     format: str = FORMAT
     version: int = VERSION
     jetkit: str = __version__
 
     @property
     def spec_of(self) -> Spec:
-        """The spec as an object."""
+        """Spec of the data, as an object."""
         return Spec.from_dict(self.spec)
 
     @property
@@ -76,7 +76,7 @@ class ModelCard:
 
 
 def model_path(place: str | os.PathLike[str]) -> Path:
-    """Return the model file of a run folder; a model file is its own.
+    """Return the path of the model file in a run folder; the path of a model file is returned unchanged.
 
     Raises:
         JetkitError: no epoch of the run is finished.
@@ -88,7 +88,7 @@ def model_path(place: str | os.PathLike[str]) -> Path:
 
 
 def save_model(path: str | os.PathLike[str], model: nn.Module | Mapping[str, Tensor], card: ModelCard) -> None:
-    """Write a model file, from a task, a model or tensors by name, in one stroke.
+    """Write a model file atomically, from a task, a model, or tensors by name.
 
     Raises:
         JetkitError: the file cannot be written.
@@ -98,9 +98,9 @@ def save_model(path: str | os.PathLike[str], model: nn.Module | Mapping[str, Ten
 
 
 def tensors_of(module: nn.Module, weights: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """Return what a model file holds of a task or model: ``model.…`` and, of the heads, ``heads.NAME.…``.
+    """Return the tensors that a model file stores for a task or model: ``model.…`` and, for heads, ``heads.NAME.…``.
 
-    ``weights`` are those of the model, where they are not its own.
+    ``weights`` replace the weights of the model, for example by their average.
     """
     model = module.model if isinstance(module, Task) else module
     found = {f"model.{name}": value for name, value in (weights or model.state_dict()).items()}
@@ -110,10 +110,11 @@ def tensors_of(module: nn.Module, weights: Mapping[str, Tensor] | None = None) -
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
-    """Return the task or model in a file, ready to evaluate: of a classifier, ``load_model(path)(batch)`` are logits.
+    """Load a task or model for evaluation; for a classifier, ``load_model(path)(batch)`` returns logits.
 
     Raises:
-        JetkitError: the file is absent, damaged, foreign, from a later version, or asks for what jetkit has not.
+        JetkitError: the file is absent, damaged, not from jetkit or from a later version, or needs a model, task or
+            plug-in that is not available.
 
     Example:
         >>> from jetkit.store.model_file import load_model
@@ -125,7 +126,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[Any, ModelCard]:
-    """Return the task in a file, or the bare model, ready to evaluate, and its header.
+    """Load the task in a file, or the bare model, for evaluation, and return it with the header.
 
     Raises:
         JetkitError: as `load_model`.
@@ -137,7 +138,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, ModelCard]:
 
 
 def read_backbone(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], ModelCard]:
-    """Return the tensors of the model in a file, without heads, and its header.
+    """Read the tensors of the model in a file, without heads, and the header.
 
     Raises:
         JetkitError: as `load_model`.
@@ -153,7 +154,7 @@ def model_in(module: nn.Module) -> Model:
 
 
 def read_card(path: str | os.PathLike[str]) -> ModelCard:
-    """Return the header of a model file, whose weights are checked as well.
+    """Read the header of a model file; the weights are verified too.
 
     Raises:
         JetkitError: as `load_model`.
@@ -162,7 +163,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], ModelCard]:
-    """Return the tensors of a model file, named as today, and its header.
+    """Read the tensors of a model file, under today's names, and the header.
 
     Raises:
         JetkitError: as `load_model`.
@@ -173,7 +174,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Model
 
 
 def annotate(path: str | os.PathLike[str], **fields: Any) -> None:
-    """Change fields of the header of a model file, such as ``metrics``.
+    """Change fields in the header of a model file, such as ``metrics``.
 
     Raises:
         JetkitError: as `load_model`.
@@ -203,14 +204,14 @@ def _card(header: Mapping[str, Any], path: str | os.PathLike[str]) -> ModelCard:
 
 
 def _refuse_code(card: ModelCard) -> None:
-    """Raise where a header names a file or module in place of what is registered."""
+    """Raise if a header refers to a file or module instead of a registered name."""
     for name in (card.model, card.task, card.preprocessing.get("features")):
         if isinstance(name, str) and is_reference(name):
             raise JetkitError(f"{name[:80]!r} names code, which a model file may not")
 
 
 def _empty(card: ModelCard, tensors: int, path: str | os.PathLike[str]) -> nn.Module:
-    """The task or model without memory for its weights, so that no header can ask for too much."""
+    """Build the task or model without memory for its weights, so that no header can request too much."""
     for name, value in {**card.hyperparameters, **card.task_options}.items():
         if not _is_modest(value):
             raise JetkitError(f"{path}: hyperparameter {name[:40]!r} is out of range")
@@ -232,10 +233,10 @@ def _empty(card: ModelCard, tensors: int, path: str | os.PathLike[str]) -> nn.Mo
 
 
 def ask_for_plugins(card: ModelCard, path: str | os.PathLike[str]) -> None:
-    """Raise where a file needs a user's plug-in that is not imported, or has changed.
+    """Raise if a file needs a user's plug-in that is not imported or has changed.
 
     Raises:
-        JetkitError: it does; names the plug-in.
+        JetkitError: a plug-in is missing or differs; the message names it.
     """
     for name, kind in ((card.model, MODELS), (card.task, (TASK,))):
         if not name or not card.plugins:
@@ -254,7 +255,7 @@ def ask_for_plugins(card: ModelCard, path: str | os.PathLike[str]) -> None:
 
 
 def _is_modest(value: Any) -> bool:
-    """Whether no number and no list in a value is too large."""
+    """Return whether all numbers and lists in a value are small enough."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -263,7 +264,7 @@ def _is_modest(value: Any) -> bool:
 
 
 class _Bounded(TorchFunctionMode):
-    """Within, torch may be called so many times, lest a header keep us busy with ten thousand layers."""
+    """Limit the number of torch calls within a ``with`` block, so that a header cannot request ten thousand layers."""
 
     def __init__(self, calls: int) -> None:
         super().__init__()

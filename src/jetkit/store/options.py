@@ -1,7 +1,7 @@
 """Options of a training: data, task, model, start, optimisation and machine, in one record.
 
-On the command line and as keyword arguments each option has a flat name (``epochs=3``), or one with its group
-(``optim.epochs=3``); ``model.NAME`` is a hyperparameter of the model, ``task.NAME`` (or ``method.NAME``) an option of
+On the command line and as keyword arguments each option has a flat name (``epochs=3``), which may carry its group
+(``optim.epochs=3``). ``model.NAME`` sets a hyperparameter of the model, ``task.NAME`` (or ``method.NAME``) an option of
 the task.
 """
 
@@ -20,7 +20,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def option(text: str, **bounds: Any) -> Any:
-    """Return what an option means, for its help page, and its bounds."""
+    """Return a pydantic field with a help text and bounds."""
     return Field(description=text, **bounds)
 
 
@@ -39,7 +39,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which rows, and what of them."""
+    """Options of the data: dataset, features, targets and selection of rows."""
 
     path: Annotated[str, option("folder of a dataset, or Parquet files")]
     features: Annotated[
@@ -50,25 +50,25 @@ class DataOptions:
         ),
     ] = "kin"
     row: Annotated[tuple[Any, ...] | None, option("features of the row; default: pT, mass, … of the jet")] = None
-    length: Annotated[int, option("most particles of a jet", ge=1)] = 128
+    length: Annotated[int, option("largest number of particles per jet", ge=1)] = 128
     targets: Annotated[
         Any, option("further columns to learn, of rows or objects; a mapping also gives their kind or class names")
     ] = ()
     arrays: Annotated[Any, option("list columns of fixed length, such as voxels; a mapping also gives shapes")] = ()
-    links: Annotated[tuple[str, ...], option("columns such as hit_particle that link objects of two kinds")] = ()
+    links: Annotated[tuple[str, ...], option("columns that link objects of two kinds, such as hit_particle")] = ()
     weight: Annotated[str | None, option("column with the weight of the row; may be negative")] = None
     fractions: Annotated[
         tuple[Share, Share, Share], option("shares of the dataset for training, validation and test")
     ] = (0.8, 0.1, 0.1)
     only: Annotated[tuple[str, ...], option("classes of the jets, such as [QCD]; default: all")] = ()
     train_jets: Annotated[int | None, option("jets to train on, of those in the training share", ge=1)] = None
-    balanced: Annotated[bool, option("take as many train_jets of each class")] = False
-    subset: Annotated[int, option("another number takes other train_jets", ge=0)] = 0
+    balanced: Annotated[bool, option("take equally many train_jets of each class")] = False
+    subset: Annotated[int, option("seed of the choice of train_jets", ge=0)] = 0
     reweight: Annotated[
         Literal["none", "classes", "kinematics"],
         option("classes: equal sums of weights; kinematics: equal spectra of jet pT and soft-drop mass, too"),
     ] = "none"
-    labels: Annotated[Literal["true", "shuffled"], option("shuffled: a control, which must not learn")] = "true"
+    labels: Annotated[Literal["true", "shuffled"], option("shuffled: a control that must learn nothing")] = "true"
 
     def __post_init__(self) -> None:
         for name in ("features", "targets", "arrays"):
@@ -80,7 +80,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class StartOptions:
-    """Which weights a training begins with, and how fast those learn that were trained before."""
+    """Options of the initial weights, and of the learning rates of pretrained ones."""
 
     file: Annotated[str, option("model file, or run folder, of a pretrained model to begin with")] = ""
     mode: Annotated[
@@ -91,13 +91,13 @@ class StartOptions:
         ),
     ] = "finetune"
     backbone_rate: Annotated[
-        float, option("of start=: learning rate of the backbone, in units of the head's", gt=0)
+        float, option("of start=: learning rate of the backbone, relative to the head's", gt=0)
     ] = 0.1
     layer_decay: Annotated[
         float, option("of start=: factor on the learning rate from a stage to the one below", gt=0, le=1)
     ] = 1.0
     frozen_epochs: Annotated[
-        int, option("of start=: epochs in which the head alone learns, before the backbone does", ge=0)
+        int, option("of start=: epochs in which only the head learns, before the backbone does", ge=0)
     ] = 0
     lora: Annotated[
         int, option("of start=: rank of the changes to the backbone's matrices (LoRA); 0: no bound", ge=0)
@@ -113,51 +113,49 @@ class StartOptions:
 
 @dataclass(frozen=True)
 class OptimOptions:
-    """How to train."""
+    """Options of the optimisation: epochs, learning rate, optimiser and choice of the best epoch."""
 
-    epochs: Annotated[int, option("parts of the training, each followed by a validation", ge=1)] = 20
-    passes: Annotated[int, option("times that an epoch goes through the training jets", ge=1)] = 1
+    epochs: Annotated[int, option("number of epochs, each followed by a validation", ge=1)] = 20
+    passes: Annotated[int, option("passes through the training jets per epoch", ge=1)] = 1
     batch: Annotated[int, option("jets in a batch, per process", ge=1)] = 128
     lr: Annotated[
         Annotated[float, Field(gt=0)] | Literal["auto"],
-        option("highest learning rate; auto: from a test of 200 steps"),
+        option("highest learning rate; auto: found by a test of 200 steps"),
     ] = 1e-3
     optimiser: Annotated[str, option("adamw, radam, ranger (RAdam with Lookahead), lion, or yours")] = "adamw"
-    weight_decay: Annotated[float, option("of matrices; not of biases, normalisations and tokens", ge=0)] = 0.01
+    weight_decay: Annotated[float, option("decay of matrices; not of biases, normalisations and tokens", ge=0)] = 0.01
     schedule: Annotated[
-        str, option("of the learning rate: constant, one-cycle, flat-decay, cosine, warm-restarts, or yours")
+        str, option("learning rate: constant, one-cycle, flat-decay, cosine, warm-restarts, or yours")
     ] = "one-cycle"
-    clip: Annotated[float | None, option("largest norm of the gradient", gt=0)] = None
-    ema: Annotated[float | None, option("decay a step of the averaged weights, such as 0.999", gt=0, lt=1)] = None
-    patience: Annotated[int | None, option("stop after so many epochs without a better one", ge=1)] = None
-    select: Annotated[
-        str, option("what makes an epoch the best: a number of the task, such as accuracy or loss, or last")
-    ] = ""
+    clip: Annotated[float | None, option("largest gradient norm; larger ones are clipped", gt=0)] = None
+    ema: Annotated[float | None, option("decay per step of the averaged weights, e.g. 0.999", gt=0, lt=1)] = None
+    patience: Annotated[int | None, option("stop after this many epochs without improvement", ge=1)] = None
+    select: Annotated[str, option("metric that selects the best epoch, such as accuracy or loss, or last")] = ""
 
     @property
     def rate(self) -> float:
-        """Highest learning rate; 0 while it is still to be found."""
+        """Highest learning rate; 0 before the test of ``lr="auto"`` has found it."""
         return 0.0 if self.lr == "auto" else float(self.lr)
 
 
 @dataclass(frozen=True)
 class MachineOptions:
-    """On what to train."""
+    """Options of the machine: precision, devices, processes and threads."""
 
     precision: Annotated[
         Literal["32-true", "bf16-mixed", "16-mixed", "64-true"],
-        option("of numbers; bf16-mixed needs less memory and may be faster"),
+        option("precision of numbers; bf16-mixed saves memory and may be faster"),
     ] = "32-true"
     accelerator: Annotated[str, option("cpu, gpu, mps, tpu or auto")] = "auto"
-    devices: Annotated[int, option("processes on this machine, one a device", ge=1)] = 1
-    nodes: Annotated[int, option("machines", ge=1)] = 1
-    threads: Annotated[int | None, option("of each process; default: the cores of the machine", ge=1)] = None
+    devices: Annotated[int, option("processes on this machine, one per device", ge=1)] = 1
+    nodes: Annotated[int, option("number of machines", ge=1)] = 1
+    threads: Annotated[int | None, option("threads per process; default: all cores", ge=1)] = None
     checkpoint: Annotated[float, option("seconds between checkpoints", gt=0)] = 60.0
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What to train, on what, and how.
+    """All options of a training.
 
     Example:
         >>> options = RunOptions(DataOptions("data/top"), Choice("pfn"))
@@ -170,22 +168,22 @@ class RunOptions:
     task: Choice = Choice("classify")
     start: StartOptions = StartOptions()
     parts: dict[str, str] = Field(default_factory=dict)
-    """Further trained models that the task is built from: name → model file or run folder."""
+    """Further trained models that the task uses: name → model file or run folder."""
     optim: OptimOptions = OptimOptions()
     machine: MachineOptions = MachineOptions()
     plugins: tuple[str, ...] = ()
-    """Files and modules of the user's that are imported first."""
+    """Users' files and modules that are imported first."""
     out: str = ""
     seed: int = 1
     seeds: int = 1
 
     @property
     def folder(self) -> Path:
-        """The run folder."""
+        """Path of the run folder."""
         return Path(self.out or f"runs/{self.model.name}")
 
     def of_each_seed(self) -> list[RunOptions]:
-        """Return the options of each single training: ``seeds`` of them, the first with ``seed``."""
+        """Return the options of each single training: ``seeds`` of them, with seed, seed + 1, …."""
         if self.seeds == 1:
             return [self]
         seeds = range(self.seed, self.seed + self.seeds)
@@ -193,7 +191,7 @@ class RunOptions:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """Plain values, without those that change no result."""
+        """Plain values of the options, without those that do not affect the result."""
         values = asdict(self)
         values["machine"].pop("checkpoint")
         return {name: value for name, value in values.items() if name not in ("out", "seeds", "plugins")}
@@ -214,22 +212,22 @@ GROUPS: dict[str, type[Any]] = {
     "machine": MachineOptions,
 }
 OWN_NAMES = {("data", "path"): "data", ("start", "file"): "start"}
-"""Group and field → flat name, where it is not that of the field."""
+"""Group and field → flat name, if it differs from the name of the field."""
 TOP: tuple[tuple[str, Any, Any], ...] = (
     ("model", Annotated[str, option("registered name of a model, or file.py:Class; see `jetkit list`")], MISSING),
     (
         "hyperparameters",
-        Annotated[dict[str, Any], option("of the model; written model.NAME=VALUE")],
+        Annotated[dict[str, Any], option("hyperparameters, as model.NAME=VALUE")],
         Field(default_factory=dict),
     ),
     (
         "task",
-        Annotated[str, option("what is learned: classify, regress, density, a pretraining method, or yours")],
+        Annotated[str, option("task: classify, regress, density, a pretraining method, or yours")],
         "classify",
     ),
     (
         "method",
-        Annotated[dict[str, Any], option("options of the task; written task.NAME=VALUE or method.NAME=VALUE")],
+        Annotated[dict[str, Any], option("options of the task, as task.NAME=VALUE or method.NAME=VALUE")],
         Field(default_factory=dict),
     ),
     ("smoothing", Annotated[float, option("label smoothing of classify", ge=0, lt=1)], 0.0),
@@ -240,18 +238,18 @@ TOP: tuple[tuple[str, Any, Any], ...] = (
     ),
     (
         "parts",
-        Annotated[dict[str, str], option("further models that the task is built from")],
+        Annotated[dict[str, str], option("further models that the task uses")],
         Field(default_factory=dict),
     ),
     ("plugins", Annotated[tuple[str, ...], option("files and modules of yours to import first")], ()),
     ("out", Annotated[str, option("run folder to write; default: runs/MODEL")], ""),
-    ("seed", Annotated[int, option("fixes weights, order of jets and dropout", ge=0)], 1),
-    ("seeds", Annotated[int, option("train so many models, with seed, seed + 1, …", ge=1)], 1),
+    ("seed", Annotated[int, option("seed of weights, order of jets and dropout", ge=0)], 1),
+    ("seeds", Annotated[int, option("number of models, with seed, seed + 1, …", ge=1)], 1),
 )
 
 
 def _flat_class() -> type[Any]:
-    """All options by their flat names, required ones first."""
+    """Build the dataclass of all options under flat names, required ones first."""
     found: list[tuple[str, Any, Any]] = list(TOP)
     for group, cls in GROUPS.items():
         for one in fields(cls):
@@ -266,11 +264,11 @@ def _flat_class() -> type[Any]:
 
 
 FlatOptions = _flat_class()
-"""The options of a training by their flat names: what the command line and keyword arguments take."""
+"""Options of a training under flat names, as on the command line and in keyword arguments."""
 
 
 def nested(values: dict[str, Any], where: str) -> RunOptions:
-    """Return the options of a training from values by their flat names.
+    """Build the options of a training from values under flat names.
 
     Raises:
         ConfigError: an unknown name, a missing one, a wrong type or bound.
@@ -284,7 +282,7 @@ def nested(values: dict[str, Any], where: str) -> RunOptions:
 
 
 def nest(given: Any) -> RunOptions:
-    """Return checked flat options in their groups."""
+    """Sort checked flat options into their groups."""
     groups = {
         group: cls(**{one.name: getattr(given, OWN_NAMES.get((group, one.name), one.name)) for one in fields(cls)})
         for group, cls in GROUPS.items()
@@ -306,7 +304,7 @@ def nest(given: Any) -> RunOptions:
 
 
 def flat(options: RunOptions) -> dict[str, Any]:
-    """Return the values of options by their flat names; the inverse of `nested`."""
+    """Return the values of options under flat names; the inverse of `nested`."""
     found: dict[str, Any] = {
         "model": options.model.name,
         "hyperparameters": options.model.options,
@@ -321,10 +319,10 @@ def flat(options: RunOptions) -> dict[str, Any]:
 
 
 def rebuilt(values: dict[str, Any]) -> RunOptions:
-    """Return options from the mapping that a run folder keeps, also one of the first format.
+    """Rebuild options from the mapping stored in a run folder, also in the first format.
 
     Raises:
-        ConfigError: it is not one.
+        ConfigError: the mapping does not hold the options of a training.
     """
     if "optim" in values:
         return build(RunOptions, values, "the run")

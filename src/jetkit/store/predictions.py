@@ -1,4 +1,4 @@
-"""Predictions in a file."""
+"""Files of predictions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUPS = ("values", "targets", "columns")
 
 
 def save_predictions(path: str | os.PathLike[str], predicted: Predicted) -> None:
-    """Write predictions, or leave the old file as it is.
+    """Write predictions to a file atomically.
 
     Raises:
         JetkitError: the file cannot be written.
@@ -33,7 +33,7 @@ def save_predictions(path: str | os.PathLike[str], predicted: Predicted) -> None
 
 
 def load_predictions(path: str | os.PathLike[str]) -> Predicted:
-    """Return the predictions in a file.
+    """Read predictions from a file.
 
     Raises:
         JetkitError: the file is absent, damaged or not one of predictions.

@@ -15,10 +15,10 @@ LOG = "log.jsonl"
 
 
 def run_folders(path: str | Path) -> list[Path]:
-    """Return the run folders at a path: itself, or one a seed; a model file stands for itself.
+    """Return the run folders at a path: the path itself, or one per seed; a model file stands for itself.
 
     Raises:
-        JetkitError: there is none.
+        JetkitError: the path holds no run folder.
     """
     place = Path(path)
     if place.is_file():
@@ -32,7 +32,7 @@ def run_folders(path: str | Path) -> list[Path]:
 
 
 def run_options(folder: Path) -> RunOptions:
-    """The options of a training, from its run folder.
+    """Read the options of a training from its run folder.
 
     Raises:
         JetkitError: the folder is damaged.
@@ -45,10 +45,10 @@ def run_options(folder: Path) -> RunOptions:
 
 
 def write_log(folder: Path, log: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``log.jsonl``, a line an epoch."""
+    """Write ``log.jsonl``, one line per epoch."""
     write_bytes(folder / LOG, "".join(json.dumps(line) + "\n" for line in log).encode())
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the lines of ``log.jsonl``, one an epoch."""
+    """Read the lines of ``log.jsonl``, one per epoch."""
     return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]

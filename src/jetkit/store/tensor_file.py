@@ -1,4 +1,4 @@
-"""Tensors and plain values in one file: safetensors with a JSON header, written in one stroke, read without any code.
+"""Tensors and plain values in one safetensors file with a JSON header, written atomically and read without code.
 
 Layout: safetensors, whose metadata hold two texts: ``header``, JSON, and ``sha256``, the hash of the header and of all
 tensors with their names, types and shapes.
@@ -22,11 +22,11 @@ from jetkit.data.atomic import write_bytes
 from jetkit.errors import JetkitError
 
 LONGEST_HEADER = 2**24
-"""Bytes of the longest header that is read."""
+"""Size of the longest header that is read, in bytes."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write a file, or leave the old one as it is.
+    """Write tensors and a header to a file atomically.
 
     Raises:
         JetkitError: the file cannot be written.
@@ -39,7 +39,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
 
 
 def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a file.
+    """Read the tensors and the header of a file.
 
     Raises:
         JetkitError: there is no such file, it is not one of jetkit's, or it is damaged.
@@ -58,7 +58,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Hash of a file's content.
+    """Compute the SHA-256 hash of a file.
 
     Raises:
         JetkitError: the file cannot be read.
@@ -67,7 +67,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def weights_hash(path: str | os.PathLike[str]) -> str:
-    """Hash of the tensors in a file, whatever its header says of them.
+    """Compute the hash of the tensors in a file, independent of its header.
 
     Raises:
         JetkitError: as `read_tensors`.
@@ -85,7 +85,7 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 
 
 def _ordered(content: bytes) -> bytes:
-    """The same file with its header in alphabetical order, which the library leaves to chance."""
+    """Return the file content with its header in alphabetical order, which the library does not guarantee."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -94,7 +94,7 @@ def _ordered(content: bytes) -> bytes:
 
 
 def _header(content: bytes, path: str | os.PathLike[str]) -> tuple[str, str]:
-    """The two texts in the metadata."""
+    """Return the two texts in the metadata of a file."""
     foreign = JetkitError(f"{path} is no file of jetkit's, or is cut off: foreign weights come in by jetkit import")
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(len(content) - 8, LONGEST_HEADER):
@@ -111,7 +111,7 @@ def _header(content: bytes, path: str | os.PathLike[str]) -> tuple[str, str]:
 
 
 def _refuse(constant: str) -> NoReturn:
-    """NaN and the infinities, which JSON does not have but Python reads."""
+    """Refuse NaN and the infinities, which JSON lacks but Python reads."""
     raise ValueError(constant)
 
 

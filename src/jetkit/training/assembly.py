@@ -1,4 +1,4 @@
-"""From options to what a training works with: data, model, task, optimiser."""
+"""Assembly of a training from its options: data, model, task and optimiser."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ from jetkit.training.start import parameter_groups, plain_weights, started, weig
 from jetkit.training.weights import KINEMATICS, class_weights, kinematic_weights
 
 FIRST = 100
-"""Batches that a task may look at before the training begins."""
+"""Number of batches that a task may inspect before the training begins."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """The rows of a training, and how they come."""
+    """Training and validation rows, and the preparation of their batches."""
 
     parts: Parts
     spec: Spec
     batching: dict[str, Any]
     """Options of the loaders."""
     prepare: Callable[[Batch], Batch]
-    """Done to every batch: labels of a control, weights of classes and spectra."""
+    """Function applied to every batch: labels of a control, weights of classes and spectra."""
 
     def loaders(self, options: RunOptions, rank: int = 0, world: int = 1) -> tuple[Loader, Loader]:
-        """Return batches for training (shuffled by the seed, shared among processes) and validation."""
+        """Return loaders for training (shuffled by the seed, shared among processes) and validation."""
         passes = options.optim.passes
         if passes > 1 and PAIR in self.parts.train.columns:
             raise JetkitError("jets that come as twins are seen once an epoch: leave passes= out")
@@ -67,7 +67,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The batches of a loader, to each of which something is done; as many as the loader has."""
+    """Batches of a loader with a function applied to each; it has as many batches as the loader."""
 
     loader: Loader
     prepare: Callable[[Batch], Batch]
@@ -80,7 +80,7 @@ class Prepared:
 
 
 def data_of(options: RunOptions) -> Data:
-    """Return the rows of a training, checked against what model and task need, before any is read.
+    """Open the data of a training and check them against the needs of model and task, before any row is read.
 
     Raises:
         JetkitError: the data cannot be opened, lack what is needed, or have rows without a class.
@@ -98,7 +98,7 @@ def data_of(options: RunOptions) -> Data:
 
 
 def needs_of(options: RunOptions) -> Needs:
-    """Return what model and task ask of the data together."""
+    """Return the combined data needs of model and task."""
     model, task = entry(options.model.name, MODELS).cls, entry(options.task.name, TASK).cls
     asked: Needs = model.needs | task.needs_of(hyperparameters(options.task.name, options.task.options, TASK))
     return asked
@@ -132,7 +132,7 @@ def batching_of(options: RunOptions, needs: Needs) -> dict[str, Any]:
 
 
 def preparation(train: Dataset, options: RunOptions) -> Callable[[Batch], Batch]:
-    """Return what is done to every batch: random labels of a control, weights that make classes or spectra equal."""
+    """Return the function applied to every batch: random labels of a control, weights of classes or spectra."""
     steps: list[Callable[[Batch], Batch]] = []
     if options.data.labels == "shuffled":
         require_event_id(train)
@@ -150,7 +150,7 @@ def preparation(train: Dataset, options: RunOptions) -> Callable[[Batch], Batch]
 
 
 def assemble(options: RunOptions, fabric: Any, report: Report) -> tuple[Training, ModelCard]:
-    """Return data, model and optimiser as the options ask for, ready to start.
+    """Assemble data, model and optimiser according to the options, ready to start.
 
     Raises:
         JetkitError: data, options or hyperparameters do not fit.
@@ -192,7 +192,7 @@ def assemble(options: RunOptions, fabric: Any, report: Report) -> tuple[Training
 
 
 def make_task(model: Model, spec: Spec, options: RunOptions) -> tuple[Task, list[str]]:
-    """Return the task, and the hashes of the trained models that it is built from.
+    """Create the task, and return it with the hashes of the trained models that it uses.
 
     Raises:
         JetkitError: options, model or parts do not fit, or a part cannot be read.
@@ -208,7 +208,7 @@ def make_task(model: Model, spec: Spec, options: RunOptions) -> tuple[Task, list
 
 
 def batches_of(model: Model, data: Data, options: RunOptions, fabric: Any, report: Report) -> tuple[Batches, Batches]:
-    """Return batches for training and validation, with what is the same in every epoch computed once."""
+    """Return batches for training and validation; quantities that stay the same in every epoch are computed once."""
     loaders = data.loaders(options, fabric.global_rank, fabric.world_size)
     if not (isinstance(model, Encoder) and model.precomputes):
         return loaders
@@ -222,7 +222,7 @@ def batches_of(model: Model, data: Data, options: RunOptions, fabric: Any, repor
 
 
 def model_card(options: RunOptions, data: Data) -> ModelCard:
-    """Return the header of the model file, before any result."""
+    """Return the header of the model file, before any results."""
     train = data.parts.train
     model, task = entry(options.model.name, MODELS), entry(options.task.name, TASK)
     preprocessing = {"features": options.data.features, "length": options.data.length}
@@ -249,13 +249,13 @@ def model_card(options: RunOptions, data: Data) -> ModelCard:
 
 
 def plugins_of(*found: Any) -> list[dict[str, str]]:
-    """Return sources and hashes of the users' files that registered entries come from."""
+    """Return paths and hashes of the users' files that define registered entries."""
     known = [one.plugin for one in found]
     return [{"source": one.source, "sha256": one.sha256} for one in dict.fromkeys(known) if one is not None]
 
 
 def run_hash(options: RunOptions, card: ModelCard) -> str:
-    """Return the hash of options and data, by which a run folder is known."""
+    """Compute the hash of options and data that identifies a run folder."""
     text = json.dumps([options.recorded, card.data, card.spec, __version__, *card.parents], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""What is the same for a row in every epoch, computed once: observables, or vectors of a frozen encoder."""
+"""Cache of per-row quantities that are the same in every epoch: observables, or vectors of a frozen encoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jetkit.progress import Count, Report, silent
 
 
 class Cached:
-    """Batches of a loader as plain tables of what was computed of each row; position and order are the loader's.
+    """Batches of a loader as plain tables of computed quantities; position and order are those of the loader.
 
     Args:
         loader: gives batches with the place of each row in their index
@@ -41,7 +41,7 @@ class Cached:
 
     @cached_property
     def table(self) -> tuple[Int[Tensor, " usable"], Float[Tensor, "usable D"]]:
-        """Places of the usable rows, rising, and their numbers."""
+        """Places of the usable rows, in rising order, and their computed numbers."""
 
         def compute(batch: Batch) -> Float[Tensor, "B D"]:
             return self.compute(batch.to(dtype=self.dtype))
@@ -59,7 +59,7 @@ class Cached:
             yield batch.replace(sets={}, row=found, arrays={}, links={})
 
     def rewind(self) -> None:
-        """Go to the beginning of the first epoch."""
+        """Return to the beginning of the first epoch."""
         self.loader.rewind()
 
     def state_dict(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Cached:
         return self.loader.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to a position.
+        """Resume at a stored position.
 
         Raises:
             JetkitError: as `Loader.load_state_dict`.
@@ -78,7 +78,7 @@ class Cached:
 def table_of(
     loader: Loader, compute: Callable[[Batch], Float[Tensor, "B D"]], report: Count
 ) -> tuple[Int[Tensor, " usable"], Float[Tensor, "usable D"]]:
-    """Return the places of all usable rows, in the order of a loader, and what is computed of them."""
+    """Compute the numbers of all usable rows, and return them with the places of the rows, in the loader's order."""
     rows, found = [], []
     for done, batch in enumerate(loader, start=1):
         rows.append(batch.index.row)
@@ -88,11 +88,11 @@ def table_of(
 
 
 Batches = Loader | Cached
-"""What a training goes through."""
+"""Batches of a training: a loader, or a cache of one."""
 
 
 def compute(*batches: Batches) -> None:
-    """Compute what is cached now, rather than with the first batch, when interrupts wait for the end of a step."""
+    """Fill the caches now instead of at the first batch, at which interrupts wait for the end of a step."""
     for one in batches:
         if isinstance(one, Cached):
             _ = one.table

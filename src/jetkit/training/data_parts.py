@@ -1,4 +1,4 @@
-"""Which jets of a dataset are for training, which for validation, which for the test."""
+"""Split of a dataset into training, validation and test jets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jetkit.store.options import RunOptions
 
 @dataclass(frozen=True)
 class Parts:
-    """The jets of a training."""
+    """Training, validation and test jets."""
 
     train: Dataset
     validation: Dataset
@@ -22,15 +22,16 @@ class Parts:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Jets in each part."""
+        """Number of jets in each part."""
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
 
 
 def split_data(options: RunOptions) -> Parts:
-    """Training, validation and test jets; the parts share no event.
+    """Split a dataset into training, validation and test jets; the parts share no event.
 
     Raises:
-        JetkitError: the data cannot be opened, or a part that is needed is empty.
+        JetkitError: the data cannot be opened, the training or validation part is empty, or ``train_jets`` exceeds the
+            training share.
     """
     data = options.data
     dataset = open_dataset(data.path)
@@ -49,10 +50,10 @@ def split_data(options: RunOptions) -> Parts:
 
 
 def refuse_known_jets(data: Mapping[str, Any], dataset: Dataset, options: RunOptions) -> None:
-    """Say so where jets of a model's training may be among those that are to judge what is made of it.
+    """Raise if jets on which a model was trained may be among the test jets of its adaptation.
 
-    Parts are chosen by event, so that a test begins where the training jets of the same shards end, if the first of
-    ``fractions`` is not smaller than it was then.
+    Parts are chosen by event. The test jets of a shard are therefore disjoint from its earlier training jets unless the
+    first of ``fractions`` is smaller than in the earlier training.
 
     Args:
         data: of the model's card

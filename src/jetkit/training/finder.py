@@ -1,4 +1,4 @@
-"""A test of learning rates: the loss while the rate grows from step to step."""
+"""Learning-rate test: the loss while the rate grows from step to step."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from jetkit.training.seeds import set_random_state
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 200
 SMOOTHING = 0.9
-"""Share of the past in the smoothed loss."""
+"""Weight of the past in the smoothed loss."""
 FAILED = 4.0
-"""The test ends where the smoothed loss is so many times its minimum."""
+"""Ratio of the smoothed loss to its minimum at which the test ends."""
 
 
 @dataclass(frozen=True)
 class RateTest:
-    """Outcome of a test of learning rates."""
+    """Result of a learning-rate test."""
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     """Smoothed loss at each rate."""
     suggestion: float
-    """A rate to train with."""
+    """Suggested learning rate."""
 
 
 def find_learning_rate(options: RunOptions, report: Report = silent) -> RateTest:
-    """Train for at most 200 steps at r_i = 10⁻⁶ · 10^{6i/199} and watch the loss; nothing is written.
+    """Train for at most 200 steps at r_i = 10⁻⁶ · 10^{6i/199} and record the loss; nothing is written.
 
-    The loss is smoothed, s ← 0.9 s + 0.1 ℓ, with the bias of its start divided out. The test ends early when s exceeds
-    4 times its minimum or the loss is not finite. See `suggested_rate` for what is suggested.
+    The loss is smoothed, s ← 0.9 s + 0.1 ℓ, and corrected for the bias of its start. The test ends early when s exceeds
+    4 times its minimum or the loss is not finite. `suggested_rate` chooses the rate.
 
     Source: Cyclical Learning Rates for Training Neural Networks, 2015, arXiv:1506.01186.
 
@@ -66,7 +66,7 @@ def find_learning_rate(options: RunOptions, report: Report = silent) -> RateTest
 
 
 def suggested_rate(rates: list[float], losses: list[float]) -> float:
-    """The rate at which the smoothed loss falls fastest with ln r, but at most a tenth of that at its minimum.
+    """Return the rate at which the smoothed loss falls fastest with ln r, at most a tenth of the rate at its minimum.
 
     Raises:
         JetkitError: the loss was not finite from the start.

@@ -1,4 +1,4 @@
-"""The training loop; it reads from top to bottom and knows of the task its loss and its prediction."""
+"""The training loop; it calls the task only for its loss and its predictions."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ BETTER: dict[str, Callable[[float, float], bool]] = {
     "min": lambda new, old: new < old,
     "last": lambda new, old: True,
 }
-"""What makes an epoch the best → whether it is better than the best before."""
+"""Selection rule → function that tells whether a number is better than the best before."""
 
 
 @dataclass
 class Training:
-    """What a training works with; made by `jetkit.training.assembly`."""
+    """Objects of a training: task, data, optimiser and options; built by `jetkit.training.assembly`."""
 
     fabric: Any
     door: Any
-    """The task as wrapped by Fabric; asked by ``door(lambda task: task.loss(batch))``."""
+    """The task as wrapped by Fabric, called as ``door(lambda task: task.loss(batch))``."""
     optimiser: Any
-    """As wrapped by Fabric."""
+    """The optimiser as wrapped by Fabric."""
     average: Average | None
     train: Batches
     validation: Batches
     prepare: Callable[[Batch], Batch]
-    """Done to every batch before the task sees it."""
+    """Function applied to every batch before the task sees it."""
     options: RunOptions
     run: str
     """Hash of options and data."""
     keep_best: Callable[[Progress], None]
-    """Writes the model file."""
+    """Function that writes the model file of the best epoch."""
     report: Report
 
     @property
@@ -72,13 +72,13 @@ class Training:
 
     @property
     def selected(self) -> tuple[str, str]:
-        """Number by which the best epoch is chosen, and whether it should be max, min, or that of the last epoch."""
+        """Metric that selects the best epoch, and the rule: max, min, or the last epoch."""
         name = self.options.optim.select or self.task.selects or next(iter(self.task.metrics))
         return ("loss", "last") if name == "last" else (name, self.task.metrics[name])
 
 
 def start(training: Training) -> Progress:
-    """Where the training stopped, or its beginning.
+    """Restore the progress of a training from its run folder, or begin a new one.
 
     Raises:
         JetkitError: the run folder holds another training, or not all processes see it.
@@ -95,11 +95,11 @@ def start(training: Training) -> Progress:
 
 
 def fit(training: Training, progress: Progress) -> Progress:
-    """Train until the last epoch, or until ``patience`` epochs bring nothing better.
+    """Train until the last epoch, or until ``patience`` epochs bring no improvement.
 
     Raises:
-        JetkitError: the loss is not finite; the batch is saved and named.
-        KeyboardInterrupt: `jetkit.progress.STOP` was requested, and a checkpoint written.
+        JetkitError: the loss is not finite; the batch is saved and the message names its file.
+        KeyboardInterrupt: `jetkit.progress.STOP` was requested; a checkpoint has been written.
     """
     optim = training.options.optim
     with STOP.heeding():
@@ -118,7 +118,7 @@ def fit(training: Training, progress: Progress) -> Progress:
 
 
 def _epoch(training: Training, progress: Progress) -> None:
-    """The rest of one epoch."""
+    """Train for the rest of one epoch."""
     optim, fabric = training.options.optim, training.fabric
     steps, rates = len(training.train), schedule(optim.schedule)
     saved = begun = time.monotonic()
@@ -147,7 +147,7 @@ def _epoch(training: Training, progress: Progress) -> None:
 def _step(
     training: Training, batch: Batch, progress: Progress, wishes: tuple[bool, bool]
 ) -> tuple[dict[str, float], bool, bool]:
-    """One step; gives the parts of the loss, whether to stop and whether to save, the same in all processes."""
+    """Make one step; return the loss terms, and flags to stop and to save that agree in all processes."""
     here = prepared(training, batch)
     losses: Losses = training.door(lambda task: task.loss(here))
     finite = math.isfinite(losses.total.item())
@@ -164,13 +164,13 @@ def _step(
 
 
 def set_rates(optimiser: Any, rate: float, epoch: float = math.inf) -> None:
-    """Rate of each group of parameters: times its own factor, and 0 before the epoch when it begins to learn."""
+    """Set the rate of each parameter group: its factor times ``rate``, and 0 before its first epoch."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get("factor", 1.0) * (epoch >= group.get("begins", 0))
 
 
 def descend(fabric: Any, task: Any, optimiser: Any, loss: Tensor, clip: float | None) -> None:
-    """Gradient of the loss, and one step of the optimiser."""
+    """Compute the gradient of the loss, and make one step of the optimiser."""
     optimiser.zero_grad()
     fabric.backward(loss)
     if clip is not None:
@@ -179,7 +179,7 @@ def descend(fabric: Any, task: Any, optimiser: Any, loss: Tensor, clip: float | 
 
 
 def rehearse(training: Training, batch: Batch, rate: float) -> Tensor:
-    """One step with this learning rate, of which nothing is recorded; gives the loss."""
+    """Make one step at this learning rate without recording it, and return the loss."""
     here = prepared(training, batch)
     losses: Losses = training.door(lambda task: task.loss(here))
     set_rates(training.optimiser, rate)
@@ -188,12 +188,12 @@ def rehearse(training: Training, batch: Batch, rate: float) -> Tensor:
 
 
 def prepared(training: Training, batch: Batch) -> Batch:
-    """A batch as the task is to see it: on the device, with numbers of the training's precision."""
+    """Return a batch prepared for the task: on the device, in the precision of the training."""
     return training.prepare(batch).to(device=training.fabric.device, dtype=number_type(training.options.machine))
 
 
 def shared(fabric: Any, numbers: Sequence[float]) -> list[float]:
-    """Sum of each number over the processes."""
+    """Sum each number over the processes."""
     if fabric.world_size == 1:
         return [float(number) for number in numbers]
     total: Tensor = fabric.all_reduce(torch.tensor(numbers, dtype=torch.float64, device=fabric.device), reduce_op="sum")
@@ -201,7 +201,7 @@ def shared(fabric: Any, numbers: Sequence[float]) -> list[float]:
 
 
 def _validate(training: Training, progress: Progress) -> None:
-    """Numbers on the validation jets, a line in the log, and the model file if this epoch is the best."""
+    """Compute metrics on the validation jets, log them, and write the model file if this epoch is the best."""
     begun, (name, way) = time.monotonic(), training.selected
     averaged = training.average.applied(training.task) if training.average is not None else nullcontext()
     with averaged:
@@ -221,16 +221,16 @@ def _validate(training: Training, progress: Progress) -> None:
 
 
 def _watched(training: Training) -> dict[str, float]:
-    """Numbers on the validation jets, the same in all processes."""
+    """Compute metrics on the validation jets that agree in all processes."""
     numbers: dict[str, float] = training.fabric.broadcast(training.task.watch(_predictions(training)))
     return numbers
 
 
 @torch.no_grad()
 def _predictions(training: Training) -> Iterator[tuple[Batch, Mapping[str, Tensor]]]:
-    """Yield the validation batches, the same each time, and what the task predicts of them.
+    """Yield the validation batches, in the same order each time, with the predictions of the task.
 
-    Of several processes each predicts one batch in turn, and all know all.
+    Several processes predict in turn, one batch each, and exchange their predictions.
     """
     fabric = training.fabric
     training.door.eval()
@@ -273,7 +273,7 @@ def _log(training: Training, progress: Progress) -> None:
 
 
 def _stop_at_nan(training: Training, batch: Batch, progress: Progress, finite: bool) -> None:
-    """Save the batch and say where it is."""
+    """Save the batch with a non-finite loss, and raise an error that names its file."""
     where = f"at step {progress.step} of epoch {progress.epoch + 1}"
     if finite:
         raise JetkitError(f"the loss is not finite {where} in another process, whose message says more")

@@ -1,4 +1,4 @@
-"""The machine of a training: devices, precision, processes, threads."""
+"""Hardware of a training: devices, precision, processes and threads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jetkit.tasks.task import Task
 
 
 class Door(nn.Module):
-    """A task behind ``door(ask)`` = ``ask(task)``: by this one door Fabric's precision and gradients reach each method.
+    """Wrapper that calls ``door(ask)`` = ``ask(task)``, so that Fabric's precision and gradients reach each method.
 
     Args:
         task: what is trained
@@ -33,7 +33,7 @@ class Door(nn.Module):
 
 
 def make_fabric(machine: MachineOptions, *, idle: bool = False) -> Any:
-    """Return a Fabric for the devices that the options ask for; under torchrun, for the processes that it started.
+    """Create a Fabric for the devices in the options; under torchrun, for the processes that it started.
 
     Args:
         machine: devices, precision
@@ -65,19 +65,19 @@ def make_fabric(machine: MachineOptions, *, idle: bool = False) -> Any:
 
 
 def _close_exchange() -> None:
-    """End the exchange of processes while Python still runs: its threads may hold tensors, and abort later."""
+    """Close the process group while Python still runs, because its threads may hold tensors and abort later."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
 def number_type(machine: MachineOptions) -> torch.dtype | None:
-    """Return the type of the numbers in a batch; None: as they come."""
+    """Return the floating-point type of a batch; None to keep it."""
     return torch.float64 if machine.precision == "64-true" else None
 
 
 @contextmanager
 def threads_of(count: int | None) -> Iterator[None]:
-    """Within, torch uses so many threads."""
+    """Limit torch to ``count`` threads within a ``with`` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

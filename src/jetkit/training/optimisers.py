@@ -1,4 +1,4 @@
-"""Optimisers, and which parameters decay."""
+"""Optimisers, and the parameters to which weight decay applies."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from jetkit.registry import entry, register
 
 @register("ranger", kind="optimiser", paper="Lookahead Optimizer: k steps forward, 1 step back, 2019, arXiv:1907.08610")
 class Ranger(torch.optim.RAdam):
-    """RAdam with Lookahead: every k steps the weights go back to slow ← slow + α (fast − slow).
+    """RAdam with Lookahead: every k steps the weights return to slow ← slow + α (fast − slow).
 
-    Constants as in weaver-core: β = (0.95, 0.999), ε = 1e-5, α = 0.5, k = 6; weight decay apart from the gradient.
+    Constants are those of weaver-core: β = (0.95, 0.999), ε = 1e-5, α = 0.5, k = 6. Weight decay is decoupled from the
+    gradient.
 
     Source: On the Variance of the Adaptive Learning Rate and Beyond, 2019, arXiv:1908.03265; Lookahead Optimizer:
     k steps forward, 1 step back, 2019, arXiv:1907.08610.
@@ -39,7 +40,7 @@ class Ranger(torch.optim.RAdam):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step of RAdam, and every k-th a step back."""
+        """Make one step of RAdam, and of Lookahead in every k-th step."""
         weights = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
         for weight in weights:
             if not self.state[weight]:
@@ -53,7 +54,7 @@ class Ranger(torch.optim.RAdam):
         return loss
 
     def _start(self, weight: Tensor) -> None:
-        """What RAdam itself would start with, and the slow weights."""
+        """Initialise the state of RAdam, and the slow weights."""
         self.state[weight] = {
             "step": torch.tensor(0.0),
             "exp_avg": torch.zeros_like(weight, memory_format=torch.preserve_format),
@@ -64,9 +65,9 @@ class Ranger(torch.optim.RAdam):
 
 @register("lion", kind="optimiser", paper="Symbolic Discovery of Optimization Algorithms, 2023, arXiv:2302.06675")
 class Lion(Optimizer):
-    """w ← w − η (sign(β₁ m + (1 − β₁) g) + λ w), then m ← β₂ m + (1 − β₂) g.
+    """Lion optimiser: w ← w − η (sign(β₁ m + (1 − β₁) g) + λ w), then m ← β₂ m + (1 − β₂) g.
 
-    η wants to be three to ten times smaller than that of AdamW. β = (0.95, 0.99).
+    η should be three to ten times smaller than for AdamW. β = (0.95, 0.99).
 
     Source: Symbolic Discovery of Optimization Algorithms, 2023, arXiv:2302.06675; β₁ as in OmniLearn, 2024,
     arXiv:2404.16091.
@@ -87,7 +88,7 @@ class Lion(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step."""
+        """Make one step."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -107,9 +108,9 @@ class Lion(Optimizer):
 
 @register("adamw", kind="optimiser", paper="Decoupled Weight Decay Regularization, 2017, arXiv:1711.05101")
 def adamw(groups: list[dict[str, Any]], lr: float, *, fused: bool = False) -> Optimizer:
-    """Adam with decoupled weight decay; a fused one reads each weight once, which is faster on a processor.
+    """Adam with decoupled weight decay; the fused version reads each weight once, which is faster on a CPU.
 
-    Scaled losses (``16-mixed``) can not be clipped with a fused one.
+    The fused version does not support gradient clipping with scaled losses (``16-mixed``).
     """
     return torch.optim.AdamW(groups, lr=lr, fused=fused)
 
@@ -118,14 +119,14 @@ def adamw(groups: list[dict[str, Any]], lr: float, *, fused: bool = False) -> Op
     "radam", kind="optimiser", paper="On the Variance of the Adaptive Learning Rate and Beyond, 2019, arXiv:1908.03265"
 )
 def radam(groups: list[dict[str, Any]], lr: float) -> Optimizer:
-    """Adam with a rectified variance, and decoupled weight decay."""
+    """Adam with rectified variance and decoupled weight decay."""
     return torch.optim.RAdam(groups, lr=lr, decoupled_weight_decay=True)
 
 
 def make_optimiser(name: str, groups: list[dict[str, Any]], lr: float, fused: bool = False) -> Optimizer:
-    """Return a registered optimiser over groups of parameters, ``cls(groups, lr)``.
+    """Create a registered optimiser over groups of parameters, ``cls(groups, lr)``.
 
-    ``fused`` is told to those that have such a way.
+    ``fused`` is passed to optimisers that accept it.
 
     Raises:
         JetkitError: an unknown name.
@@ -137,7 +138,7 @@ def make_optimiser(name: str, groups: list[dict[str, Any]], lr: float, fused: bo
 
 
 def decay_groups(parameters: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups of named parameters: matrices, which decay, and biases, normalisations and tokens, which do not."""
+    """Split named parameters into matrices, which decay, and biases, normalisations and tokens, which do not."""
     named = [(name, weight) for name, weight in parameters if weight.requires_grad]
     free = [weight for name, weight in named if weight.ndim < 2 or name.endswith("token")]
     decaying = [weight for name, weight in named if weight.ndim >= 2 and not name.endswith("token")]

@@ -1,4 +1,4 @@
-"""From a name and words, or keyword arguments, to the options of a training: recipes, presets of files, shorthands."""
+"""Resolution of a name, words and keyword arguments into the options of a training."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from jetkit.store.options import GROUPS, OWN_NAMES, FlatOptions, RunOptions, nes
 from jetkit.tasks.task import TASK
 
 BACKBONE = "part"
-"""Model of a task that names none."""
+"""Default model of a task."""
 ALIASES = {"pretext": "task"}
 PREFIXES = {"model": "hyperparameters", "task": "method", "method": "method"}
-"""What stands before the dot of a hyperparameter or an option of the task → the option that gathers them."""
+"""Prefix of a hyperparameter or task option → the option that collects it."""
 
 
 def train_options(name: str = "", words: Sequence[str] = (), **values: Any) -> RunOptions:
-    """Return the options of a training from a recipe, words and keyword arguments, which have the last say.
+    """Resolve a recipe, words and keyword arguments into the options of a training; the last take precedence.
 
-    ``name`` is a recipe of `jetkit list`, the name of a model, ``file.py:Class`` or a .yaml file. Without it, the model
-    is that of ``start=`` (whose sizes and features are taken over), that of the recipe of ``task=``, or part.
+    ``name`` is a recipe of `jetkit list`, the name of a model, ``file.py:Class`` or a .yaml file. If it is empty, the
+    model is that of ``start=`` (with its sizes and features), else that of the recipe of ``task=``, else ``part``.
 
     Raises:
         ConfigError: an unknown name or option, a wrong type, or a hyperparameter that the model does not have.
@@ -60,7 +60,7 @@ def train_options(name: str = "", words: Sequence[str] = (), **values: Any) -> R
 
 
 def _given(name: str, words: Sequence[str], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """What is needed before the rest can be read: names, hyperparameters, options of the task; and the other words."""
+    """Return the values needed to read the rest (names, hyperparameters, task options), and the other words."""
     method = "options of the task"
     sizes, rest = gathered(words, "model", {}, f"hyperparameters of {name}" if name else "hyperparameters")
     first, rest = gathered(rest, "task", {}, method)
@@ -82,13 +82,13 @@ def _given(name: str, words: Sequence[str], values: Mapping[str, Any]) -> tuple[
 
 
 def _without_group(word: str) -> str:
-    """An option by its flat name, where it was given with that of its group."""
+    """Return an option under its flat name, even if it was given with its group."""
     key, equals, value = word.partition("=")
     return f"{_flat_name(key)}={value}" if equals else word
 
 
 def _flat_name(key: str) -> str:
-    """The flat name of an option that may be given with that of its group, as in ``optim.epochs``."""
+    """Return the flat name of an option, even if it has its group as in ``optim.epochs``."""
     group, dot, name = key.partition(".")
     if not dot or group not in GROUPS:
         return key
@@ -99,7 +99,7 @@ def _flat_name(key: str) -> str:
 
 
 def _plugins(given: Mapping[str, Any], rest: Sequence[str]) -> list[str]:
-    """Files and modules to import first."""
+    """Return the files and modules to import first."""
     told = given.get("plugins", ())
     for word in rest:
         if word.startswith("plugins="):
@@ -108,7 +108,7 @@ def _plugins(given: Mapping[str, Any], rest: Sequence[str]) -> list[str]:
 
 
 def _preset(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What recipe, pretrained model or task set, where nobody says otherwise."""
+    """Return the presets of recipe, pretrained model or task, for options that are not given."""
     values: dict[str, Any] = {}
     if name:
         values = load("runs", name) if _is_recipe(name, "runs") else {"model": name}
@@ -131,7 +131,7 @@ def _is_recipe(name: str, kind: str) -> bool:
 
 
 def _task_preset(task: str) -> dict[str, Any]:
-    """The recipe of a task, or the task alone."""
+    """Return the recipe of a task, or the task alone."""
     values = load("pretraining", task) if _is_recipe(task, "pretraining") else {"task": task}
     values = {ALIASES.get(key, key): value for key, value in values.items()}
     if not values.get("task"):
@@ -140,7 +140,7 @@ def _task_preset(task: str) -> dict[str, Any]:
 
 
 def _start_preset(start: str) -> dict[str, Any]:
-    """Model, sizes and features of a pretrained model."""
+    """Return model, sizes and features of a pretrained model."""
     card = read_card(model_path(start))
     ask_for_plugins(card, model_path(start))
     known = {
@@ -151,7 +151,7 @@ def _start_preset(start: str) -> dict[str, Any]:
 
 
 def _refuse_hyperparameters(model: str, keys: Sequence[str]) -> None:
-    """Name the right spelling of a hyperparameter that was given as an option."""
+    """Raise with the right spelling if a hyperparameter was given as an option."""
     known = hyperparameters(model, {}, MODELS)
     for key in keys:
         if key in known and key not in FlatOptions.__dataclass_fields__:
@@ -159,7 +159,7 @@ def _refuse_hyperparameters(model: str, keys: Sequence[str]) -> None:
 
 
 def _with_table(options: RunOptions) -> RunOptions:
-    """The options with the features themselves in place of the name of a .yaml table or of a user's function."""
+    """Replace the name of a .yaml table or of a user's function by the features themselves."""
     features = options.data.features
     if isinstance(features, str) and features.endswith((".yaml", ".yml")):
         return options.changed(features=load("features", features))
@@ -168,7 +168,7 @@ def _with_table(options: RunOptions) -> RunOptions:
 
 
 def _resolved(options: RunOptions) -> RunOptions:
-    """The options with registered names in place of references such as ``file.py:Class``, whose files are noted."""
+    """Replace references such as ``file.py:Class`` by registered names, and record their files."""
     changed: dict[str, str] = {}
     sources = list(options.plugins)
     chosen = {"model": (options.model.name, MODELS), "task": (options.task.name, (TASK,))}
@@ -181,7 +181,7 @@ def _resolved(options: RunOptions) -> RunOptions:
 
 
 def _with_tokeniser(options: RunOptions) -> RunOptions:
-    """The options with the sizes of a trained tokeniser, for a model that has one inside."""
+    """Add the sizes of a trained tokeniser for a model that contains one."""
     if "tokeniser" not in options.parts or "tokeniser" not in hyperparameters(options.model.name, {}, MODELS):
         return options
     sizes = read_card(model_path(options.parts["tokeniser"])).hyperparameters
@@ -189,7 +189,7 @@ def _with_tokeniser(options: RunOptions) -> RunOptions:
 
 
 def _check(options: RunOptions) -> None:
-    """Refuse names, hyperparameters and options that do not exist, before any data are read."""
+    """Refuse unknown names, hyperparameters and options before any data are read."""
     if options.start.file:
         card = read_card(model_path(options.start.file))
         given = hyperparameters(options.model.name, options.model.options, MODELS)
@@ -210,10 +210,10 @@ def _check(options: RunOptions) -> None:
 
 
 def gathered(words: Sequence[str], prefix: str, preset: Any, what: str) -> tuple[dict[str, Any], list[str]]:
-    """Return values by name of the words ``PREFIX.NAME=VALUE``, on top of a preset, and the other words.
+    """Collect the words ``PREFIX.NAME=VALUE`` on top of a preset, and return them with the other words.
 
     Raises:
-        ConfigError: the preset is no mapping, or a word is none of these.
+        ConfigError: the preset is not a mapping, or a word has no such form.
 
     Example:
         >>> gathered(["model.width=64", "epochs=3"], "model", {"depth": 2}, "hyperparameters")

@@ -1,4 +1,4 @@
-"""Train: from options to run folders."""
+"""Execution of a training from its options to its run folders."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def train(
     words: Sequence[str] = (),
     **values: Any,
 ) -> list[Path]:
-    """Train a model for each seed; returns the run folders, one a seed.
+    """Train a model for each seed, and return the run folders, one per seed.
 
-    ``what`` is the name of a model or recipe, with options as keyword arguments, or the options themselves. A folder
-    has ``model.safetensors`` (the best epoch), ``log.jsonl``, ``run.json`` and ``checkpoint.safetensors``. A training
-    that was stopped goes on where it was; one that is finished is left alone. With ``lr="auto"`` the learning rate is
-    that of `jetkit.training.finder`, the same each time.
+    ``what`` is the name of a model or recipe, with options as keyword arguments, or the options themselves. A run
+    folder contains ``model.safetensors`` (the best epoch), ``log.jsonl``, ``run.json`` and ``checkpoint.safetensors``.
+    An interrupted training is resumed; a finished one is left unchanged. With ``lr="auto"``, `jetkit.training.finder`
+    determines the learning rate, identically each time.
 
     Raises:
         ConfigError: an unknown name or option, or a wrong type.
@@ -79,7 +79,7 @@ def train_network(options: RunOptions, report: Report) -> Progress:
 
 
 def fit_estimator(options: RunOptions, report: Report) -> Progress:
-    """Fit one estimator into the folder ``options.out``; one that is there already is left alone.
+    """Fit one estimator into the folder ``options.out``; a finished fit is left unchanged.
 
     Raises:
         JetkitError: data, options or hyperparameters do not fit, or the folder holds another training.
@@ -115,6 +115,6 @@ def fit_estimator(options: RunOptions, report: Report) -> Progress:
 
 
 def write_run(options: RunOptions, card: ModelCard, run: str) -> None:
-    """Write ``run.json``; `run` is the hash of options and data."""
+    """Write ``run.json``; ``run`` is the hash of options and data."""
     content = run_record(options, card, run)
     write_bytes(options.folder / "run.json", json.dumps(content, indent=1).encode())

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: the share of the highest rate at a point of a training."""
+"""Learning-rate schedules: the fraction of the highest rate at each point of a training."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from jetkit.registry import entry, register
 
 Schedule = Callable[[float, int], float]
-"""(epochs done, with fraction; epochs in all) → factor."""
+"""(epochs done, with fraction; total epochs) → factor."""
 
 
 @register("constant", kind="schedule")
 def constant(epoch: float, epochs: int) -> float:
-    """1."""
+    """Constant learning rate: the factor is 1 throughout."""
     return 1.0
 
 
 @register("one-cycle", kind="schedule")
 def one_cycle(epoch: float, epochs: int) -> float:
-    """Cosine from 1/10 up to 1 over 3/10 of the training, then down to 1e-4.
+    """Cosine from 1/10 up to 1 over 3/10 of the training, then a cosine down to 1e-4.
 
     Source: Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates, 2017, arXiv:1708.07120.
 
@@ -35,7 +35,7 @@ def one_cycle(epoch: float, epochs: int) -> float:
 
 @register("cosine", kind="schedule")
 def cosine(epoch: float, epochs: int) -> float:
-    """Linear warm-up over 5 % of the training, then cosine down to 0.
+    """Linear warm-up over 5 % of the training, then a cosine down to 0.
 
     Source: SGDR: Stochastic Gradient Descent with Warm Restarts, 2016, arXiv:1608.03983.
     """
@@ -45,7 +45,7 @@ def cosine(epoch: float, epochs: int) -> float:
 
 @register("flat-decay", kind="schedule")
 def flat_decay(epoch: float, epochs: int) -> float:
-    """1 for 70 % of the epochs, then down by an equal factor each epoch to 1/100, as weaver-core; 1 if there is one.
+    """Factor 1 for 70 % of the epochs, then geometric decay per epoch to 1/100 as in weaver-core; 1 for one epoch.
 
     Example:
         >>> [round(flat_decay(epoch, 10), 3) for epoch in (0, 6.9, 7, 9.9)]
@@ -60,9 +60,9 @@ def flat_decay(epoch: float, epochs: int) -> float:
 
 @register("warm-restarts", kind="schedule")
 def warm_restarts(epoch: float, epochs: int) -> float:
-    """LorentzNet's: linear warm-up for 5 epochs of 35, cosines of 4, 8 and 16 epochs, the last 4 epochs halved each.
+    """Schedule of LorentzNet: linear warm-up over 5 of 35 epochs, cosines of 4, 8 and 16, then halving in each of 4.
 
-    With another number of epochs all lengths scale.
+    With another number of epochs, all lengths scale.
 
     Source: An efficient Lorentz equivariant graph neural network for jet tagging, 2022, arXiv:2201.08187.
     """

@@ -1,4 +1,4 @@
-"""Seeds that follow from numbers, so that a resumed training draws as one that was never stopped."""
+"""Seeds derived from numbers, so that a resumed training draws as one that was never interrupted."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from jetkit.kernels import scrambled
 
 
 def set_random_state(seed: int, rank: int, step: int) -> None:
-    """Random numbers of a step depend on seed, process and step alone, so that a resumed training draws the same."""
+    """Seed the random numbers of a step by seed, process and step alone, so that a resumed training repeats them."""
     torch.manual_seed(mix(seed, rank, step))
 
 
 def mix(*numbers: int) -> int:
-    """A 63-bit number from several: the steps of splitmix64 with each number in turn xored into its state.
+    """Mix several numbers into a 63-bit number by splitmix64, with each number in turn xored into its state.
 
     Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators" (2014),
     doi:10.1145/2660193.2660195.

@@ -1,4 +1,4 @@
-"""Batches side by side: each thread of the processor has one of its own, instead of all threads sharing each."""
+"""Parallel batches: each thread processes a batch of its own instead of all threads sharing one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ R = TypeVar("R")
 
 
 def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Results of a function on each item, in their order; as many at a time as torch has threads.
+    """Yield the results of a function on each item, in order, computed in as many threads as torch has.
 
-    A batch of jets is many small operations, which two threads share badly: each waits for the other at every one. On
-    batches of their own they do not meet. Within, torch and numpy have one thread, so that results do not depend on
-    their number; gradients and modes such as `torch.inference_mode` belong to a thread: the function sets them.
+    A batch of jets consists of many small operations, at each of which two threads would wait for each other. On
+    separate batches they do not wait. Within ``work``, torch and numpy use one thread, so results do not depend on the
+    number of threads. Gradients and modes such as `torch.inference_mode` are per thread, so ``work`` must set them.
 
     Example:
         >>> list(side_by_side(lambda batch: int(batch.sum()), [torch.ones(2), torch.ones(3)]))

@@ -1,4 +1,4 @@
-"""How a training starts: fresh, or from a pretrained model, of which parts may be frozen, or learn more slowly."""
+"""Initial weights of a training: fresh or pretrained, with parts that are frozen or learn more slowly."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from jetkit.training.seeds import mix
 FROZEN = ("freeze", "random-freeze")
 PRETRAINED = ("finetune", "freeze")
 MODEL = "model."
-"""How the names of a model's parameters begin in its task; those of heads begin otherwise."""
+"""Prefix of the names of a model's parameters in its task; those of heads have other prefixes."""
 
 
 class Frozen(Encoder):
-    """An encoder that does not learn, nor drops anything: its vectors are computed once, and come as plain tables."""
+    """An encoder without learning or dropout, whose vectors are computed once and come as plain tables."""
 
     precomputes: ClassVar[bool] = True
 
@@ -38,32 +38,33 @@ class Frozen(Encoder):
         self.encoder, self.encoded = encoder.requires_grad_(False), encoder.encoded
 
     def precomputed(self, batch: Batch) -> Float[Tensor, "B E"]:
-        """Return the vectors of rows."""
+        """Encode rows as vectors, once."""
         return frozen_encoding(self.encoder, batch)
 
     def encode(self, batch: Batch) -> Float[Tensor, "B E"]:
-        """Return the vectors that were computed before."""
+        """Return the vectors computed before."""
         return batch.row
 
 
 @torch.no_grad()
 def frozen_encoding(model: Encoder, batch: Batch) -> Float[Tensor, "B D"]:
-    """Return what an encoder makes of rows while it does not learn, nor drops anything."""
+    """Encode rows with the encoder in evaluation mode and without gradients."""
     device = next(model.parameters()).device
     return model.eval().encode(batch.to(device=device)).cpu()
 
 
 def weights_seed(options: RunOptions) -> int:
-    """Return the seed of the weights; a pretrained encoder may not meet the head again with which it was trained."""
+    """Return the seed of the initial weights, changed for a pretrained encoder to give it another head than before."""
     pretrained = bool(options.start.file) and options.start.mode in PRETRAINED
     return mix(options.seed, 1) if pretrained else options.seed
 
 
 def started(model: Model, options: RunOptions, jets: Dataset) -> tuple[Model, list[str]]:
-    """Give a model the weights that the options say; returns what learns, and the hashes of the files used.
+    """Initialise a model as the options ask; return the module to train and the hashes of the files used.
 
     Raises:
-        JetkitError: the file is of another model or other features, or it may know jets of the test.
+        JetkitError: the file has another model or other features, its training may include test jets, or ``aggregator``
+            or ``lora`` does not fit the model.
     """
     start = options.start
     if not start.file:
@@ -87,7 +88,7 @@ def started(model: Model, options: RunOptions, jets: Dataset) -> tuple[Model, li
 
 
 def _fresh(model: nn.Module, start: StartOptions) -> tuple[str, ...]:
-    """Beginnings of the names of the model's parameters that are not taken over."""
+    """Return the prefixes of the model's parameters that are not taken from the pretrained model."""
     if start.mode != "finetune" or start.aggregator == "pretrained":
         return ()
     if not isinstance(model, Backbone) or not model.aggregator or start.lora:
@@ -97,7 +98,7 @@ def _fresh(model: nn.Module, start: StartOptions) -> tuple[str, ...]:
 
 
 class LowRank(nn.Module):
-    """W + B A, of which W does not learn: changes of rank r to a matrix; B begins as 0.
+    """Low-rank update W + B A of a frozen matrix W, where A and B have rank r and B starts at 0.
 
     Source: LoRA: Low-Rank Adaptation of Large Language Models, 2021, arXiv:2106.09685.
 
@@ -118,9 +119,9 @@ class LowRank(nn.Module):
 
 
 def add_low_rank(model: nn.Module, rank: int) -> None:
-    """Let the matrices of a model, of more than ``rank`` rows and columns, change by matrices of this rank alone.
+    """Restrict learning to updates of rank ``rank`` to the matrices with more rows and columns than that.
 
-    All its other parameters stay as they are.
+    All other parameters of the model are frozen.
 
     Raises:
         JetkitError: there is no such matrix.
@@ -135,7 +136,7 @@ def add_low_rank(model: nn.Module, rank: int) -> None:
 
 
 def plain_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of a model, of a frozen one those inside, with low-rank changes added to their matrices."""
+    """Return the weights of a model (of a frozen one, those inside) with low-rank updates merged into the matrices."""
     inner = model.encoder if isinstance(model, Frozen) else model
     found = {name: value for name, value in inner.state_dict().items() if ".parametrizations." not in name}
     for name, layer in inner.named_modules():
@@ -145,10 +146,11 @@ def plain_weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def parameter_groups(task: Task, options: RunOptions) -> list[dict[str, Any]]:
-    """Return groups of parameters for an optimiser, each with the factor on its learning rate and its first epoch.
+    """Return parameter groups for an optimiser, each with its learning-rate factor and its first epoch.
 
-    What begins fresh has the factor 1; without ``start=``, or with ``mode=scratch``, that is everything. Else the upper
-    stage of the backbone has ``backbone_rate``, and each below ``layer_decay`` times the one above.
+    Fresh parameters have the factor 1; without ``start=``, or in any mode but ``finetune``, no parameter has another.
+    Otherwise the top stage of the backbone has the factor ``backbone_rate``, and each stage below has ``layer_decay``
+    times the factor above.
     """
     start, decay = options.start, options.optim.weight_decay
     if not start.file or start.mode != "finetune":
@@ -172,5 +174,5 @@ def parameter_groups(task: Task, options: RunOptions) -> list[dict[str, Any]]:
 
 
 def _stage(name: str, stages: Sequence[Sequence[str]]) -> int:
-    """Number of the stage that a parameter belongs to."""
+    """Return the stage number of a parameter."""
     return next((number for number, starts in enumerate(stages) if among(name, starts)), 0)

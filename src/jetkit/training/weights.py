@@ -1,4 +1,4 @@
-"""Weights of jets that make classes, or their spectra, equal."""
+"""Jet weights that balance classes or their spectra."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from jetkit.errors import JetkitError
 KINEMATICS = ("jet_pt", "jet_sdmass")
 BINS = 20
 Weight = Callable[[Batch], Float[Tensor, " B"]]
-"""Weight of each jet, by which its own is multiplied."""
+"""Function that returns a weight per jet, by which the jet's own weight is multiplied."""
 
 
 @dataclass(frozen=True)
 class ClassWeights:
-    """A weight per class."""
+    """Weight per class."""
 
     table: Float[Tensor, " C"]
 
     def __call__(self, batch: Batch) -> Float[Tensor, " B"]:
-        """Weight of each jet."""
+        """Return the weight of each jet."""
         return self.table.to(batch.weight.device)[batch.label]
 
 
 @dataclass(frozen=True)
 class KinematicWeights:
-    """A weight per class and bin of jet pT and soft-drop mass, which batches hold as targets."""
+    """Weight per class and per bin of jet pT and soft-drop mass, which batches carry as targets."""
 
     edges: tuple[Float[Tensor, " E"], ...]
     """Inner edges of the bins in each quantity."""
     table: Float[Tensor, "C P M"]
 
     def __call__(self, batch: Batch) -> Float[Tensor, " B"]:
-        """Weight of each jet."""
+        """Return the weight of each jet."""
         device = batch.weight.device
         bins = [
             torch.bucketize(batch.targets[name].float().contiguous(), edges.to(device), right=True)
@@ -52,7 +52,7 @@ class KinematicWeights:
 
 
 def class_weights(dataset: Dataset) -> ClassWeights:
-    """w_c = N/(C N_c): each class has the same sum of weights, and the mean weight is 1.
+    """Compute w_c = N/(C N_c), which gives all classes the same sum of weights and a mean weight of 1.
 
     Raises:
         JetkitError: a class has no jets.
@@ -64,12 +64,12 @@ def class_weights(dataset: Dataset) -> ClassWeights:
 
 
 def kinematic_weights(dataset: Dataset) -> KinematicWeights:
-    """w = r_b/h_cb: in each bin b of (pT, soft-drop mass) every class c has the same sum of weights.
+    """Compute w = r_b/h_cb, which gives all classes the same sum of weights in each bin of (pT, soft-drop mass).
 
-    h_cb is the histogram of class c, normalised; r_b the mean over the classes; bins hold equal shares of all jets. As
-    weaver-core's reweighting to a common spectrum, but by weights in the loss instead of by leaving jets out. Where r/h
-    is above 10 it is set to 10, so that a few jets in the tail of a class do not rule; then the weights of each class
-    are scaled to equal sums.
+    h_cb is the normalised histogram of class c, and r_b its mean over the classes. Bins contain equal shares of all
+    jets. This follows weaver-core's reweighting to a common spectrum, but with weights in the loss instead of dropped
+    jets. Ratios above 10 are set to 10, so that a few jets in the tail of a class do not dominate. Then the weights of
+    each class are scaled to equal sums.
 
     Raises:
         JetkitError: a class has no jets, or the jets have no pT or soft-drop mass.
@@ -99,7 +99,7 @@ def kinematic_weights(dataset: Dataset) -> KinematicWeights:
 
 
 def _edges(values: Array) -> Array:
-    """Inner edges of bins with equal shares of the values."""
+    """Return the inner edges of bins with equal shares of the values."""
     return np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]).astype(np.float32))
 
 

@@ -1,1 +1,1 @@
-"""How other libraries name the tensors of models that jetkit has too, one library a file."""
+"""Tensor names and layouts of other libraries for models that jetkit has too, one library per file."""

@@ -1,4 +1,4 @@
-"""How another library stores a model that jetkit has too, and what the shapes of its tensors tell."""
+"""Description of another library's storage of a model, and of the sizes that follow from its tensors."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ State = Mapping[str, Tensor]
 
 
 class Sizes(NamedTuple):
-    """What the shapes of a checkpoint tell."""
+    """Architecture sizes read off the tensor shapes of a checkpoint."""
 
     hyperparameters: dict[str, Any]
     features: int | None
-    """Number of features of a particle; None where the model uses four-momenta alone."""
+    """Number of features per particle; None if the model uses four-momenta alone."""
     classes: int
     names: tuple[str, ...]
-    """The classes in the authors' order, where their number tells them."""
+    """Classes in the authors' order, if their number determines them."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How another library stores a model that jetkit has too."""
+    """Storage of a jetkit model by another library: tensor names, conversion and sizes."""
 
     format: str
     model: str
-    """Registered name."""
+    """Registered name of the model."""
     mark: str
-    """A tensor that tells this layout from the others of its format."""
+    """Tensor that distinguishes this layout from others of its format."""
     names: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
-    """Patterns and what takes their place, one after the other: from foreign names to jetkit's."""
+    """Patterns and replacements, applied in turn, from foreign names to jetkit's."""
     sizes: Callable[[State], Sizes]
     length: int
-    """Most particles of a jet in the authors' training."""
+    """Largest number of particles per jet in the authors' training."""
     unknown: str = ""
-    """What the file does not tell."""
+    """Hyperparameter that the file does not contain."""
     convert: Callable[[State], State] = dict
-    """What is done to the tensors before they are named, where jetkit's are not the foreign ones under other names."""
+    """Conversion of the tensors before they are renamed, for models that differ by more than names."""
 
     def name(self, foreign: str) -> str:
-        """jetkit's name of a tensor."""
+        """Return jetkit's name of a tensor."""
         for pattern, new in self.names:
             foreign = re.sub(pattern, new, foreign)
         return foreign
 
 
 def size(state: State, name: str, axis: int = 0) -> int:
-    """Length of an axis of a tensor.
+    """Return the length of an axis of a tensor.
 
     Raises:
         JetkitError: there is no such tensor, or it has no such axis.
@@ -63,16 +63,16 @@ def size(state: State, name: str, axis: int = 0) -> int:
 
 
 def take(state: dict[str, Tensor], name: str) -> Tensor:
-    """A tensor, which is no longer in the state.
+    """Remove a tensor from the state and return it.
 
     Raises:
-        JetkitError: it was not there.
+        JetkitError: the state has no such tensor.
     """
     size(state, name)
     return state.pop(name)
 
 
 def widths(state: State, pattern: str) -> list[int]:
-    """First lengths of the tensors whose name is the pattern with a number in it, in the order of the numbers."""
+    """Return the first lengths of all tensors whose name matches the numbered pattern, in order of the numbers."""
     found = sorted((int(match[1]), name) for name in state if (match := re.fullmatch(pattern, name)))
     return [size(state, name) for _, name in found]

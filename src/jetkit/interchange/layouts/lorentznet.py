@@ -1,4 +1,4 @@
-"""State dictionaries of LorentzNet's authors."""
+"""State dictionaries of the LorentzNet authors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from jetkit.interchange.layouts.layout import Layout, Sizes, State, size, widths
 
 
 def _lorentz_net(state: State) -> Sizes:
-    """Two scalars are the masses of particles and beams; any other number are features, without beams."""
+    """Read off the sizes; two scalars mean masses with beams, any other number means features without beams."""
     scalars, classes = size(state, "embedding.weight", 1), size(state, "graph_dec.3.weight")
     beams = scalars == 2
     found = {

@@ -1,4 +1,4 @@
-"""State dictionaries of LundNet's authors."""
+"""State dictionaries of the LundNet authors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COORDINATES = {2: ("ln_delta", "ln_kt"), 3: ("ln_z", "ln_delta", "ln_kt")}
 
 
 def _lund_net(state: State) -> Sizes:
-    """The number of inputs tells which coordinates they are."""
+    """Read off the sizes; the number of inputs determines the coordinates."""
     inputs, classes = size(state, "bn_fts.weight"), size(state, "fc.1.weight")
     if inputs not in COORDINATES:
         raise JetkitError(
@@ -27,7 +27,7 @@ def _lund_net(state: State) -> Sizes:
 
 
 def _joined(state: State) -> State:
-    """From Θ and Φ to W: the message Θ(x_i − x_j) + Φ x_j from j to i is W(x_i, x_j − x_i) with W = (Φ, Φ − Θ)."""
+    """Convert Θ and Φ to W: the message Θ(x_i − x_j) + Φ x_j from j to i is W(x_i, x_j − x_i) with W = (Φ, Φ − Θ)."""
     found = dict(state)
     for name in state:
         block, is_first, _ = name.partition("theta.weight")

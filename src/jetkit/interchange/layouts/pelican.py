@@ -1,4 +1,4 @@
-"""State dictionaries of PELICAN's authors."""
+"""State dictionaries of the PELICAN authors."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from jetkit.errors import JetkitError
 from jetkit.interchange.layouts.layout import Layout, Sizes, State, size, take, widths
 
 MAPS = [0, 1, 4, 7, 10, 3, 6, 9, 2, 5, 8, 11, 13, 12, 14]
-"""Of jetkit's maps from tables to tables, the authors' places."""
+"""Index of each of jetkit's maps from tables to tables among the authors' maps."""
 POWERS = [place - 5 for place in MAPS if place >= 5]
-"""The same for the exponents, which their first five maps lack."""
+"""Corresponding indices for the exponents, which the authors' first five maps lack."""
 EXPANSIONS = [2, 1, 0, 4, 3]
-"""The same for the maps from particles to tables."""
+"""Corresponding indices for the maps from particles to tables."""
 KINDS = [0, 2, 1]
-"""The same for what an object is: a particle, the spurion along the beam, the one at rest."""
+"""Corresponding indices for the kinds of objects: a particle, the spurion along the beam, the one at rest."""
 POOLINGS = [1, 0]
-"""The same for trace and total."""
+"""Corresponding indices for trace and total."""
 BLOCK = r"net2to2\.eq_layers\.(\d+)\.coefs01"
 NAMES = (
     (r"^linear\.", "encoding."),
@@ -52,7 +52,7 @@ def _pelican_so2(state: State) -> Sizes:
 
 
 def _converted(state: State) -> State:
-    """The maps in jetkit's order."""
+    """Reorder the maps into jetkit's order."""
     found, depth = dict(state), len(widths(state, BLOCK))
     for name in state:
         _, is_last, part = name.partition("msg_2to0.")
@@ -103,7 +103,7 @@ def _pooling(found: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _ordered(coefficients: Tensor, places: list[int]) -> Tensor:
-    """(channels, maps) as (maps, channels) in jetkit's order."""
+    """Transpose (channels, maps) to (maps, channels), in jetkit's order."""
     return coefficients.reshape(-1, len(places))[:, places].T
 
 

@@ -1,4 +1,4 @@
-"""State dictionaries of TreeNiN's authors."""
+"""State dictionaries of the TreeNiN authors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jetkit.errors import JetkitError
 from jetkit.interchange.layouts.layout import Layout, Sizes, State, size, take
 
 UNUSED = r"fc_|transform\.fc_(u|u_inner1|u_outer1|N0|N1)\."
-"""Beginnings of names that the file has and the authors' network does without."""
+"""Prefixes of tensors in the file that the authors' network does not use."""
 EPSILON = 1e-5
-"""What batch normalisations add to a variance."""
+"""Constant that batch normalisations add to the variance."""
 
 
 def _tree_nin(state: State) -> Sizes:
@@ -20,7 +20,7 @@ def _tree_nin(state: State) -> Sizes:
 
 
 def _converted(state: State) -> State:
-    """The scaling of features as a batch normalisation, and the one output as that of top, where QCD's is 0."""
+    """Write feature scaling as a batch normalisation, and the single output as the logit of top, with 0 for QCD."""
     if "centre" not in state or "scale" not in state:
         raise JetkitError(
             "TreeNiN's authors keep the medians and interquartile ranges of the 7 features of a node in another file: "

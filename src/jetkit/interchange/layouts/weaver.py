@@ -55,7 +55,7 @@ def _sizes(found: dict[str, Any], features: int, classes: int) -> Sizes:
 
 
 def _twice(new: str) -> Callable[[re.Match[str]], str]:
-    """A layer's place where each is followed by its activation."""
+    """Return a function for the index of a layer when each layer is followed by its activation."""
     return lambda match: f"{new}.{2 * int(match[1])}."
 
 
