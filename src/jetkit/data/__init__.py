@@ -1,1 +1,1 @@
-"""Datasets on disk, clouds of particles in memory, and the way from one to the other."""
+"""Datasets on disk, batches in memory, and the conversion between them."""

@@ -1,6 +1,6 @@
-"""Arrow tables in files and as NumPy arrays: the one file that knows pyarrow.
+"""Arrow tables in files and as NumPy arrays; the only module that depends on pyarrow.
 
-The files are Parquet, or of Arrow's own format, which is mapped into memory and needs no decoding.
+Files are Parquet, or in Arrow's own format, which is memory-mapped and needs no decoding.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ MAPPED = ".arrow"
 SIGNATURE = b"ARROW1"
 """First bytes of such files."""
 ROW_GROUP = 1000
-"""Rows that are read at once: small enough to mix shards, large enough to be fast."""
+"""Rows read together: few enough to mix shards, enough to be fast."""
 
 
 class TableFile(Protocol):
-    """An open file whose rows come in groups."""
+    """An open file with rows in groups."""
 
     schema: Any
     group_rows: list[int]
     rows: int
-    """Number of rows as the file itself says it."""
+    """Number of rows stated in the file."""
 
     def read(self, groups: Sequence[int], columns: Sequence[str]) -> Any:
-        """Arrow table of some columns of some groups."""
+        """Read some columns of some groups as an Arrow table."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
 
 class ParquetFile:
-    """Compressed columns with a checksum a page."""
+    """Parquet file of compressed columns with a checksum per page."""
 
     def __init__(self, place: Path | bytes) -> None:
         content = place if isinstance(place, Path) else pa.BufferReader(place)
@@ -53,7 +53,7 @@ class ParquetFile:
         self.rows = int(footer.num_rows)
 
     def read(self, groups: Sequence[int], columns: Sequence[str]) -> Any:
-        """Decode on one thread."""
+        """Read and decode columns on one thread."""
         return self._file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
 
     def close(self) -> None:
@@ -62,9 +62,10 @@ class ParquetFile:
 
 
 class MappedFile:
-    """Columns as they are in memory: what is read is a view of the file, which the kernel fetches page by page.
+    """Memory-mapped file; what is read is a view of it, which the kernel loads page by page.
 
-    There are no checksums in such a file; the offsets of its lists are checked, so that no damage leads out of it.
+    Such files have no checksums. The offsets of their lists are checked, so that a damaged file cannot cause reads
+    outside it.
     """
 
     def __init__(self, place: Path | bytes) -> None:
@@ -75,7 +76,7 @@ class MappedFile:
         self.rows = sum(self.group_rows)
 
     def read(self, groups: Sequence[int], columns: Sequence[str]) -> Any:
-        """Views, without a copy."""
+        """Return views of the columns, without a copy."""
         schema = pa.schema([self.schema.field(name) for name in columns])
         batches = [self._file.get_batch(group).select(list(columns)) for group in groups]
         for batch in batches:
@@ -83,11 +84,11 @@ class MappedFile:
         return pa.Table.from_batches(batches, schema=schema.with_metadata(self.schema.metadata))
 
     def close(self) -> None:
-        """Nothing: the views that were read keep the file mapped for as long as they live."""
+        """Do nothing: views that were read keep the file mapped while they exist."""
 
 
 def open_table_file(place: Path | bytes) -> TableFile:
-    """Open a file, or its content, in the format that its first bytes tell.
+    """Open a file, or its content, in the format given by its first bytes.
 
     Raises:
         ArrowException, OSError: the file is damaged, or of another format.
@@ -98,7 +99,7 @@ def open_table_file(place: Path | bytes) -> TableFile:
 
 
 def write_table(table: Any, file: Any, name: str) -> None:
-    """Write a table in the format that the suffix of the name says; equal tables give equal bytes."""
+    """Write a table in the format given by the suffix of the name; equal tables give equal bytes."""
     if Path(name).suffix == MAPPED:
         with pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table, max_chunksize=ROW_GROUP)
@@ -119,10 +120,10 @@ def write_table(table: Any, file: Any, name: str) -> None:
 
 @contextmanager
 def reading(name: object) -> Iterator[None]:
-    """Turn whatever pyarrow raises on a damaged file into one sentence.
+    """Convert any error of pyarrow on a damaged file to one sentence.
 
     Raises:
-        JetkitError: it raised something.
+        JetkitError: pyarrow raised an error.
     """
     try:
         yield
@@ -132,7 +133,7 @@ def reading(name: object) -> Iterator[None]:
 
 
 def _is_list(kind: Any) -> bool:
-    """Whether an Arrow type is that of lists."""
+    """Return whether an Arrow type is a list type."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
@@ -151,7 +152,7 @@ def check_numbers(kind: Any, name: str, where: object) -> None:
     """Refuse text, dates, dictionaries, structures and lists of lists.
 
     Raises:
-        JetkitError: the type is none of numbers and lists of them.
+        JetkitError: the type is neither a number nor a list of numbers.
     """
     value = _value_type(kind)
     if not (pa.types.is_integer(value) or pa.types.is_floating(value) or pa.types.is_boolean(value)):
@@ -159,7 +160,7 @@ def check_numbers(kind: Any, name: str, where: object) -> None:
 
 
 def from_arrow(column: Any) -> Values:
-    """NumPy view of a chunked Arrow column, without a copy where that can be."""
+    """Convert a chunked Arrow column to NumPy, without a copy if possible."""
     kind = column.type
     chunks = [_chunk(chunk) for chunk in column.chunks]
     if not _is_list(kind):
@@ -179,7 +180,7 @@ def _joined(parts: list[Array], kind: Any) -> Array:
 
 
 def _chunk(chunk: Any) -> Values:
-    """NumPy view of one Arrow array; offsets begin at 0."""
+    """Convert one Arrow array to NumPy, with offsets from 0."""
     if not _is_list(chunk.type):
         return _flat(chunk)
     if pa.types.is_fixed_size_list(chunk.type):
@@ -205,7 +206,7 @@ def _flat(array: Any) -> Array:
 
 
 def to_arrow(columns: Mapping[str, Array | tuple[Array, Array]], metadata: Mapping[str, str], path: Path) -> Any:
-    """Arrow table of the columns; the known ones come first, in the order of JetClass-II.
+    """Convert columns to an Arrow table; known columns come first, in the order of JetClass-II.
 
     Raises:
         JetkitError: columns of unequal length, wrong offsets or types.
@@ -234,7 +235,7 @@ def _array(name: str, column: Array | tuple[Array, Array], path: Path) -> Any:
 
 
 def _cast(name: str, values: Array, path: Path) -> Array:
-    """Values with the type of the column; refuse a change of kind (real to whole, number to yes/no)."""
+    """Cast values to the type of their column; refuse to change their kind (real to integer, number to boolean)."""
     if values.ndim != 1 or values.dtype.kind not in "biuf":
         raise JetkitError(
             f"{path}: column {name} should hold numbers along one axis, got {values.dtype} {values.shape}"

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of files: completely or not at all."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from jetkit.errors import JetkitError
 
 
 def partial_of(path: Path) -> Path:
-    """Where a file is written before it gets its name: beside it, and of this process alone."""
+    """Return the path of the temporary file beside a target, distinct for each process."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file in one stroke: a reader sees the old one or the new one, never a part.
+    """Write a file atomically: readers see the old file or the new one, never a part.
 
     Raises:
-        OSError: the file cannot be written; the old one is as it was.
+        OSError: the file cannot be written; the old file is unchanged.
     """
     partial = partial_of(path)
     try:
@@ -32,7 +32,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, or leave the old one as it is.
+    """Write a file atomically, or keep the old one.
 
     Raises:
         JetkitError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""A batch of rows: the one record that taggers, generators, searches and reconstructions share."""
+"""Batches of rows, the common input of taggers, generators, searches and reconstructions."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from jetkit.errors import JetkitError
 from jetkit.physics.ragged import ragged_from_padded
 
 PARTICLES = "part"
-"""Name of the collection of a jet's particles."""
+"""Name of the collection of particles of a jet."""
 LABEL = "label"
-"""Target that holds the index of the class, −1 where unknown."""
+"""Target with the index of the class, −1 if unknown."""
 
 
 class Index(NamedTuple):
-    """Which rows these are: never an input, never a target."""
+    """Identifiers of the rows; never an input and never a target."""
 
     row: Int[Tensor, " B"] | None = None
     """Place of each row in the dataset."""
     event: Int[Tensor, " B"] | None = None
-    """Number of its event; rows of one event share it."""
+    """Event number of each row; rows of one event share it."""
     pair: Int[Tensor, " B"] | None = None
-    """Number of its pair of twins."""
+    """Pair number of each row with a twin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +55,15 @@ class Batch:
     sets: Mapping[str, Cloud] = field(default_factory=dict)
     """Name of a collection → its objects."""
     row: Float[Tensor, "B G"] = None  # type: ignore[assignment]
-    """Features of the row, named by the spec (default: none, G = 0)."""
+    """Features of the row, named in the spec (default: none, G = 0)."""
     arrays: Mapping[str, Float[Tensor, "B ..."]] = field(default_factory=dict)
     """Name → values of fixed shape, such as voxels or images."""
     targets: Mapping[str, Shaped[Tensor, "B ..."]] = field(default_factory=dict)
-    """Quantities of the row to learn; ``label`` is one of them."""
+    """Quantities of the row to learn, including ``label``."""
     links: Mapping[tuple[str, str], Int[Tensor, "B N"]] = field(default_factory=dict)
-    """(a, b) → place in b of what each object of a belongs to; −1: to none."""
+    """(a, b) → for each object of a, the place of its partner in b; −1 if none."""
     weight: Float[Tensor, " B"] = None  # type: ignore[assignment]
-    """Weight of the row (default: 1); may be negative where a generator says so."""
+    """Weight of the row (default: 1); may be negative, as generators allow."""
     index: Index = field(default_factory=Index)
 
     def __post_init__(self) -> None:
@@ -91,7 +91,7 @@ class Batch:
         name: str = PARTICLES,
         targets: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> Batch:
-        """Return a batch of one collection; targets whose name begins with the collection's are those of its objects.
+        """Create a batch of one collection; targets whose names begin with its name belong to its objects.
 
         Example:
             >>> x, mask = torch.zeros(2, 3, 1), torch.ones(2, 3, dtype=torch.bool)
@@ -116,7 +116,7 @@ class Batch:
 
     @property
     def cloud(self) -> Cloud:
-        """The first collection, which models of one collection see.
+        """First collection, which models for one collection use.
 
         Raises:
             JetkitError: the batch is a plain table.
@@ -140,7 +140,7 @@ class Batch:
 
     @property
     def label(self) -> Int[Tensor, " B"]:
-        """Index of the class, −1 where unknown."""
+        """Index of the class, −1 if unknown."""
         known = self.targets.get(LABEL)
         return torch.full((len(self),), -1, device=self.weight.device) if known is None else known
 
@@ -162,7 +162,7 @@ class Batch:
         return replace(self, targets={**self.targets, **targets})
 
     def to(self, device: torch.device | str | None = None, *, dtype: torch.dtype | None = None) -> Batch:
-        """Return a copy on another device, or with real numbers of another type (labels and masks keep theirs)."""
+        """Return a copy on another device, or with another floating-point type (labels and masks keep theirs)."""
         # a copy to the processor that does not wait may be read before it has arrived
         ahead = device is not None and torch.device(device).type != "cpu"
 
@@ -172,7 +172,7 @@ class Batch:
         return self.map(move)
 
     def pin_memory(self) -> Batch:
-        """Return a copy in memory that a graphics card reads directly; a ``DataLoader`` calls it."""
+        """Return a copy in page-locked memory; called by ``DataLoader``."""
         return self.map(Tensor.pin_memory)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
@@ -192,9 +192,9 @@ class Batch:
         return self.map(lambda tensor: tensor[rows])
 
     def cut(self, keep: Bool[Tensor, "B N"], name: str | None = None) -> Batch:
-        """Return a copy with the objects of one collection that a mask keeps, moved to the front of their rows.
+        """Return a copy with only the masked objects of one collection, moved to the front of their rows.
 
-        Targets and links move with their objects; a link to an object that is gone becomes −1.
+        Targets and links move with their objects; a link to a removed object becomes −1.
 
         Raises:
             JetkitError: the batch has no such collection.
@@ -220,7 +220,7 @@ class Batch:
         return replace(self, sets={**self.sets, name: self.sets[name].cut(keep)}, links=links)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let other processes have it."""
+        """Support pickling for other processes."""
         arrays, targets, links = (dict(table) for table in (self.arrays, self.targets, self.links))
         return Batch, (dict(self.sets), self.row, arrays, targets, links, self.weight, self.index)
 
@@ -233,7 +233,7 @@ class Batch:
         return name or next(iter(self.sets))
 
     def _first(self) -> Tensor:
-        """Return the tensor that tells how many rows there are, on which device, of which type."""
+        """Return the tensor that defines the number of rows, the device and the type."""
         clouds = [cloud.x for cloud in self.sets.values()]
         others = [*clouds, self.row, *self.arrays.values(), self.weight, *self.targets.values(), self.index.row]
         found = next((tensor for tensor in others if tensor is not None), None)
@@ -245,7 +245,7 @@ class Batch:
 
 
 def _check_shapes(batch: Batch, rows: int) -> None:
-    """Raise unless all parts of a batch have the same rows, and links the shape of the collection they begin in."""
+    """Raise unless all parts of a batch have the same rows, and links have the shape of their first collection."""
     for name, cloud in batch.sets.items():
         check_shape(f"mask of {name}", cloud.mask, (rows, None))
     check_shape("row", batch.row, (rows, None))
@@ -264,10 +264,10 @@ def _check_shapes(batch: Batch, rows: int) -> None:
 
 
 def four_momenta(batch: Batch) -> Float[Tensor, "B N 4"]:
-    """Return (E, px, py, pz) of the first collection in GeV.
+    """Return the momenta (E, px, py, pz) of the first collection in GeV, (B, N, 4).
 
     Raises:
-        JetkitError: it has none.
+        JetkitError: the collection has no momenta.
     """
     if batch.p4 is None:
         raise JetkitError("this model needs four-momenta: make the batches with p4=True, of data that have them")
@@ -275,9 +275,9 @@ def four_momenta(batch: Batch) -> Float[Tensor, "B N 4"]:
 
 
 def ragged_momenta(batch: Batch) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarray, "bounds"]]:
-    """Return the momenta of the real objects, row after row, and the offsets of the rows.
+    """Return the momenta (M, 4) in GeV of all real objects, row after row, and the offsets of the rows.
 
-    They are in double precision on the processor, without a gradient, as the formulas of `jetkit.physics` take them.
+    They are in double precision on the CPU without gradient, as the functions of `jetkit.physics` require.
 
     Raises:
         JetkitError: the first collection has no momenta.
@@ -287,6 +287,6 @@ def ragged_momenta(batch: Batch) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarr
 
 
 def momentum_fractions(batch: Batch) -> Float[Tensor, "B N"]:
-    """Return z = pT/Σ pT of each object of the first collection, 0 where padded."""
+    """Compute z = pT/Σ pT of each object of the first collection; 0 where padded."""
     pt: Tensor = torch.linalg.vector_norm(four_momenta(batch)[..., 1:3], dim=-1) * batch.mask
     return pt / pt.sum(1, keepdim=True).clamp(min=torch.finfo(pt.dtype).tiny)

@@ -1,4 +1,4 @@
-"""Which rows come when: options of a loader, and the windows of rows of one epoch."""
+"""Order of rows in an epoch: loader options, and the windows of rows."""
 
 from __future__ import annotations
 
@@ -16,34 +16,35 @@ from jetkit.errors import JetkitError
 
 @dataclass(frozen=True)
 class Batching:
-    """Options of cutting a dataset into batches.
+    """Options for cutting a dataset into batches.
 
     Raises:
         JetkitError: a number is out of range.
     """
 
     batch: int = 128
-    """Most rows in a batch; batches of a window differ by at most one row."""
+    """Largest number of rows in a batch; batches of a window differ by at most one row."""
     features: Any = "full"
     """A set (momentum, kin, kinpid, full), columns of objects and rows, taken as they are, or a feature table."""
     row: tuple[Any, ...] | None = None
     """Features of the row (default: those that ``features`` names, else those of JET_FEATURES that are there)."""
     length: int = 128
-    """Most particles of a row: those of largest pT are kept, in stored order. Objects without momenta are all kept."""
+    """Largest number of particles in a row: those of largest pT are kept, in stored order. Objects without
+    momenta are all kept."""
     shuffle: bool = True
-    """False: stored order."""
+    """Shuffle the rows; False keeps the stored order."""
     seed: int = 0
     epoch: int = 0
     window: int = 20000
-    """Rows in memory at once, which are shuffled with each other."""
+    """Number of rows in memory, which are shuffled together."""
     bucket: bool = False
-    """Put rows of about equal length into a batch, so that little is padded (only where shuffled). Such a batch is no
-    random one: do not train a model with batch normalisation on it, whose statistics would tell the multiplicity."""
+    """Collect rows of similar length in a batch to reduce padding (only if shuffled). Such batches are not
+    random: do not use them with batch normalisation, whose statistics would reveal the multiplicity."""
     twins: bool = False
-    """Whole pairs of twins only, one after the other in the batch (``x[0::2]`` and ``x[1::2]``), with their number in
-    ``index.pair``; rows whose twin is not there are left out."""
+    """Keep only complete pairs of twins, which are neighbours in the batch (``x[0::2]`` and ``x[1::2]``), with the pair
+    number in ``index.pair``; rows without their twin are left out."""
     drop_last: bool = False
-    """Full batches only; a window's last rows are left out of this epoch."""
+    """Yield only full batches; the last rows of a window are left out of this epoch."""
     p4: bool = True
     """Carry the four-momenta of collections."""
     targets: Any = ()
@@ -54,14 +55,14 @@ class Batching:
     links: tuple[str, ...] = ()
     """Columns such as hit_particle: for each object of the first kind its place among those of the second; −1: none."""
     weight: str | None = None
-    """Column with the weight of the row, which may be negative (default: 1)."""
+    """Column of row weights, which may be negative (default: 1)."""
     event: bool = False
     """Carry ``index.event``."""
     rank: int = 0
     world_size: int = 1
-    """Number of processes; each gets other rows and an equal number of batches. Where shuffled, each gets the
-    same classes (:func:`share_of`), and batches of about as many objects (:func:`jetkit.data.loader.dealt`), so that
-    no process waits for another."""
+    """Number of processes; each receives different rows and the same number of batches. If shuffled, each receives the
+    same classes (:func:`share_of`) and batches of similar numbers of objects
+    (:func:`jetkit.data.loader.dealt`), so that no process waits for another."""
 
     def __post_init__(self) -> None:
         for name in ("features", "row", "targets", "arrays", "links"):
@@ -83,21 +84,21 @@ class Batching:
             raise JetkitError("option batch should be at least 2 where jets come as twins")
 
     def shared(self, worker: int, workers: int, epoch: int) -> Batching:
-        """Options of one of the workers of this process, which share its rows, some epochs later."""
+        """Return the options for one worker of this process; workers share its rows, starting some epochs later."""
         rank, world = self.rank * workers + worker, self.world_size * workers
         return replace(self, rank=rank, world_size=world, epoch=self.epoch + epoch)
 
     @property
     def together(self) -> int:
-        """Rows that no batch parts."""
+        """Number of rows that stay together in a batch."""
         return 2 if self.twins else 1
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Batching:
-        """Batching from options by name.
+        """Create a Batching from options by name.
 
         Raises:
-            JetkitError: an unknown option.
+            JetkitError: an option is unknown.
         """
         known = [item.name for item in fields(cls)]
         unknown = [name for name in options if name not in known]
@@ -112,15 +113,15 @@ class Piece(NamedTuple):
     source: int
     group: int
     rows: Int[np.ndarray, " rows"]
-    """Counted from the start of the group."""
+    """Row numbers from the start of the group."""
     first: int
-    """Place of the first of them in the dataset."""
+    """Place of the first of these rows in the dataset."""
     stratum: tuple[str, int]
-    """Class of the rows, or their file if that is mixed."""
+    """Class of the rows, or their file if it has several classes."""
 
 
 def windows_of(sources: Sequence[Source], options: Batching, epoch: int) -> list[list[Piece]]:
-    """Pieces of each window of an epoch, for all ranks together.
+    """Return the pieces of each window of an epoch, for all ranks together.
 
     Raises:
         JetkitError: there are fewer rows than ranks.
@@ -142,16 +143,17 @@ def windows_of(sources: Sequence[Source], options: Batching, epoch: int) -> list
 
 
 def rows_in(window: Sequence[Piece]) -> int:
-    """Number of rows of a window."""
+    """Count the rows of a window."""
     return sum(len(piece.rows) for piece in window)
 
 
 def share_of(window: Sequence[Piece], options: Batching) -> list[slice]:
-    """Rows of each piece that this rank gets: a stretch of the window, or of each of its strata where rows are
-    shuffled, so that processes whose shards hold a class each have the same classes and about the same work.
+    """Return the rows of each piece that belong to this rank.
 
-    Ranks differ by one row at most (by two where jets come as twins), all strata taken together. A stretch, and not a
-    part of each piece, so that few row groups are read by more than one rank.
+    A rank receives a contiguous stretch of the window or, if rows are shuffled, of each of its strata. Processes whose
+    shards hold one class each thus receive the same classes and similar work. Over all strata, ranks differ by at most
+    one row (by two for twins). A stretch, rather than a part of every piece, keeps the number of row groups read by
+    several ranks low.
     """
     strata = [piece.stratum if options.shuffle else ("all", 0) for piece in window]
     rows: Counter[tuple[str, int]] = Counter()
@@ -171,8 +173,10 @@ def share_of(window: Sequence[Piece], options: Batching) -> list[slice]:
 
 
 def _stretch(before: int, after: int, size: int, options: Batching) -> tuple[int, int]:
-    """First and last row of a stratum that this rank gets, if units are dealt one at a time and those of the strata up
-    to this one end at the given numbers; what is left of its ``size`` rows goes to the last rank."""
+    """Return the first and last row of this rank in a stratum, with leftover rows assigned to the last rank.
+
+    Units are dealt one at a time; those of all strata before and up to this one end at ``before`` and ``after``.
+    """
     world = options.world_size
     units = [(after + late) // world - (before + late) // world for late in reversed(range(world))]
     low = sum(units[: options.rank]) * options.together
@@ -180,7 +184,7 @@ def _stretch(before: int, after: int, size: int, options: Batching) -> tuple[int
 
 
 def _pieces(sources: Sequence[Source]) -> list[Piece]:
-    """Row groups of a dataset with the rows meant."""
+    """Return the row groups of a dataset with their selected rows."""
     pieces, first = [], 0
     for number, source in enumerate(sources):
         stratum = ("file", number) if source.label is None else ("class", source.label)
@@ -191,7 +195,7 @@ def _pieces(sources: Sequence[Source]) -> list[Piece]:
 
 
 def _interleaved(strata: Sequence[tuple[str, int]], random: np.random.Generator) -> Float[np.ndarray, " groups"]:
-    """A random key for each row group: the groups of a stratum lie evenly in [0, 1), in an order of their own."""
+    """Return a random key per row group, such that the groups of each stratum are spread evenly over [0, 1)."""
     keys, found = np.empty(len(strata)), defaultdict(list)
     for index, stratum in enumerate(strata):
         found[stratum].append(index)
@@ -201,7 +205,7 @@ def _interleaved(strata: Sequence[tuple[str, int]], random: np.random.Generator)
 
 
 def _merged_small(windows: list[list[Piece]], least: int) -> list[list[Piece]]:
-    """Windows of at least ``least`` rows: smaller ones join the one before."""
+    """Merge windows of fewer than ``least`` rows into the preceding one."""
     merged: list[list[Piece]] = []
     for window in windows:
         if merged and min(rows_in(window), rows_in(merged[-1])) < least:

@@ -1,4 +1,4 @@
-"""A block: the usable rows of one row group as flat arrays; unusable rows are counted by reason."""
+"""Blocks: the usable rows of one row group as flat arrays; unusable rows are counted by reason."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ class Objects:
     counts: Int[np.ndarray, " rows"]
     x: Float[np.ndarray, "F total"]
     p4: Float[np.ndarray, "4 total"] | Float[np.ndarray, "0 total"]
-    """Without rows where the objects have no momenta."""
+    """Momenta (E, px, py, pz); without rows if the objects have none."""
     targets: Mapping[str, Array] = field(default_factory=dict)
     links: Mapping[str, Int[np.ndarray, " total"]] = field(default_factory=dict)
-    """Collection → place among its objects in the same row, −1: to none."""
+    """Collection → place among its objects in the same row; −1 if none."""
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Rows of one row group."""
+    """Usable rows of one row group."""
 
     sets: Mapping[str, Objects]
     row: Float[np.ndarray, "rows G"]
     arrays: Mapping[str, Float[np.ndarray, "rows ..."]]
     targets: Mapping[str, Array]
-    """A value per row; ``label`` is one of them."""
+    """One value per row, including ``label``."""
     weight: Float[np.ndarray, " rows"]
     rows: Int[np.ndarray, " rows"]
-    """Place of each row among those that were asked for."""
+    """Place of each row among the requested ones."""
     event: Int[np.ndarray, " rows"] | None
     pair: Int[np.ndarray, " rows"] | None
     skipped: Mapping[str, int]
@@ -65,17 +65,17 @@ class Block:
 
 @dataclass(eq=False)
 class _Flat:
-    """Columns of one collection as they are read, before rows are left out."""
+    """Columns of one collection as read, before rows are left out."""
 
     values: dict[str, Array]
     offsets: Int[np.ndarray, " rows+1"]
 
 
 class BlockReader:
-    """Reads row groups as blocks, for one layout; ``length`` is the most objects of a row where they have momenta.
+    """Reader of row groups as blocks for one layout; ``length`` limits the objects of a row if they have momenta.
 
     Raises:
-        JetkitError: a column that is needed is absent.
+        JetkitError: a required column is absent.
     """
 
     def __init__(self, layout: Layout, columns: Columns, *, length: int | None = None) -> None:
@@ -128,7 +128,7 @@ class BlockReader:
     def _objects(
         self, name: str, one: Collection, flat: Mapping[str, _Flat], row: Mapping[str, Array], reasons: Array
     ) -> Objects:
-        """One collection, cut to the longest length, with the rows marked that cannot be used."""
+        """Return one collection cut to the largest length, and mark unusable rows."""
         first = name == next(iter(self.layout.sets))
         here = flat[name]
         keep = self._keep(here, one)
@@ -159,7 +159,7 @@ class BlockReader:
         return Objects(offsets[:-1], counts, x, p4, {key: values[key] for key in one.targets}, links)
 
     def _keep(self, flat: _Flat, one: Collection) -> Array | None:
-        """Mask of the ``length`` objects of largest pT of each row; None where all are kept."""
+        """Return a mask of the ``length`` objects of largest pT in each row; None if all are kept."""
         counts = np.diff(flat.offsets)
         if self.length is None or not one.momenta or not len(counts) or counts.max() <= self.length:
             return None
@@ -167,7 +167,7 @@ class BlockReader:
         return kept
 
     def _row_columns(self, row: Mapping[str, Array], reasons: Array) -> tuple[Array, Array]:
-        """Features and weight of each row."""
+        """Return the features and the weight of each row."""
         size = len(reasons)
         values = compute_features(row, np.ones(size, np.int64), self.layout.row).T
         with np.errstate(over="ignore"):
@@ -182,7 +182,7 @@ class BlockReader:
         return np.ascontiguousarray(values), weight
 
     def _label(self, stored: Array, reasons: Array) -> Array:
-        """Index of the class of each row, −1 where unknown."""
+        """Return the class index of each row, −1 if unknown."""
         label = np.full(len(stored), -2) if stored.dtype.kind == "f" else stored.astype(np.int64)
         if stored.dtype.kind == "f":
             whole = np.isfinite(stored) & (np.abs(stored) < 2**31) & (stored == np.round(stored))
@@ -193,7 +193,7 @@ class BlockReader:
 
 
 def merge(blocks: Sequence[Block]) -> Block:
-    """Return one block of several; x and p4 now have a row per object: (total, F) and (total, 4)."""
+    """Merge blocks into one; x and p4 then have one row per object: (total, F) and (total, 4)."""
     skipped: Counter[str] = Counter()
     for block in blocks:
         skipped.update(block.skipped)
@@ -229,7 +229,7 @@ def _joined(parts: Sequence[Array | None]) -> Array | None:
 
 
 def _transposed(tables: Sequence[Float[np.ndarray, "F _"]]) -> Float[np.ndarray, "total F"]:
-    """Tables side by side, a row per column."""
+    """Join tables side by side, and transpose them."""
     out = np.empty((sum(table.shape[1] for table in tables), len(tables[0])), np.float32)
     start = 0
     for table in tables:
@@ -261,7 +261,7 @@ def _list(column: Values) -> Ragged:
 
 
 def _flatten(columns: Mapping[str, Values], names: Sequence[str], reasons: Array, shard: ShardReader) -> _Flat:
-    """Flat arrays, and the offsets that all share; rows where lengths differ lose their objects."""
+    """Flatten columns with common offsets; rows whose list lengths differ lose their objects."""
     lists: dict[str, Ragged] = {}
     for name in names:
         column = columns[name]
@@ -280,13 +280,13 @@ def _flatten(columns: Mapping[str, Values], names: Sequence[str], reasons: Array
 
 
 def _emptied(column: Ragged, rows: Array) -> Ragged:
-    """The column with the lists of some rows made empty."""
+    """Empty the lists of some rows."""
     values = column.values[np.repeat(~rows, column.counts)]
     return Ragged(values, np.concatenate([[0], np.cumsum(np.where(rows, 0, column.counts))]))
 
 
 def _add_origins(flat: _Flat, decays: Sequence[Ragged]) -> None:
-    """Number of the decay product nearest to each particle, where the file tells decay products."""
+    """Add the number of the decay product nearest to each particle, if the file has decay products."""
     momenta = _table(flat.values, ("part_px", "part_py", "part_pz"))
     found = nearest_decay_products(momenta, flat.offsets, *decays) if decays else np.full(momenta.shape[1], -1)
     flat.values[ORIGIN] = found
@@ -298,7 +298,7 @@ def _table(values: Mapping[str, Array], names: Sequence[str]) -> Float[np.ndarra
 
 
 def _array(column: Values, name: str, shape: tuple[int, ...] | None, reasons: Array, shard: ShardReader) -> Array:
-    """A list column of fixed length as an array with this shape of a row."""
+    """Reshape a list column of fixed length to an array with this shape per row."""
     counts = column.counts if isinstance(column, Ragged) else np.ones(len(column), np.int64)
     size = int(np.prod(shape)) if shape else int(counts[0]) if len(counts) else 0
     if (counts != size).any():
@@ -312,7 +312,7 @@ def _array(column: Values, name: str, shape: tuple[int, ...] | None, reasons: Ar
 
 
 def _judge_features(x: Array, offsets: Array, reasons: Array) -> None:
-    """Mark rows with a feature that is not finite."""
+    """Mark rows with a non-finite feature."""
     if not all_finite(x):
         broken = np.flatnonzero(~np.isfinite(x).all(axis=0))
         rows = np.searchsorted(offsets, broken, side="right") - 1
@@ -320,7 +320,7 @@ def _judge_features(x: Array, offsets: Array, reasons: Array) -> None:
 
 
 def _judge_classes(values: Array, target: TargetSpec, reasons: Array, offsets: Array | None = None) -> None:
-    """Mark rows with a value, of the row or of an object, that is none of the classes (negative: unknown)."""
+    """Mark rows with a value, of the row or an object, beyond the number of classes (negative means unknown)."""
     if target.kind != "class":
         return
     wrong = np.flatnonzero((values >= len(target.classes)) | ((values != np.round(values)) & np.isfinite(values)))
@@ -330,7 +330,7 @@ def _judge_classes(values: Array, target: TargetSpec, reasons: Array, offsets: A
 
 
 def _judged_links(link: Array, offsets: Array, to_offsets: Array, reasons: Array) -> Int[np.ndarray, " total"]:
-    """Links as whole numbers; rows with one that leads to no object are marked, and theirs lead nowhere."""
+    """Return links as integers; rows with a link to no object are marked, and their links set to −1."""
     owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     with np.errstate(invalid="ignore"):
         whole = link.astype(np.int64)
@@ -344,7 +344,7 @@ def _judged_links(link: Array, offsets: Array, to_offsets: Array, reasons: Array
 
 @kernel
 def _leading(px: Array, py: Array, offsets: Array, length: int) -> Array:
-    """True for the ``length`` objects of largest pT of each row (the earlier of two equal ones)."""
+    """Return a mask of the ``length`` objects of largest pT in each row (the earlier of two equal ones)."""
     keep = np.ones(len(px), np.bool_)
     for i in range(len(offsets) - 1):
         start, stop = offsets[i], offsets[i + 1]
@@ -358,7 +358,7 @@ def _leading(px: Array, py: Array, offsets: Array, length: int) -> Array:
 
 @kernel
 def _moved(link: Array, offsets: Array, keep: Array, to_offsets: Array) -> Array:
-    """Links to objects of which some are gone: −1 to those, the new place of the others."""
+    """Renumber links after objects were removed; links to removed objects become −1."""
     out = link.copy()
     places = np.cumsum(keep)
     for i in range(len(offsets) - 1):

@@ -1,4 +1,4 @@
-"""A dataset in the making: whose folder it is, and which of its shards are there already."""
+"""Datasets under construction: ownership of the folder, and shards that are already complete."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from jetkit.errors import JetkitError
 
 
 def claim(folder: Path, card: Card) -> None:
-    """Make the folder ours, or see that it already holds a part of this very dataset.
+    """Claim a folder for a dataset, or check that it already contains a part of the same dataset.
 
     Raises:
-        JetkitError: it holds something else, or cannot be made.
+        JetkitError: the folder contains something else, or cannot be created.
     """
     if (folder / CARD_NAME).exists():
         old = read_card(folder)
@@ -38,9 +38,9 @@ def claim(folder: Path, card: Card) -> None:
 
 
 def finished(folder: Path, names: Collection[str], fingerprint: str) -> Iterator[Shard]:
-    """Those of the shards named that are there, whole and unchanged; all leftovers of an interrupted run are removed.
+    """Yield the named shards that are complete and unchanged; remove all leftovers of an interrupted run.
 
-    A shard carries the fingerprint of what it was made from in its metadata, under ``jetkit``.
+    The metadata of a shard contain the fingerprint of its inputs under ``jetkit``.
     """
     listed = {shard.name: shard for shard in read_card(folder).shards}
     for leftover in folder.glob(".*.partial"):
@@ -61,7 +61,7 @@ def finished(folder: Path, names: Collection[str], fingerprint: str) -> Iterator
 def account(
     folder: Path, names: Collection[str], known: Mapping[str, Column] = COLUMNS
 ) -> tuple[dict[str, int], dict[str, dict[str, str]]]:
-    """What was left out, and the columns with type, unit and meaning, from the shards themselves."""
+    """Collect from the shards the counts of rows left out, and the columns with type, unit and meaning."""
     counts: Counter[str] = Counter()
     columns: dict[str, dict[str, str]] = {}
     for name in names:
@@ -72,7 +72,7 @@ def account(
 
 
 def _is_whole(path: Path, fingerprint: str) -> bool:
-    """Whether a file that no card lists yet is of this dataset, readable to the last row."""
+    """Return whether a file that no card lists yet belongs to this dataset and is readable to the last row."""
     try:
         with ShardReader(path) as reader:
             reader.read(list(reader.columns))

@@ -1,4 +1,4 @@
-"""The card of a dataset: ``dataset.json``, which says what a folder of Parquet shards holds and how it was made."""
+"""Dataset cards: ``dataset.json`` describes the content and the origin of a folder of Parquet shards."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Shard:
     bytes: int
     sha256: str
     classes: list[int] = field(default_factory=list)
-    """Number of rows of each class; the index is ``jet_label``."""
+    """Number of rows per class; the index is ``jet_label``."""
 
     @property
     def label(self) -> int | None:
-        """The class of all rows, where they have one."""
+        """Class of all rows, if they share one, else None."""
         present = [index for index, count in enumerate(self.classes) if count]
         return present[0] if len(present) == 1 and self.classes[present[0]] == self.rows else None
 
@@ -47,7 +47,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Card:
-    """What a dataset is: recipe, generator, classes, columns with units, citation, and its shards.
+    """Description of a dataset: recipe, generator, classes, columns with units, citation, and shards.
 
     Example:
         >>> shard = Shard("qcd-0.parquet", rows=2, bytes=100, sha256="0" * 64, classes=[2])
@@ -61,12 +61,12 @@ class Card:
     """Names of the classes; the index is ``jet_label``."""
     recipe: dict[str, Any] = field(default_factory=dict)
     generator: dict[str, Any] = field(default_factory=dict)
-    """Programs and their versions."""
+    """Programs and versions that produced the data."""
     seed: int = 0
     cuts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
-    """Known differences from the dataset that this one imitates."""
+    """Known differences from the dataset that is reproduced."""
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
     """Column → type, unit and description."""
     citation: list[str] = field(default_factory=list)
@@ -77,13 +77,13 @@ class Card:
     """Reason → number of jets or rows left out."""
     shards: list[Shard] = field(default_factory=list)
     complete: bool = False
-    """False while shards are still missing."""
+    """Completeness: False while shards are missing."""
     format: int = FORMAT
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def with_shards(self, shards: Sequence[Shard], complete: bool) -> Card:
-        """Copy with these shards, sorted by name, and with the rows and the counts of the classes that follow."""
+        """Return a copy with these shards, sorted by name, and updated numbers of rows and class counts."""
         ordered = sorted(shards, key=lambda shard: shard.name)
         total: Counter[int] = Counter()
         for shard in ordered:
@@ -120,7 +120,7 @@ def read_card(folder: str | os.PathLike[str]) -> Card:
 
 
 def write_card(folder: str | os.PathLike[str], card: Card) -> None:
-    """Write ``dataset.json`` in one step (equal cards give equal bytes, a reader never sees half a card).
+    """Write ``dataset.json`` atomically; equal cards give equal bytes.
 
     Raises:
         JetkitError: the folder cannot be written.
@@ -134,7 +134,7 @@ def write_card(folder: str | os.PathLike[str], card: Card) -> None:
 
 
 def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
-    """SHA-256 of a file in hexadecimal; ``progress`` is called with the number of bytes of each block read."""
+    """Compute the SHA-256 of a file in hexadecimal; ``progress`` is called with the bytes of each block read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -145,7 +145,7 @@ def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
 
 
 def verify(folder: str | os.PathLike[str], progress: Count | None = None) -> list[str]:
-    """Compare every shard with the card; one sentence for each that is missing, cut short or changed.
+    """Compare every shard with the card; return one sentence per missing, truncated or changed shard.
 
     ``progress`` is called with (bytes read so far, bytes in total).
 
@@ -167,7 +167,7 @@ def verify(folder: str | os.PathLike[str], progress: Count | None = None) -> lis
 
 
 def _problem(path: Path, shard: Shard, advance: Callable[[int], None]) -> str | None:
-    """One sentence on a shard that differs from its card, or None."""
+    """Return one sentence on a shard that differs from its card, or None."""
     try:
         size = path.stat().st_size
         if size != shard.bytes:
@@ -182,7 +182,7 @@ def _problem(path: Path, shard: Shard, advance: Callable[[int], None]) -> str | 
 
 
 def _typed(text: str, path: Path) -> Card:
-    """The card with every type checked."""
+    """Parse a card, and check the type of every field."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -194,7 +194,7 @@ def _typed(text: str, path: Path) -> Card:
 
 
 def _check(card: Card, path: Path) -> None:
-    """Raise if the card contradicts itself or points outside its folder."""
+    """Raise if the card contradicts itself or refers to files outside its folder."""
     names = [shard.name for shard in card.shards]
     if len(set(names)) < len(names):
         raise JetkitError(f"{path} lists a shard twice: make the dataset again or restore the file")

@@ -1,4 +1,4 @@
-"""A cloud: one collection of objects in each row of a batch, padded to the longest."""
+"""Clouds: one collection of objects in each row of a batch, padded to the longest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jetkit.errors import JetkitError
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """The objects of one kind (particles, hits, jets of an event) in B rows, padded to the N of the longest row.
+    """Objects of one kind (particles, hits, jets of an event) in B rows, padded to the N of the longest row.
 
     Raises:
         JetkitError: the shapes do not agree.
@@ -28,13 +28,13 @@ class Cloud:
     """
 
     x: Float[Tensor, "B N F"]
-    """Features of the objects, named by the spec; 0 where padded."""
+    """Features of the objects, named in the spec; 0 where padded."""
     mask: Bool[Tensor, "B N"]
     """True where an object is real."""
     p4: Float[Tensor, "B N 4"] | None = None
-    """(E, px, py, pz) in GeV, 0 where padded; None where objects have no momenta."""
+    """Momenta (E, px, py, pz) in GeV, 0 where padded; None if the objects have none."""
     targets: Mapping[str, Shaped[Tensor, "B N ..."]] = field(default_factory=dict)
-    """Quantities of each object to learn; cut and permuted with their objects."""
+    """Quantities to learn per object; cut and permuted with the objects."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", MappingProxyType(dict(self.targets)))
@@ -51,7 +51,7 @@ class Cloud:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let other processes have it."""
+        """Support pickling for other processes."""
         return Cloud, (self.x, self.mask, self.p4, dict(self.targets))
 
     def replace(self, **changes: Any) -> Cloud:
@@ -72,7 +72,7 @@ class Cloud:
         return self.map(lambda tensor: tensor[rows])
 
     def cut(self, keep: Bool[Tensor, "B N"]) -> Cloud:
-        """Return the objects named by a mask, moved to the front of their rows in stored order.
+        """Return only the masked objects, moved to the front of their rows in stored order.
 
         Example:
             >>> cloud = Cloud(x=torch.tensor([[[1.0], [2.0], [3.0]]]), mask=torch.ones(1, 3, dtype=torch.bool))
@@ -86,7 +86,7 @@ class Cloud:
 
 
 def kept_places(keep: Bool[Tensor, "B N"]) -> Int[Tensor, "B n"]:
-    """Return the places of the objects that a mask keeps, in stored order, then of others up to the longest row.
+    """Return the places of the masked objects, in stored order, padded with others up to the longest row.
 
     Example:
         >>> kept_places(torch.tensor([[False, True, True], [True, False, False]]))
@@ -98,14 +98,14 @@ def kept_places(keep: Bool[Tensor, "B N"]) -> Int[Tensor, "B n"]:
 
 
 def taken(table: Shaped[Tensor, "B N *d"], places: Int[Tensor, "B n"], mask: Bool[Tensor, "B n"]) -> Tensor:
-    """Return the values of the objects at these places; 0 where the mask is False."""
+    """Gather the values of objects at these places; 0 where the mask is False."""
     shape = (*places.shape, *(1 for _ in table.shape[2:]))
     found = table.take_along_dim(places.view(shape).expand(*places.shape, *table.shape[2:]), 1)
     return found & mask.view(shape) if found.dtype == torch.bool else found * mask.view(shape)
 
 
 def _check_shapes(cloud: Cloud) -> None:
-    """Raise unless every tensor has the shape that the mask (B, N) asks for."""
+    """Raise unless every tensor matches the shape (B, N) of the mask."""
     if cloud.mask.ndim != 2 or cloud.mask.dtype != torch.bool:
         raise JetkitError(f"mask should be a boolean (B, N), got {cloud.mask.dtype} {tuple(cloud.mask.shape)}")
     rows, objects = cloud.mask.shape
@@ -118,10 +118,10 @@ def _check_shapes(cloud: Cloud) -> None:
 
 
 def check_shape(name: str, tensor: Tensor, want: tuple[int | None, ...]) -> None:
-    """Raise unless a tensor has this shape, in which None is any size.
+    """Raise unless a tensor has this shape, in which None stands for any size.
 
     Raises:
-        JetkitError: it has another.
+        JetkitError: the shape differs.
     """
     shape = tensor.shape
     right = len(shape) == len(want)
@@ -132,7 +132,7 @@ def check_shape(name: str, tensor: Tensor, want: tuple[int | None, ...]) -> None
 
 
 def shape_text(shape: tuple[int | None, ...]) -> str:
-    """Return a shape in words.
+    """Format a shape for error messages.
 
     Example:
         >>> shape_text((2, None))

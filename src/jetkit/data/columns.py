@@ -1,4 +1,4 @@
-"""The columns of a dataset: name, type, unit and meaning, in the order of the public JetClass-II files.
+"""Columns of a dataset: name, type, unit and meaning, in the order of the public JetClass-II files.
 
 Source: H. Qu et al., "Accelerating Resonance Searches via Signature-Oriented Pre-training" (2024), arXiv:2405.12972;
 ``event_id`` and the columns after it are ours.

@@ -1,4 +1,4 @@
-"""From other people's files to a dataset: plan the shards, write them, go on where an interrupted run stopped."""
+"""Conversion of foreign files to a dataset: plan the shards, write them, and resume an interrupted run."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from jetkit.progress import Count
 from jetkit.registry import adopt, create, entries, entry, hyperparameters
 
 LARGEST_IN_MEMORY = 2**31
-"""Bytes of foreign files that are opened without a conversion."""
+"""Largest size in bytes of foreign files that are opened without a conversion."""
 EVENTS_A_FILE = 2**32
-"""Room for event numbers; event_id = file · 2³² + entry, where the file has no number of its own."""
+"""Range of event numbers per file; event_id = file · 2³² + entry if the file has no numbers of its own."""
 
 
 @checked_dataclass(frozen=True)
 class ConvertOptions:
-    """Options of a conversion: where to, in what pieces, on how many processes."""
+    """Options of a conversion: output folder, size of shards and processes."""
 
     out: Annotated[str, Field(description="folder to write; default: data/FORMAT")] = ""
     workers: Annotated[int, Field(ge=1, description="local processes")] = 1
-    shard: Annotated[int, Field(gt=0, description="entries of a file that make a shard")] = 10_000
+    shard: Annotated[int, Field(gt=0, description="entries of a file per shard")] = 10_000
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some entries of one foreign file: what a shard is made of."""
+    """Entries of one foreign file that make up a shard."""
 
     reader: type[Reader]
     path: Path
@@ -69,9 +69,10 @@ def convert(
     values: Mapping[str, Any] | None = None,
     progress: Count | None = None,
 ) -> Path:
-    """Make a dataset of foreign files, or finish one that was interrupted: the outcome is the same to the bit.
+    """Convert foreign files to a dataset, or resume an interrupted conversion; both give bit-identical results.
 
-    Every jet of the files is in a shard or counted under a reason in the card; unknown branches are listed there.
+    Every jet of the files is either in a shard or counted under a reason in the card. The card also lists unknown
+    branches.
 
     Args:
         format: name of a reader, see ``jetkit convert --help``; or ``file.py:Class`` of one of yours
@@ -110,7 +111,7 @@ def convert(
 def plan(
     format: str, files: Sequence[str | Path], options: ConvertOptions, values: Mapping[str, Any]
 ) -> tuple[list[Piece], Card]:
-    """The shards to make and the card that will describe them; nothing is written, every file is opened once."""
+    """Plan the shards and the card that describes them; every file is opened once, and nothing is written."""
     cls: type[Reader] = entry(format, "reader").cls
     chosen = hyperparameters(format, values, "reader")
     paths = _found(files, cls.suffixes)
@@ -147,10 +148,10 @@ def plan(
 
 
 def in_memory(format: str, files: str) -> tuple[Card, list[Memory]]:
-    """Card and shards of foreign files, without writing anything.
+    """Read foreign files into memory as a card and shards, without writing anything.
 
     Raises:
-        JetkitError: as `convert`; or the files have more than 2 GiB.
+        JetkitError: as `convert`, or the files exceed 2 GiB.
     """
     size = sum(path.stat().st_size for path in _found([files], entry(format, "reader").cls.suffixes))
     if size > LARGEST_IN_MEMORY:
@@ -169,7 +170,7 @@ def in_memory(format: str, files: str) -> tuple[Card, list[Memory]]:
 
 
 def read_piece(piece: Piece) -> tuple[Rows, Counter[str]]:
-    """Jets of some entries, and how many were left out for which reason."""
+    """Read the jets of some entries, and count those left out by reason."""
     reader = _opened(piece)
     before = Counter(reader.skipped)
     rows = reader.read(piece.start, piece.stop)
@@ -180,7 +181,7 @@ def read_piece(piece: Piece) -> tuple[Rows, Counter[str]]:
 
 
 def _run(pieces: Sequence[Piece], folder: Path, workers: int) -> Iterator[tuple[Piece, Shard]]:
-    """Make shards, in this process or in several, and yield them as they are finished."""
+    """Make shards in one or several processes, and yield them as they finish."""
     if workers == 1 or len(pieces) < 2:
         try:
             for piece in pieces:
@@ -199,7 +200,7 @@ def _run(pieces: Sequence[Piece], folder: Path, workers: int) -> Iterator[tuple[
 
 
 def _sources(reader: type[Reader]) -> list[str]:
-    """The user's file or module that a process needs before it can have a reader of theirs."""
+    """Return the user's file or module that a process must import for a user's reader."""
     own = next((one.plugin for one in entries("reader") if one.cls is reader), None)
     return [own.source.partition(":")[0]] if own else []
 
@@ -216,7 +217,7 @@ def _make(piece: Piece, folder: Path) -> Shard:
 
 
 _OPEN: dict[tuple[type[Reader], Path, str], Reader] = {}
-"""The reader of the last file, since the pieces of a file follow each other."""
+"""Reader of the last file, kept because the pieces of a file follow each other."""
 
 
 def _opened(piece: Piece) -> Reader:
@@ -233,10 +234,10 @@ def _close() -> None:
 
 
 def _found(files: Sequence[str | Path], suffixes: Sequence[str]) -> list[Path]:
-    """Files that are meant, each once and in the order given; the files of a folder or pattern by name.
+    """Return the files that are named, each once and in the given order; files of a folder or pattern by name.
 
     Raises:
-        JetkitError: a name stands for nothing.
+        JetkitError: a name matches nothing.
     """
     found: list[Path] = []
     for name in files:

@@ -1,4 +1,4 @@
-"""Open a dataset: which files it has, which rows of them are meant, and what its card says."""
+"""Datasets: files, selected rows and card."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from jetkit.errors import JetkitError
 from jetkit.notebook import html_table
 
 Criterion = Callable[[Mapping[str, Any]], Array]
-"""A named function from columns to a truth value per row."""
+"""A named function from columns to a boolean per row."""
 
 SPLITS = ("train", "val", "test")
 FORMAT = re.compile(r"[a-z][a-z0-9-]+")
@@ -45,7 +45,7 @@ FORMAT = re.compile(r"[a-z][a-z0-9-]+")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Jets on disk: Parquet files, the rows selected, and a card. Selections return a new Dataset and read little.
+    """Jets on disk: Parquet files, selected rows and a card. Selections return a new Dataset and read little.
 
     Example:
         >>> from jetkit import open_dataset
@@ -58,7 +58,7 @@ class Dataset:
     card: Card
     sources: tuple[Source, ...]
     history: tuple[str, ...] = field(default=())
-    """The selections made, in words."""
+    """Selections made so far, in words."""
 
     def __len__(self) -> int:
         return sum(len(source) for source in self.sources)
@@ -79,9 +79,9 @@ class Dataset:
     def __getitem__(self, rows: slice | Sequence[int] | Array) -> Dataset: ...
 
     def __getitem__(self, rows: int | slice | Sequence[int] | Array) -> dict[str, Any] | Dataset:
-        """One row as a dictionary of numbers and arrays, or a dataset of the rows of a slice, of indices or of a mask.
+        """Return one row as a dictionary, or the dataset of the rows of a slice, indices or a mask.
 
-        The rows of a dataset stay in stored order: indices should rise. To read many rows use ``read``, not one by one.
+        Rows stay in stored order, so indices must rise. To read many rows, use ``read`` instead of single indices.
 
         Raises:
             IndexError: there is no such row.
@@ -112,7 +112,7 @@ class Dataset:
 
     @cached_property
     def skipped(self) -> dict[str, int]:
-        """Rows that no loader will yield, by reason; reads the particles of every row, once."""
+        """Number of rows that no loader yields, by reason; computed once by reading the particles of every row."""
         total: Counter[str] = Counter()
         columns = self._columns()
         reader = BlockReader(layout_of(Batching(features=None), columns), columns)
@@ -123,9 +123,9 @@ class Dataset:
         return dict(total)
 
     def where(self, criterion: Criterion, columns: Sequence[str]) -> Dataset:
-        """Rows for which a named function is true.
+        """Select the rows for which a named function is true.
 
-        The function gets a mapping with the columns named: an array, or a ``Ragged`` for a list per row.
+        The function receives a mapping of the named columns: arrays, or a ``Ragged`` for columns with a list per row.
 
         Raises:
             JetkitError: the function has no name, returns no truth value per row, or a column is absent.
@@ -137,10 +137,10 @@ class Dataset:
         return self._narrowed(chosen, f"where {name}({', '.join(columns)})")
 
     def split(self, part: str, fractions: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0) -> Dataset:
-        """The ``train``, ``val`` or ``test`` part; all jets of one event fall into the same part.
+        """Return the ``train``, ``val`` or ``test`` part; all jets of one event are in the same part.
 
-        A row is in the part whose share of [0, 1) holds ``hash_share(event_id, seed)``; without the column ``event_id``
-        each row is an event of its own.
+        A row belongs to the part whose share of [0, 1) contains ``hash_share(event_id, seed)``. Without the column
+        ``event_id``, each row is an event of its own.
 
         Raises:
             JetkitError: an unknown part, or fractions that are not three shares of at most 1 in total.
@@ -160,10 +160,10 @@ class Dataset:
         return self._narrowed(chosen, f"split {part} of {'/'.join(f'{x:g}' for x in fractions)}, seed {seed}")
 
     def take(self, count: int, seed: int = 0, *, balanced: bool = False) -> Dataset:
-        """At most ``count`` rows, drawn evenly from all files (so that every class is kept), in stored order.
+        """Select at most ``count`` rows, spread evenly over all files (so that every class remains), in stored order.
 
-        Balanced: as many of each class, as far as there are. Of the same seed, a smaller count is part of a larger one.
-        Twins are taken together.
+        With ``balanced``, as many rows of each class are taken as are available, up to equal numbers. With the same
+        seed, a smaller selection is contained in a larger one. Twins are taken together.
 
         Raises:
             JetkitError: a negative count, or rows without classes that should be balanced.
@@ -183,7 +183,7 @@ class Dataset:
         return self._narrowed(chosen, f"take {count}{', balanced' * balanced}, seed {seed}")
 
     def of_classes(self, names: Sequence[str]) -> Dataset:
-        """Rows of these classes; the classes of the dataset and their labels stay.
+        """Select the rows of these classes; the dataset keeps all its classes and labels.
 
         Raises:
             JetkitError: a class that the dataset does not have, or rows without classes.
@@ -202,11 +202,11 @@ class Dataset:
         return self.where(chosen, ["jet_label"])
 
     def repeated(self, times: int) -> Dataset:
-        """Each row so many times, one after the other."""
+        """Repeat each row ``times`` times in succession."""
         return self._narrowed([source.index.repeat(times) for source in self.sources], f"repeated {times} times")
 
     def read(self, columns: Sequence[str], rows: slice | Int[np.ndarray, " rows"] | None = None) -> dict[str, Values]:
-        """Columns as arrays (``Ragged`` for a list per row) for all rows, a slice, or places in this dataset.
+        """Read columns as arrays (``Ragged`` for a list per row) for all rows, a slice, or places in this dataset.
 
         Nothing is checked or left out; use ``batches`` for data that do not fit in memory.
 
@@ -226,9 +226,9 @@ class Dataset:
         return {name: take_rows(column, inverse) for name, column in whole.items()}
 
     def awkward(self, columns: Sequence[str] | None = None) -> Any:
-        """Columns (default: all that hold numbers) of all rows as an awkward array, a field each.
+        """Read columns (default: all numeric ones) of all rows as an awkward array with one field each.
 
-        Nothing is checked or left out, and all is read into memory: ``jets[:1000].awkward()`` reads less.
+        Nothing is checked or left out, and everything is read into memory: ``jets[:1000].awkward()`` reads less.
 
         Raises:
             JetkitError: as `read`, or the package awkward is absent.
@@ -236,10 +236,10 @@ class Dataset:
         return awkward_of(self.read(of_numbers(self._types) if columns is None else columns))
 
     def p4(self, collection: str = "part") -> Ragged:
-        """Momenta (E, px, py, pz) of the objects of a collection in GeV: values (total, 4) in float64, and offsets.
+        """Read the momenta (E, px, py, pz) in GeV of a collection: values (total, 4) in float64, and offsets.
 
-        They are what the formulas of `jetkit.physics` take: ``angularity(*jets.p4(), kappa=1, beta=1)``. Nothing is
-        checked or left out, and all is read into memory: ``jets[:1000].p4()`` reads less.
+        The functions of `jetkit.physics` accept them: ``angularity(*jets.p4(), kappa=1, beta=1)``. Nothing is checked
+        or left out, and everything is read into memory: ``jets[:1000].p4()`` reads less.
 
         Raises:
             JetkitError: the collection has no momenta, or rows whose lists have unequal lengths.
@@ -252,7 +252,7 @@ class Dataset:
         return momenta_of([found[name] for name in names], collection)
 
     def spec(self, features: Any = "full", **options: Any) -> Spec:
-        """Return names, units and kinds of what ``batches`` yields for the same options.
+        """Return the names, units and kinds of the batches that ``batches`` yields with the same options.
 
         Raises:
             JetkitError: an unknown option or feature set, or columns that the dataset lacks.
@@ -262,7 +262,7 @@ class Dataset:
 
     @property
     def jet_features(self) -> tuple[str, ...]:
-        """Columns of the jet that are features of the row unless others are asked for."""
+        """Columns of the jet that are features of the row by default."""
         return tuple(name for name in JET_FEATURES if name in self.columns)
 
     def batches(self, **options: Any) -> Loader:
@@ -274,9 +274,9 @@ class Dataset:
         return self._loader(self._batching(options))
 
     def torch(self, **options: Any) -> BatchStream:
-        """Return batches for ``torch.utils.data.DataLoader(…, batch_size=None)``; the options are those of ``batches``.
+        """Return batches for ``torch.utils.data.DataLoader(…, batch_size=None)``, with the options of ``batches``.
 
-        Each of its workers reads rows of its own. Each iteration is the next epoch.
+        Each worker of the DataLoader reads different rows. Each iteration is the next epoch.
 
         Raises:
             JetkitError: as ``batches``.
@@ -287,7 +287,7 @@ class Dataset:
         return Loader(self.sources, self._columns(), options, self.history)
 
     def _batching(self, options: Mapping[str, Any]) -> Batching:
-        """Options with the shape of arrays, which the first row tells where it is not given."""
+        """Return the options, with array shapes completed from the first row."""
         found = Batching.from_options(options)
         arrays = dict(found.arrays) if isinstance(found.arrays, Mapping) else dict.fromkeys(found.arrays)
         for name in [name for name, shape in arrays.items() if shape is None and name in self.columns]:
@@ -298,7 +298,7 @@ class Dataset:
 
     @property
     def _types(self) -> dict[str, str]:
-        """Column → type as the first file has it."""
+        """Column → type in the first file."""
         return {name: self.sources[0].columns[name] for name in self.columns}
 
     def _columns(self) -> Columns:
@@ -314,10 +314,10 @@ class Dataset:
 
 
 def open_dataset(path: str | os.PathLike[str]) -> Dataset:
-    """Open a folder with or without a card, one Parquet file, a glob of them, or ``"FORMAT:FILES"`` of other programs.
+    """Open a folder with or without a card, a Parquet file, a glob, or ``"FORMAT:FILES"`` of other programs.
 
-    Without a card the classes are those of JetClass-II where its columns are found, else numbers. Foreign files are
-    read into memory; larger ones are better converted once, with ``jetkit convert``.
+    Without a card, the classes are those of JetClass-II if its columns are found, else numbers. Foreign files are read
+    into memory; convert larger ones once with ``jetkit convert``.
 
     Raises:
         JetkitError: nothing is there, a file differs in size from its card, or a file is damaged.
@@ -352,7 +352,7 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
 
 
 def _inferred_card(name: str, sources: Sequence[Source]) -> Card:
-    """Card of files that came without one."""
+    """Infer a card for files that have none."""
     unknown = Column("", "unknown", "unknown")
     columns = {
         column: {**COLUMNS.get(column, unknown)._asdict(), "type": kind} for column, kind in sources[0].columns.items()
@@ -369,7 +369,7 @@ def _inferred_card(name: str, sources: Sequence[Source]) -> Card:
 
 
 def _place_in_class(shares: Float[np.ndarray, " rows"], label: Array) -> Int[np.ndarray, " rows"]:
-    """Place of each row among those of its class, by rising share."""
+    """Rank the rows of each class by rising share."""
     places = np.empty(len(shares), np.int64)
     for name in np.unique(label):
         members = np.flatnonzero(label == name)
@@ -378,7 +378,7 @@ def _place_in_class(shares: Float[np.ndarray, " rows"], label: Array) -> Int[np.
 
 
 def _select(source: Source, criterion: Criterion, name: str, columns: Sequence[str]) -> Array:
-    """Rows of one file that a function keeps."""
+    """Return the rows of one file for which a function is true."""
     chosen = [np.empty(0, np.int64)]
     start = np.cumsum([0, *source.group_rows])
     with ShardReader(source.path) as shard:

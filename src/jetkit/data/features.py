@@ -1,7 +1,7 @@
-"""Features: quantities of objects and rows as a model sees them, computed on flat arrays before padding.
+"""Features: quantities of objects and rows as inputs of a model, computed on flat arrays before padding.
 
-There are the sets of the JetClass taggers, columns taken as they are, and tables that say column, transform, shift,
-scale and bounds of each feature, of every collection and of the row.
+A feature is one of the sets of the JetClass taggers, a plain column, or an entry of a table with column, transform,
+shift, scale and bounds, for every collection and the row.
 
 Source of the sets: H. Qu, C. Li, S. Qian, "Particle Transformer for Jet Tagging" (2022), arXiv:2202.03772, table 2.
 """
@@ -29,11 +29,11 @@ TRANSFORMS: dict[str, Callable[[Array], Array]] = {
     "sin": np.sin,
     "cos": np.cos,
 }
-"""Name → function of a column, before it is shifted and scaled."""
+"""Name → function of a column, applied before shift and scale."""
 
 
 class Feature(NamedTuple):
-    """A quantity q enters a model as clip((q − center)·scale, low, high), or untouched where center is None."""
+    """A model input clip((q − center)·scale, low, high) of a quantity q, or q itself if center is None."""
 
     name: str
     quantity: str
@@ -42,12 +42,12 @@ class Feature(NamedTuple):
     low: float = -5.0
     high: float = 5.0
     column: str = ""
-    """Column that it is a transform of; empty for the quantities that jetkit computes."""
+    """Column that is transformed; empty for quantities that jetkit computes."""
     transform: str = ""
 
     @property
     def unit(self) -> str:
-        """The formula, with the standardisation."""
+        """Formula of the feature, with its standardisation."""
         if self.center is None:
             return self.quantity
         if not np.isfinite(self.low):
@@ -55,7 +55,7 @@ class Feature(NamedTuple):
         return f"clip(({self.quantity} − {self.center:g})·{self.scale:g}, {self.low:g}, {self.high:g})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry of a feature table that `feature_of` turns into this."""
+        """Return the table entry from which `feature_of` builds this feature."""
         found: dict[str, Any] = {"column": self.column or self.name}
         found |= {"name": self.name} if self.name != found["column"] else {}
         found |= {"transform": self.transform} if self.transform else {}
@@ -81,9 +81,9 @@ _IDENTITY = (
     Feature("part_isMuon", "1"),
 )
 SPECIES = tuple(feature.name for feature in _IDENTITY if feature.name.startswith("part_is"))
-"""Features that tell what a particle is."""
+"""Features that encode the particle type."""
 NUMBERS = ("part_pt_log", "part_deta", "part_dphi", "part_d0", "part_d0err", "part_dz", "part_dzerr")
-"""Features that tell all else of a particle, each one once; of the impact parameters those that were measured."""
+"""Features that encode all other properties of a particle, each once; impact parameters only as measured."""
 _DISPLACEMENT = (
     Feature("part_d0", "tanh(part_d0val/mm)"),
     Feature("part_d0err", "mm", 0.0, 1.0, 0.0, 1.0),
@@ -108,7 +108,7 @@ _NEEDS = {
 USED_IF_PRESENT = ("part_deta", "part_dphi", "jet_pt", "jet_eta", "jet_phi", "jet_energy")
 
 JET_FEATURES = ("jet_pt", "jet_eta", "jet_phi", "jet_energy", "jet_mass", "jet_sdmass")
-"""Features of the jet that a Cloud carries when the dataset has them."""
+"""Jet columns that become features of the row if the dataset has them."""
 
 
 Features = str | Sequence[Any] | Mapping[str, Any]
@@ -120,10 +120,10 @@ KNOWN = {feature.name: feature for feature in FEATURE_SETS["full"]}
 
 
 def feature_of(entry: Any, units: Mapping[str, str], known: Mapping[str, Feature], columns: Iterable[str]) -> Feature:
-    """Return the feature that an entry of a table describes.
+    """Return the feature that a table entry describes.
 
-    An entry is a column, or a feature of the set ``full``; or a mapping with ``column`` and, as wanted, ``name``,
-    ``transform`` (of `TRANSFORMS`), ``shift``, ``scale`` and ``clip`` = [low, high]: it then enters as
+    An entry is a column, a feature of the set ``full``, or a mapping with ``column`` and optionally ``name``,
+    ``transform`` (of `TRANSFORMS`), ``shift``, ``scale`` and ``clip`` = [low, high]. A mapping gives the input
     clip((transform(column) − shift)·scale, low, high).
 
     Raises:
@@ -171,7 +171,7 @@ def _number(column: str, key: str, value: Any) -> float:
 
 
 def _bounds(column: str, clip: Any) -> tuple[float, float]:
-    """Limits of a feature; those that change nothing where there are none."""
+    """Return the limits of a feature; infinite ones if there are none."""
     if clip is None:
         return -np.inf, np.inf
     if not isinstance(clip, list | tuple) or len(clip) != 2:
@@ -183,7 +183,7 @@ def _bounds(column: str, clip: Any) -> tuple[float, float]:
 
 
 def feature_columns(features: str, available: Iterable[str], where: str = "the dataset") -> list[str]:
-    """Return the columns to read for a feature set, of those available.
+    """Return the available columns that a feature set needs.
 
     Raises:
         JetkitError: the set is unknown, or columns for it are missing.
@@ -207,7 +207,7 @@ def feature_columns(features: str, available: Iterable[str], where: str = "the d
 
 
 def needed_columns(features: Iterable[Feature]) -> list[str]:
-    """Return the columns without which these features cannot be computed."""
+    """Return the columns that are indispensable for these features."""
     found: list[str] = []
     for feature in features:
         found += [feature.column] if feature.column else [*P4_COLUMNS, *_NEEDS.get(feature.name, ())]
@@ -227,7 +227,7 @@ def feature_units(features: str) -> dict[str, str]:
 def particle_features(
     columns: Mapping[str, Array], counts: Int[np.ndarray, " jets"], features: str = "full"
 ) -> Float[np.ndarray, "F total"]:
-    """Return a set of features of all particles of many jets, one after the other; see `compute_features`.
+    """Compute a feature set for all particles of many jets, one jet after the other; see `compute_features`.
 
     Example:
         >>> one = {name: np.array([1.0], np.float32) for name in ("part_energy", "part_px", "jet_pt", "jet_energy")}
@@ -241,11 +241,12 @@ def particle_features(
 def compute_features(
     columns: Mapping[str, Array], counts: Int[np.ndarray, " rows"], features: Sequence[Feature]
 ) -> Float[np.ndarray, "F total"]:
-    """Return features of all objects of many rows, one after the other; NaN where a quantity is not finite.
+    """Compute features of all objects of many rows, one row after the other; NaN where not finite.
 
-    ``columns`` holds a value per object for ``part_…`` and a value per row for ``jet_…``; ``counts`` is the number of
-    objects of each row. Stored ``part_deta``, ``part_dphi`` are used where present, since the stored axis may differ
-    from the sum of the particles (by 0.014 in JetClass-II); otherwise deta = ±(η − η_jet) with + for η_jet > 0.
+    ``columns`` contains one value per object for ``part_…`` and one value per row for ``jet_…``; ``counts`` is the
+    number of objects in each row. Stored ``part_deta`` and ``part_dphi`` are used if present, because the stored axis
+    can differ from the sum of the particles (by 0.014 in JetClass-II). Otherwise deta = ±(η − η_jet), with + for η_jet
+    > 0.
     """
     wanted = {feature.name for feature in features if not feature.column}
     with np.errstate(all="ignore"):
@@ -260,7 +261,7 @@ def compute_features(
 
 
 def _quantities(columns: Mapping[str, Array], counts: Array, wanted: set[str]) -> dict[str, Array]:
-    """Name of each wanted feature → its quantity before standardisation, in float32."""
+    """Compute the quantity of each feature before standardisation, by name, in float32."""
     E, px, py, pz = (_real(columns[name]) for name in P4_COLUMNS)
     pt = np.hypot(px, py)
     jet_pt, jet_energy, jet_eta, jet_phi = _axis(columns, counts)
@@ -290,7 +291,7 @@ def _quantities(columns: Mapping[str, Array], counts: Array, wanted: set[str]) -
 
 
 def _tanh(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """tanh, and NaN (not ±1) where a value is infinite."""
+    """Compute tanh, with NaN (not ±1) for infinite values."""
     bounded: Float[np.ndarray, " n"] = np.tanh(values)
     if not all_finite(values):
         bounded[~np.isfinite(values)] = np.nan
@@ -298,7 +299,7 @@ def _tanh(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def _axis(columns: Mapping[str, Array], counts: Array) -> tuple[Array, Array, Array, Array]:
-    """(pT, E, η, φ) of each jet as stored, or of the sum of its particles where a column is absent."""
+    """Return (pT, E, η, φ) of each jet as stored, or of the sum of its particles if a column is absent."""
     names = ("jet_pt", "jet_energy", "jet_eta", "jet_phi")
     if all(name in columns for name in names):
         stored = {name: _real(columns[name]) for name in names}
@@ -316,7 +317,7 @@ def _real(values: Num[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def _constants(feature: Feature) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Centre, scale and limits of a feature; those that change nothing where it is not standardised."""
+    """Return centre, scale and limits of a feature; neutral values if it is not standardised."""
     if feature.center is None:
         return np.float32(0), np.float32(1), np.float32(-np.inf), np.float32(np.inf)
     return np.float32(feature.center), np.float32(feature.scale), np.float32(feature.low), np.float32(feature.high)
@@ -333,6 +334,6 @@ def _standardise(
 
 
 def all_finite(values: Float[np.ndarray, " n"]) -> bool:
-    """Return whether no value is NaN or infinite; the sum alone tells it nearly always, without a temporary array."""
+    """Return whether all values are finite; their sum usually decides it without a temporary array."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())

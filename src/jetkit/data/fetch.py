@@ -1,7 +1,8 @@
-"""Fetching public files over HTTP: resumed where it broke off, from several mirrors, so that no byte is wrong.
+"""Download of public files over HTTP: resumable, from several mirrors, and verified.
 
-pooch checks sums and renames as this does, but loads into a temporary file that it deletes at each failure, so that a
-file of gigabytes always starts anew, and it knows one address for a file.
+Unlike pooch, which also verifies and renames, this resumes interrupted downloads and tries several mirrors. pooch
+deletes its temporary file after each failure, so a file of gigabytes always restarts, and it supports one address per
+file.
 """
 
 from __future__ import annotations
@@ -41,16 +42,16 @@ from jetkit.data.public import PublicDataset, PublicFile, public_dataset
 from jetkit.errors import JetkitError
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with (what, bytes done, bytes in all or None where the server does not say)."""
+"""Callback with (activity, bytes done, total bytes or None if the server does not state them)."""
 Say = Callable[[str], None]
 BLOCK = 1 << 20
 PASSING = {408, 425, 429, 500, 502, 503, 504}
-"""Answers of servers that another try may change."""
+"""Status codes of temporary errors, after which a retry may succeed."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to bear with a server: tries a mirror without a new byte, seconds before the second, seconds a read."""
+    """Retry policy: attempts per mirror without progress, seconds before the second attempt, seconds per read."""
 
     tries: int = 4
     wait: float = 2.0
@@ -66,10 +67,10 @@ def fetch(
     say: Say | None = None,
     patience: Patience | None = None,
 ) -> list[Path]:
-    """Fetch files of a public dataset over HTTP; what an earlier call has fetched is kept, and continued.
+    """Download files of a public dataset over HTTP; earlier downloads are kept and resumed.
 
-    A file is written as ``FILE.partial`` and gets its name when size and checksum are those published. A file without
-    a published checksum gets ``FILE.sha256`` beside it, and must agree with it ever after.
+    A file is written as ``FILE.partial`` and renamed once size and checksum match the published ones. For a file
+    without a published checksum, ``FILE.sha256`` is stored beside it and checked in every later call.
 
     Args:
         dataset: name, YAML file or `public_dataset`
@@ -108,7 +109,7 @@ def fetch(
 
 
 class _Lost(Exception):  # noqa: N818 - the user never sees it
-    """Why an attempt failed; `again` tells whether the same address may do better."""
+    """Failure of an attempt; ``again`` is True if the same address may still succeed."""
 
     def __init__(self, reason: str, again: bool = False) -> None:
         super().__init__(reason)
@@ -117,7 +118,7 @@ class _Lost(Exception):  # noqa: N818 - the user never sees it
 
 @checked_dataclass(frozen=True)
 class _Part:
-    """What is known of the beginning of a file in ``FILE.partial``; kept in ``FILE.partial.json``."""
+    """State of a partial download in ``FILE.partial``, stored in ``FILE.partial.json``."""
 
     url: str = ""
     validator: str = ""
@@ -125,7 +126,7 @@ class _Part:
 
 
 def _settle(file: PublicFile, path: Path, progress: Progress, say: Say, patience: Patience) -> Path:
-    """Have the right file under its name."""
+    """Ensure that the verified file exists under its name."""
     note = path.with_name(f"{path.name}.sha256")
     noted = re.match(r"[0-9a-f]{64}\b", note.read_text("utf-8", errors="replace")) if note.is_file() else None
     if file.checksum is None and noted:
@@ -145,7 +146,7 @@ def _settle(file: PublicFile, path: Path, progress: Progress, say: Say, patience
 
 
 def _fetch(file: PublicFile, path: Path, progress: Progress, patience: Patience) -> None:
-    """Fetch a file from the first mirror that has it; the one that gave the beginning is asked first."""
+    """Download a file from the first mirror that has it, beginning with the one that gave the partial file."""
     partial = path.with_name(f"{path.name}.partial")
     problems = []
     for url in sorted(file.mirrors, key=lambda mirror: mirror != _recall(partial).url):
@@ -162,7 +163,7 @@ def _fetch(file: PublicFile, path: Path, progress: Progress, patience: Patience)
 
 
 def _download(url: str, file: PublicFile, partial: Path, progress: Progress, patience: Patience) -> str:
-    """Bring the whole file into `partial`; nothing, or why it did not work."""
+    """Complete ``partial``; return an empty text, or the reason for the failure."""
     failures, furthest = 0, _size(partial)
     while True:
         try:
@@ -176,7 +177,7 @@ def _download(url: str, file: PublicFile, partial: Path, progress: Progress, pat
 
 
 def _receive(url: str, file: PublicFile, partial: Path, progress: Progress, timeout: float) -> str:
-    """One request for the bytes that are missing.
+    """Request the missing bytes once.
 
     Raises:
         _Lost: the server refuses, sends something else, or stops before the end.
@@ -217,7 +218,7 @@ def _receive(url: str, file: PublicFile, partial: Path, progress: Progress, time
 
 @contextmanager
 def _ask(url: str, headers: dict[str, str], partial: Path, timeout: float) -> Iterator[HTTPResponse]:
-    """The answer to a request, redirected at most to other addresses of HTTP."""
+    """Open a response to a request; redirects may lead to HTTP addresses only."""
     opener = OpenerDirector()
     opener.addheaders = [("User-Agent", f"jetkit/{__version__}")]
     for handler in (ProxyHandler, UnknownHandler, HTTPHandler, HTTPSHandler, HTTPDefaultErrorHandler):
@@ -242,7 +243,7 @@ def _ask(url: str, headers: dict[str, str], partial: Path, timeout: float) -> It
 
 
 def _start(answer: HTTPResponse, asked: int, part: _Part, partial: Path) -> int:
-    """The place in the file at which the answer begins: the one asked for, or 0 where the server sends all."""
+    """Return the offset at which the response begins: the requested one, or 0 if the server sends the whole file."""
     if answer.status != 206:
         return 0
     given = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
@@ -253,13 +254,13 @@ def _start(answer: HTTPResponse, asked: int, part: _Part, partial: Path) -> int:
 
 
 def _validator(answer: HTTPResponse) -> str:
-    """What tells this state of the file from others: the strong ETag or the date; RFC 9110 §13.1.5."""
+    """Return the strong ETag or the date, which identify this version of the file; RFC 9110 §13.1.5."""
     tag = str(answer.headers.get("ETag", ""))
     return tag if tag.startswith('"') else str(answer.headers.get("Last-Modified", ""))
 
 
 def _blocks(answer: HTTPResponse) -> Iterator[bytes]:
-    """The body; what goes wrong here is the network's fault, not the disk's."""
+    """Yield the body; errors here come from the network, not from the disk."""
     try:
         while block := answer.read1(BLOCK):
             yield block
@@ -268,7 +269,7 @@ def _blocks(answer: HTTPResponse) -> Iterator[bytes]:
 
 
 def _refuse_page(answer: HTTPResponse, head: bytes, file: PublicFile) -> None:
-    """Web pages say that something is wrong, with status 200."""
+    """Raise if the response is a web page, by which servers report errors with status 200."""
     page = answer.headers.get_content_type() == "text/html" or head.lstrip()[:9].lower().startswith(
         (b"<!doctype", b"<html")
     )
@@ -277,7 +278,7 @@ def _refuse_page(answer: HTTPResponse, head: bytes, file: PublicFile) -> None:
 
 
 def _difference(path: Path, file: PublicFile, progress: Progress) -> str:
-    """How a file differs from the one that was published; nothing where it does not."""
+    """Describe the difference between a file and the published one; empty if there is none."""
     if file.bytes is not None and _size(path) != file.bytes:
         return f"it has {_size(path)} bytes, {file.bytes} are published"
     if file.checksum is None:
@@ -302,7 +303,7 @@ def _beside(partial: Path) -> Path:
 
 
 def _recall(partial: Path) -> _Part:
-    """The notes about a partial file; empty ones where they cannot be read."""
+    """Read the state of a partial download; empty if it cannot be read."""
     try:
         return build(_Part, json.loads(_beside(partial).read_text("utf-8")), "notes")
     except (OSError, ValueError, JetkitError):

@@ -1,4 +1,4 @@
-"""Columns of a dataset in the forms that other programs take."""
+"""Columns of a dataset in formats of other programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBERS = re.compile(rf"{_NUMBER}|(?:large_|fixed_size_)?list<[^:<>]+: {_NUMBER
 
 
 def of_numbers(types: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the columns that hold numbers or lists of them, by their types.
+    """Return the columns that contain numbers or lists of numbers, given their types.
 
     Example:
         >>> of_numbers({"jet_pt": "float", "part_px": "list<item: float not null>", "name": "string"})
@@ -40,7 +40,7 @@ def first_row(columns: Mapping[str, Values]) -> dict[str, Any]:
 
 
 def awkward_of(columns: Mapping[str, Values]) -> Any:
-    """Return an awkward array of records, a field per column.
+    """Return an awkward array of records with one field per column.
 
     Raises:
         JetkitError: the package awkward is absent.
@@ -57,10 +57,10 @@ def awkward_of(columns: Mapping[str, Values]) -> Any:
 
 
 def momenta_of(columns: Sequence[Values], collection: str) -> Ragged:
-    """Return (E, px, py, pz) of all objects, (total, 4) in float64, from the four columns.
+    """Return the momenta (E, px, py, pz) of all objects, (total, 4) in float64, from the four columns.
 
     Raises:
-        JetkitError: they are no lists of equal length.
+        JetkitError: the columns are not lists of equal lengths.
     """
     lists = [column for column in columns if isinstance(column, Ragged)]
     if len(lists) < len(MOMENTUM) or any(not np.array_equal(lists[0].offsets, one.offsets) for one in lists):

@@ -1,4 +1,4 @@
-"""The kinematic features of particles and jets, from momenta that were changed."""
+"""Kinematic features of particles and jets, recomputed from modified momenta."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _FEATURES = {feature.name: feature for feature in FEATURE_SETS["full"]}
 
 
 def with_features(batch: Batch, spec: Spec, axis: Float[Tensor, "B 4"] | None = None) -> Batch:
-    """Return a copy whose kinematic features, of particles and jets, are computed from ``p4`` in its own precision.
+    """Return a copy whose kinematic features of particles and jets are recomputed from ``p4`` in its precision.
 
-    They are those of ``jetkit.data.features`` for a jet of momentum ``axis`` (default: the sum of its particles).
-    Other features stay.
+    The features are those of ``jetkit.data.features`` for a jet of momentum ``axis`` (default: the sum of its
+    particles). All other features are unchanged.
     """
     p4, mask = four_momenta(batch), batch.mask
     jet = fv.total(p4, mask) if axis is None else axis
@@ -33,13 +33,13 @@ def with_features(batch: Batch, spec: Spec, axis: Float[Tensor, "B 4"] | None = 
 def about_axis(
     p4: Float[Tensor, "B N 4"], jet: Float[Tensor, "B 1 4"]
 ) -> tuple[Float[Tensor, "B N"], Float[Tensor, "B N"]]:
-    """Δη = sign(η_jet) (η − η_jet), with sign(0) = −1, and Δφ in [−π, π)."""
+    """Compute Δη = sign(η_jet) (η − η_jet), with sign(0) = −1, and Δφ in [−π, π)."""
     deta = torch.where(fv.eta(jet) > 0, 1.0, -1.0) * (fv.eta(p4) - fv.eta(jet))
     return deta, fv.delta_phi(fv.phi(p4), fv.phi(jet))
 
 
 def _kinematics(p4: Float[Tensor, "B N 4"], jet: Float[Tensor, "B 1 4"]) -> dict[str, Tensor]:
-    """The standardised kinematic features, as `jetkit.data.features` has them in float32."""
+    """Compute the standardised kinematic features of `jetkit.data.features`."""
     pt, energy = fv.pt(p4), fv.energy(p4)
     deta, dphi = about_axis(p4, jet)
     quantities = {

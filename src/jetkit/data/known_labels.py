@@ -1,4 +1,4 @@
-"""Labels of all rows of a dataset, for what needs them at once."""
+"""Labels of all rows of a dataset at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jetkit.errors import JetkitError
 
 
 def known_labels(dataset: Dataset) -> Array:
-    """Label of each row, −1 where it is not a class.
+    """Return the label of each row, −1 if it is not a class.
 
     Raises:
         JetkitError: the dataset has no labels.
@@ -27,7 +27,7 @@ def refuse_unlabelled(dataset: Dataset) -> None:
     """Raise unless every row has a class.
 
     Raises:
-        JetkitError: some do not; says how many.
+        JetkitError: rows have no class; the message counts them.
     """
     unknown = int((known_labels(dataset) < 0).sum())
     if unknown:
@@ -38,10 +38,10 @@ def refuse_unlabelled(dataset: Dataset) -> None:
 
 
 def refuse_missing(label: Int[np.ndarray, " B"], classes: tuple[str, ...]) -> None:
-    """Raise unless there are jets of every class.
+    """Raise unless every class has jets.
 
     Raises:
-        JetkitError: some have none; names them.
+        JetkitError: classes have no jets; the message names them.
     """
     missing = [name for index, name in enumerate(classes) if index not in label]
     if missing:
