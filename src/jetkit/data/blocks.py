@@ -320,7 +320,7 @@ def _judge_features(x: Array, offsets: Array, reasons: Array) -> None:
 
 
 def _judge_classes(values: Array, target: TargetSpec, reasons: Array, offsets: Array | None = None) -> None:
-    """Mark rows with a value, of the row or an object, beyond the number of classes (negative means unknown)."""
+    """Mark rows with a value, of the row or an object, that is not a class (negative means unknown)."""
     if target.kind != "class":
         return
     wrong = np.flatnonzero((values >= len(target.classes)) | ((values != np.round(values)) & np.isfinite(values)))

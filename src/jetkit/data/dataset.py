@@ -160,10 +160,11 @@ class Dataset:
         return self._narrowed(chosen, f"split {part} of {'/'.join(f'{x:g}' for x in fractions)}, seed {seed}")
 
     def take(self, count: int, seed: int = 0, *, balanced: bool = False) -> Dataset:
-        """Select at most ``count`` rows, spread evenly over all files (so that every class remains), in stored order.
+        """Select at most ``count`` rows at random, in stored order.
 
-        With ``balanced``, as many rows of each class are taken as are available, up to equal numbers. With the same
-        seed, a smaller selection is contained in a larger one. Twins are taken together.
+        The rows with the smallest ``hash_share`` of row number (or pair number, for twins) and ``seed`` are selected.
+        With ``balanced``, they have equally many rows of each class, as far as available. With the same seed, a smaller
+        selection is contained in a larger one. Twins are taken together.
 
         Raises:
             JetkitError: a negative count, or rows without classes that should be balanced.

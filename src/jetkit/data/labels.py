@@ -1,13 +1,9 @@
 """The 188 classes of the public JetClass-II files, in the order of their ``jet_label``.
 
+Source: H. Qu et al., "Accelerating Resonance Searches via Signature-Oriented Pre-training" (2024), arXiv:2405.12972.
+
 Names give the decay products of X (or X → YY): ``ev`` and ``mv`` are a lepton with its neutrino, ``tauh`` is a hadronic
 tau, q is u or d. Names with ``QCD_`` give the heavy quarks found in a QCD jet.
-
-Source: H. Qu et al., "Accelerating Resonance Searches via Signature-Oriented Pre-training" (2024), arXiv:2405.12972.
-
-Source: H. Qu et al., "Accelerating Resonance Searches via Signature-Oriented Pre-training" (2024), arXiv:2405.12972.
-Names are what X (or X → YY) decays to: ``ev`` and ``mv`` are a lepton with its neutrino, ``tauh`` is a hadronic tau,
-q is u or d. Those that begin with ``QCD_`` name the heavy quarks found in a QCD jet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A layout: which columns of a dataset become what in a batch."""
+"""Layouts: the use of each column of a dataset in a batch."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from jetkit.registry import entries, entry, is_reference
 
 MOMENTUM = ("energy", "px", "py", "pz")
 FEATURES = "features"
-"""Kind of a registered function without arguments that returns columns, or a feature table."""
+"""Kind of a registered function without arguments that returns columns or a feature table."""
 ROW = "row"
-"""Key of the features of the row in a feature table."""
+"""Key of the row's features in a feature table."""
 LABEL_COLUMN = "jet_label"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a dataset: their types, units and classes.
+    """Types, units and classes of the columns of a dataset.
 
     Attributes:
         types: column → type as the files have it; lists begin with ``list``.
@@ -48,38 +48,38 @@ class Columns:
     classes: tuple[str, ...] = ()
 
     def is_list(self, name: str) -> bool:
-        """Return whether a column holds a list per row."""
+        """Return whether a column has a list per row."""
         return "list" in self.types.get(name, COLUMNS[name].type if name in COLUMNS else "")
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Columns that are read of the objects of one kind."""
+    """Columns to read for the objects of one kind."""
 
     features: tuple[Feature, ...] = ()
     momenta: tuple[str, ...] = ()
-    """Columns of (E, px, py, pz); none where the objects have no momenta."""
+    """Columns of (E, px, py, pz); empty if the objects have no momenta."""
     targets: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
-    """Column → collection that it leads to."""
+    """Column → collection to which it points."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns become features, targets, links and weights."""
+    """Assignment of columns to features, targets, links and weights."""
 
     sets: Mapping[str, Collection]
     row: tuple[Feature, ...]
     arrays: Mapping[str, tuple[int, ...] | None]
-    """Column → shape of a row, None: as long as its lists are."""
+    """Column → shape per row; None for the length of its lists."""
     targets: Mapping[str, TargetSpec]
-    """Column → its kind, for rows and objects alike, without the label."""
+    """Column → its kind, for rows and objects, without the label."""
     weight: str | None
     labelled: bool
     event: bool
     pair: bool
     p4: bool
-    """Carry the momenta that are read in the batches."""
+    """Flag to include the momenta in the batches."""
 
     @property
     def row_columns(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class Layout:
         return tuple(dict.fromkeys(own))
 
     def spec(self, columns: Columns) -> Spec:
-        """Return names, units and kinds of the batches."""
+        """Return the names, units and kinds of the batches."""
         sets = {
             name: SetSpec(tuple(f.name for f in one.features), self.p4 and bool(one.momenta))
             for name, one in self.sets.items()
@@ -112,7 +112,7 @@ class Layout:
 
 
 def layout_of(options: Batching, columns: Columns) -> Layout:
-    """Return the layout that options ask for.
+    """Return the layout that the options define.
 
     Raises:
         JetkitError: an unknown feature set, or a column that is absent or does not fit its use.
@@ -137,9 +137,9 @@ def layout_of(options: Batching, columns: Columns) -> Layout:
 
 
 def features_of(chosen: Any) -> Any:
-    """Return the columns or the table that a registered function gives, for its name or ``file.py:function``.
+    """Return the columns or table from a registered function, given its name or ``file.py:function``.
 
-    What is no such name stays as it is.
+    Any other value is returned unchanged.
 
     Raises:
         JetkitError: there is no such file or function, or it gives something else.
@@ -155,7 +155,7 @@ def features_of(chosen: Any) -> Any:
 
 
 def _features(options: Batching, columns: Columns) -> tuple[dict[str, tuple[Feature, ...]], tuple[Feature, ...]]:
-    """Features of each collection, and of the row."""
+    """Return the features of each collection and of the row."""
     chosen = features_of(options.features)
     if isinstance(chosen, str):
         feature_columns(chosen, columns.types)
@@ -180,7 +180,7 @@ def _features(options: Batching, columns: Columns) -> tuple[dict[str, tuple[Feat
 
 
 def _row(options: Batching, row: tuple[Feature, ...] | None, columns: Columns) -> tuple[Feature, ...]:
-    """Features of the row: those asked for, those that the features name, or the usual ones of a jet."""
+    """Return the features of the row: those requested, those in the feature table, or the usual ones of a jet."""
     if options.row is not None:
         row = _made(options.row, columns)
     if row is None:
@@ -203,7 +203,7 @@ def _made(entries: Any, columns: Columns) -> tuple[Feature, ...]:
 def _grouped(
     features: Iterable[Feature], columns: Columns
 ) -> tuple[dict[str, tuple[Feature, ...]], tuple[Feature, ...] | None]:
-    """Features by the collection whose name their columns begin with; flat columns are those of the row."""
+    """Group features by the collection that prefixes their columns; flat columns belong to the row."""
     table: dict[str, tuple[Feature, ...]] = {}
     row: tuple[Feature, ...] = ()
     for feature in features:
@@ -223,7 +223,7 @@ def _refuse_others(name: str, features: tuple[Feature, ...], columns: Columns) -
 
 
 def momenta_columns(name: str, columns: Columns) -> tuple[str, ...]:
-    """Return the columns of the momenta of a collection, where it has all of them."""
+    """Return the momentum columns of a collection, or none unless it has all of them."""
     found = tuple(f"{name}_{part}" for part in MOMENTUM)
     return found if all(column in columns.types and columns.is_list(column) for column in found) else ()
 
@@ -251,7 +251,7 @@ def _target(name: str, kind: Any, columns: Columns) -> TargetSpec:
 
 
 def _shape(name: str, shape: Any) -> tuple[int, ...] | None:
-    """The shape of a row of an array; a number stands for one axis."""
+    """Return the shape of an array per row; a number stands for one axis."""
     sizes = (shape,) if isinstance(shape, int) else shape
     if sizes is None:
         return None
@@ -261,7 +261,7 @@ def _shape(name: str, shape: Any) -> tuple[int, ...] | None:
 
 
 def _ends(name: str, columns: Columns) -> tuple[str, str]:
-    """The two collections that a column such as ``hit_particle`` links."""
+    """Return the two collections that a column such as ``hit_particle`` links."""
     _refuse_absent([name], columns)
     start, _, to = name.partition("_")
     if not to or not columns.is_list(name) or not any(column.startswith(f"{to}_") for column in columns.types):
@@ -296,14 +296,14 @@ def list_columns(name: str, one: Collection, columns: Columns) -> list[str]:
 
 
 def axis_columns(one: Collection, columns: Columns) -> list[str]:
-    """Return the flat columns that computed features of a collection use, if they are there."""
+    """Return the available flat columns that computed features of a collection use."""
     if all(feature.column for feature in one.features):
         return []
     return [name for name in USED_IF_PRESENT if name in columns.types and not columns.is_list(name)]
 
 
 def _any_list(name: str, columns: Columns) -> list[str]:
-    """A list that tells how many objects there are, where nothing else is read of them."""
+    """Return a list column that gives the number of objects, for collections without other columns to read."""
     found = [column for column in columns.types if column.startswith(f"{name}_") and columns.is_list(column)]
     if not found:
         raise JetkitError(f"the dataset has no objects {name}: it has {', '.join(columns.types)}")

@@ -1,4 +1,4 @@
-"""Stream a dataset larger than memory as shuffled, padded batches; stop and go on anywhere with the same bits."""
+"""Streaming of a dataset larger than memory as shuffled, padded batches, resumable bit for bit."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from jetkit.errors import JetkitError
 from jetkit.kernels import kernel
 
 OPEN_FILES = 32
-"""Shards that a loader keeps open."""
+"""Number of shards that a loader keeps open."""
 LONELY = "a jet whose twin is not there"
 
 
 class Loader:
-    """Iterates over one epoch of batches, then stands at the start of the next.
+    """Iterator over one epoch of batches, which then stands at the start of the next.
 
-    Row groups are visited in a random order that takes from every class at an even pace where shards hold one class
-    each, else from every shard, so that no window lacks a class. The rows of a window are shuffled, cut into batches
-    (of jets of about equal length with ``bucket``), and padded to the longest of the batch. Every usable row comes once
-    an epoch; those left out are counted in ``skipped``. Two iterators over one loader share its position.
+    Row groups are visited in random order, at an even pace from every class if each shard has one class, else from
+    every shard, so that no window lacks a class. The rows of a window are shuffled, cut into batches (of jets of
+    similar length with ``bucket``), and padded to the longest of the batch. Every usable row appears once per epoch;
+    rows left out are counted in ``skipped``. Two iterators over one loader share its position.
 
     Raises:
         JetkitError: a column that the options ask for is absent, or a file is damaged (while iterating).
@@ -67,7 +67,7 @@ class Loader:
         return self._epoch
 
     def __len__(self) -> int:
-        """Batches in this epoch, if every row is usable."""
+        """Return the number of batches in this epoch if every row is usable."""
         windows = windows_of(self._sources, self.options, self._epoch)
         return sum(self._steps(rows_in(window) // self.options.together) for window in windows)
 
@@ -88,7 +88,7 @@ class Loader:
         self._close()
 
     def _read_ahead(self, windows: Sequence[Sequence[Piece]]) -> Iterator[tuple[Block, int]]:
-        """Yield what `_load` returns for each window from the position on, while the next one is read."""
+        """Yield the result of `_load` for each window from the current position, while reading the next one."""
         thread = ThreadPoolExecutor(1)
         coming: dict[int, Future[tuple[Block, int]]] = {}
         try:
@@ -101,11 +101,11 @@ class Loader:
             thread.shutdown(wait=False, cancel_futures=True)
 
     def rewind(self) -> None:
-        """Go to the beginning of the first epoch, so that the same batches come again."""
+        """Return to the beginning of the first epoch, so that the same batches repeat."""
         self._epoch, self._window, self._batch = self.options.epoch, 0, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Position, as JSON can hold it."""
+        """Return the position as JSON-compatible values."""
         return {
             "epoch": self._epoch,
             "window": self._window,
@@ -115,10 +115,10 @@ class Loader:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to a position; the batches that follow are the same to the last bit.
+        """Resume at a position; the batches that follow are bit-identical.
 
         Raises:
-            JetkitError: the position is of other data or other options.
+            JetkitError: the position belongs to other data or other options.
         """
         if state.get("of") != self._fingerprint():
             raise JetkitError(
@@ -128,7 +128,7 @@ class Loader:
         self.skipped = Counter(state["skipped"])
 
     def _fingerprint(self) -> str:
-        """Hash of all that decides the order of the rows; the same in each of the processes that share them."""
+        """Hash everything that determines the order of the rows; identical in all processes that share them."""
         options = asdict(self.options) | {"epoch": 0, "rank": 0}
         sources = [[source.path.name, list(source.group_rows), len(source)] for source in self._sources]
         text = json.dumps([options, sources, self._history])
@@ -138,14 +138,14 @@ class Loader:
         return np.random.default_rng([self.options.seed, self._epoch, *place])
 
     def _steps(self, units: int) -> int:
-        """Batches that every rank makes of a window with this many jets, or pairs of twins."""
+        """Return the number of batches that every rank makes of a window with this many jets or pairs."""
         batch = self.options.batch // self.options.together
         most = -(-units // self.options.world_size)
         least = units // self.options.world_size
         return least // batch if self.options.drop_last else -(-most // batch)
 
     def _load(self, window: Sequence[Piece]) -> tuple[Block, int]:
-        """Usable jets of this rank's share of a window, and the number of rows of the whole window."""
+        """Load this rank's usable jets of a window, and return them with the row count of the whole window."""
         with self._one_at_a_time:
             return self._merged(window)
 
@@ -159,11 +159,11 @@ class Loader:
         return merge(blocks), rows_in(window)
 
     def _units(self, block: Block) -> Array:
-        """(U, 1) jets of a window, or (U, 2) pairs of twins."""
+        """Return the jets of a window, (U, 1), or its pairs of twins, (U, 2)."""
         return np.arange(len(block))[:, None] if block.pair is None else twins_of(block.pair)
 
     def _cut(self, block: Block, units: Array, whole: int) -> list[Array]:
-        """Jets of each batch of a window."""
+        """Split the jets of a window into batches."""
         batch = self.options.batch // self.options.together
         steps = self._steps(whole // self.options.together if self.options.world_size > 1 else len(units))
         if steps * (batch if self.options.drop_last else 1) > len(units):
@@ -188,7 +188,7 @@ class Loader:
         return [batches[i].ravel() for i in order]
 
     def _made(self, block: Block, rows: Array) -> Batch:
-        """A batch of some rows of a window."""
+        """Build a batch from some rows of a window."""
         sets = {name: self._cloud(one, rows) for name, one in block.sets.items()}
         links = {
             (name, to): _padded_links(link, one.starts[rows], one.counts[rows])
@@ -217,7 +217,7 @@ class Loader:
         )
 
     def _shard(self, path: Path | Memory) -> ShardReader:
-        """An open file; the one unused for longest is closed when there are too many."""
+        """Return an open shard; the least recently used one is closed if too many are open."""
         shard = self._open.pop(path, None) or ShardReader(path)
         self._open[path] = shard
         while len(self._open) > OPEN_FILES:
@@ -230,7 +230,7 @@ class Loader:
 
 
 def _padded(table: Array, starts: Array, counts: Array, longest: int) -> torch.Tensor:
-    """Rows of a table (total, F) per jet, padded with 0: (B, N, F)."""
+    """Pad the rows of a table (total, F) with 0 to (B, N, F)."""
     width = table.shape[1]
     out = np.empty((len(starts), longest * width), table.dtype)
     _scatter(table.reshape(-1), starts * width, counts * width, out)
@@ -238,17 +238,18 @@ def _padded(table: Array, starts: Array, counts: Array, longest: int) -> torch.T
 
 
 def _padded_links(link: Array, starts: Array, counts: Array) -> torch.Tensor:
-    """Links per row, padded with −1: (B, N)."""
+    """Pad links with −1 to (B, N)."""
     longest = max(int(counts.max(initial=0)), 1)
     found = _padded(link[:, None].astype(np.int64) + 1, starts, counts, longest)[..., 0]
     return found - 1
 
 
 def dealt(units: Array, work: Array, batches: int, random: np.random.Generator) -> list[Array]:
-    """Units dealt to batches of equal work, so that of processes that make a step together none waits for another.
+    """Deal units to batches of equal work, so that synchronised processes do not wait for each other.
 
-    In order of their work, of each run of as many units as there are batches every batch gets one by lot. All batches
-    have the same distribution of work, of which a batch by lot has a sample; who comes together is random in both.
+    Units are sorted by work. From each run of as many units as there are batches, every batch receives one at random.
+    All batches thus have the same distribution of work, which fully random batches only sample. The units that meet in
+    a batch are random in both cases.
 
     Example:
         >>> found = dealt(np.arange(6), np.array([5, 1, 9, 8, 1, 5]), 2, np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""A copy of a dataset in files that are mapped into memory: read in half the time, a fifth larger."""
+"""Memory-mapped copies of a dataset: twice as fast to read, a fifth larger."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from jetkit.progress import Count
 
 
 def map_dataset(path: str | os.PathLike[str], out: str | os.PathLike[str], progress: Count | None = None) -> Path:
-    """Copy a dataset, shard by shard, into mapped files; a copy that was interrupted goes on where it stopped.
+    """Copy a dataset, shard by shard, to memory-mapped files, or resume an interrupted copy.
 
-    Rows, row groups, card and names of shards (but for the suffix) are the same, so every loader gives the same batches
-    in the same order.
+    Rows, row groups, card and shard names (except for the suffix) are unchanged, so every loader yields the same
+    batches in the same order.
 
     Args:
         path: folder of a dataset, or Parquet files
@@ -60,6 +60,6 @@ def map_dataset(path: str | os.PathLike[str], out: str | os.PathLike[str], progr
 
 
 def _copied(reader: ShardReader, path: Path, fingerprint: str) -> Shard:
-    """The columns and metadata of a shard, and what they were copied from, in another file."""
+    """Copy the columns and metadata of a shard to another file, with the fingerprint of the source."""
     with reader as shard:
         return write_shard(path, shard.read(list(shard.columns)), {**shard.metadata, "jetkit": fingerprint})

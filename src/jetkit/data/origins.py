@@ -1,4 +1,4 @@
-"""Which decay product each particle of a jet comes from, as far as directions tell."""
+"""Assignment of each particle of a jet to its nearest decay product."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from jetkit.data.ragged import Array, Ragged
 from jetkit.kernels import kernel
 
 ORIGIN = "part_origin"
-"""Number of the decay product nearest to a particle, −1 where the jet has none."""
+"""Number of the decay product nearest to a particle, −1 if the jet has none."""
 ORIGIN_COLUMNS = ("aux_genpart_eta", "aux_genpart_phi", "aux_genpart_isResDecayProd")
-"""From which it is computed where a dataset has no such column."""
+"""Columns from which it is computed if a dataset has no such column."""
 
 
 def origin_columns(files: Sequence[Collection[str]]) -> list[str]:
-    """The columns that tell origins, if any file has them: jets of a class without a resonance have none.
+    """Return the columns needed for origins, if any file has them; jets of a class without a resonance lack them.
 
     Example:
         >>> origin_columns([["jet_pt"], ["jet_pt", *ORIGIN_COLUMNS]]) == [*ORIGIN_COLUMNS]
@@ -34,9 +34,9 @@ def nearest_decay_products(
     phi: Ragged,
     is_product: Ragged,
 ) -> Int[np.ndarray, " M"]:
-    """Number of the nearest decay product in ΔR² = Δη² + Δφ², counted among those of the jet; −1 where it has none.
+    """Return the number of the decay product nearest in ΔR² = Δη² + Δφ², within each jet; −1 if none.
 
-    Hadrons have no one parton that they come from; the nearest is what separates the prongs of a resolved decay.
+    A hadron does not originate from a single parton; the nearest one separates the prongs of a resolved decay.
 
     Args:
         p3: (px, py, pz) of the particles, in GeV

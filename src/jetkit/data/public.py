@@ -1,4 +1,4 @@
-"""Public datasets: what may be fetched, from where, and under which terms."""
+"""Public datasets: available files, addresses and terms of use."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SERIES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 @dataclass(frozen=True)
 class PublicFile:
-    """A file of a public dataset, or a series of them: ``QCD_{000..419}.parquet``; what is not known is None."""
+    """A file of a public dataset, or a series such as ``QCD_{000..419}.parquet``; unknown properties are None."""
 
     name: str
     bytes: Annotated[int | None, Field(gt=0)] = None
     md5: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$")] = None
     sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")] = None
     mirrors: tuple[str, ...] = ()
-    """Addresses in the order in which they are tried; ``{name}`` stands for the name. Empty: those of the dataset."""
+    """Addresses in the order of attempts; ``{name}`` stands for the name. If empty, the dataset's mirrors are used."""
 
     def __post_init__(self) -> None:
         if not self.name or self.name.startswith(".") or re.search(r"[/\\:\x00-\x1f]", self.name):
@@ -42,11 +42,11 @@ class PublicFile:
 
     @property
     def checksum(self) -> tuple[str, str] | None:
-        """Kind and hexadecimal value of the stronger checksum that is known."""
+        """Kind and hexadecimal value of the strongest known checksum."""
         return ("sha256", self.sha256) if self.sha256 else ("md5", self.md5) if self.md5 else None
 
     def each(self, mirrors: Sequence[str]) -> Iterator[PublicFile]:
-        """The single files of a series, or the file itself; `mirrors` serve where it has none of its own."""
+        """Yield the single files of a series, or the file itself; ``mirrors`` serve files without their own."""
         for name in self._names():
             addresses = tuple(url.replace("{name}", quote(name)) for url in self.mirrors or mirrors)
             yield replace(self, name=name, mirrors=addresses)
@@ -63,7 +63,7 @@ class PublicFile:
 
 @dataclass(frozen=True)
 class PublicDataset:
-    """A public dataset: terms, and the files that it consists of.
+    """A public dataset: its terms of use and its files.
 
     Example:
         >>> dataset = public_dataset("top-tagging")
@@ -79,10 +79,10 @@ class PublicDataset:
     homepage: str
     files: tuple[PublicFile, ...]
     reader: str
-    """Format by which ``jetkit convert`` reads the files."""
+    """Format with which ``jetkit convert`` reads the files."""
     licence: str | None = None
     mirrors: tuple[str, ...] = ()
-    """Addresses of files that have none of their own; ``{name}`` stands for the file's name."""
+    """Addresses of files without their own; ``{name}`` stands for the name of the file."""
 
     def __post_init__(self) -> None:
         every = [file.name for file in self.all_files]
@@ -93,14 +93,14 @@ class PublicDataset:
 
     @cached_property
     def all_files(self) -> list[PublicFile]:
-        """Every single file with its addresses."""
+        """Return every single file with its addresses."""
         return [one for file in self.files for one in file.each(self.mirrors)]
 
     def selected(self, pattern: str) -> list[PublicFile]:
-        """The files whose name fits a pattern such as ``train*``.
+        """Return the files whose names match a pattern such as ``train*``.
 
         Raises:
-            JetkitError: no name does.
+            JetkitError: no name matches.
         """
         chosen = [file for file in self.all_files if fnmatchcase(file.name, pattern)]
         if not chosen:
@@ -109,14 +109,14 @@ class PublicDataset:
         return chosen
 
     def terms(self) -> list[str]:
-        """What a user should know before fetching, in lines."""
+        """Return the terms of use and other notes to read before the download, in lines."""
         licence = self.licence or f"not recorded here, read it at {self.homepage}"
         cited = [f"please cite: {source}" for source in self.citation]
         return [f"{self.name}: {self.description}", f"licence: {licence}", *cited, f"homepage: {self.homepage}"]
 
 
 def public_dataset(name: str | Path) -> PublicDataset:
-    """A public dataset by its name, or from a YAML file of the same form.
+    """Load the description of a public dataset by name, or from a YAML file of the same form.
 
     Raises:
         JetkitError: no such dataset, or a file that does not describe one.

@@ -1,4 +1,4 @@
-"""Columns with a list per row, as flat values and offsets, and the few things done to them."""
+"""Columns with a list per row, as flat values and offsets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Ragged(NamedTuple):
 
     @property
     def counts(self) -> Int[np.ndarray, " rows"]:
-        """Length of each row's list."""
+        """Length of the list of each row."""
         return np.diff(self.offsets)
 
 
@@ -36,7 +36,7 @@ Values = Array | Ragged
 
 
 def take_rows(column: Values, rows: Int[np.ndarray, " chosen"]) -> Values:
-    """Rows of a column, in the order given.
+    """Select rows of a column, in the given order.
 
     Example:
         >>> take_rows(Ragged(np.array([5.0, 6.0, 7.0]), np.array([0, 2, 2, 3])), np.array([2, 0])).values
@@ -55,7 +55,7 @@ def take_rows(column: Values, rows: Int[np.ndarray, " chosen"]) -> Values:
 
 
 def concatenate(columns: Sequence[Values]) -> Values:
-    """Rows of several columns of one kind, one after the other.
+    """Concatenate the rows of several columns of one kind.
 
     Example:
         >>> one = Ragged(np.array([5.0]), np.array([0, 1]))

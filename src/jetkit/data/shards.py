@@ -1,4 +1,4 @@
-"""Shards, Parquet files or mapped ones, to and from NumPy arrays."""
+"""Shards as Parquet or memory-mapped files, to and from NumPy arrays."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def write_shard(
     columns: Mapping[str, Array | tuple[Array, Array]],
     metadata: Mapping[str, str] | None = None,
 ) -> Shard:
-    """Write one file in one step, read it back and describe it: Parquet, or mapped where its name ends in ``.arrow``.
+    """Write a shard atomically, read it back and describe it; ``.arrow`` gives a memory-mapped file, else Parquet.
 
-    A column is a flat array or a pair ``(values, offsets)``: row i holds ``values[offsets[i]:offsets[i + 1]]``.
-    Columns of ``COLUMNS`` are written with the type given there. Equal columns give equal bytes.
+    A column is a flat array or a pair ``(values, offsets)``: row i has ``values[offsets[i]:offsets[i + 1]]``. Columns
+    in ``COLUMNS`` are written with the type given there. Equal columns give equal bytes.
 
     Raises:
         JetkitError: columns of unequal length, wrong offsets or types, a particle that is not finite, a full disk.
@@ -49,7 +49,7 @@ def write_shard(
 
 
 class Memory(NamedTuple):
-    """A shard that was never written to a disk."""
+    """A shard in memory, without a file."""
 
     name: str
     content: bytes
@@ -59,7 +59,7 @@ class Memory(NamedTuple):
 
 
 def shard_in_memory(name: str, columns: Mapping[str, Array | tuple[Array, Array]]) -> tuple[Memory, Shard]:
-    """What `write_shard` would write, and its description.
+    """Build in memory the shard that `write_shard` would write, with its description.
 
     Raises:
         JetkitError: as `write_shard`.
@@ -73,7 +73,7 @@ def shard_in_memory(name: str, columns: Mapping[str, Array | tuple[Array, Array]
 
 
 class ShardReader:
-    """One shard, open for reading row groups; use it in a ``with`` statement.
+    """One shard open for reading row groups; use it in a ``with`` statement.
 
     Raises:
         JetkitError: the file is absent, empty, cut short or of another format.
@@ -109,14 +109,14 @@ class ShardReader:
 
     @property
     def rows(self) -> int:
-        """Number of rows of the file."""
+        """Number of rows in the file."""
         return sum(self.group_rows)
 
     def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> dict[str, Values]:
-        """Read columns of some row groups (default: all), on one thread and without a copy where pyarrow allows it.
+        """Read columns of some row groups (default: all) on one thread, without a copy if pyarrow allows it.
 
-        Numbers, booleans and lists of them are read (lists of fixed or variable length, half floats as float32). A
-        missing number becomes NaN, a missing list an empty one.
+        Supported types are numbers, booleans and lists of them (of fixed or variable length, with half floats as
+        float32). A missing number becomes NaN, a missing list becomes empty.
 
         Raises:
             JetkitError: an absent column, a type that is none of these, a damaged file.
@@ -149,7 +149,7 @@ def _write(table: Any, path: Path, name: str) -> None:
 
 
 def _check_written(path: Path, table: Any, target: Path) -> None:
-    """Read the file back: same rows, same columns, finite particles."""
+    """Read a file back, and check its rows, its columns and that particles are finite."""
     with ShardReader(path) as shard:
         names = [name for name in P4_COLUMNS if name in shard.columns]
         if shard.rows != table.num_rows or list(shard.columns) != table.schema.names:
@@ -161,13 +161,13 @@ def _check_written(path: Path, table: Any, target: Path) -> None:
 
 
 def _count_classes(columns: Mapping[str, Array | tuple[Array, Array]]) -> list[int]:
-    """Rows of each class; a negative label (no class) is not counted."""
+    """Count the rows of each class; a negative label (no class) is not counted."""
     labels = np.asarray(columns.get("jet_label", np.empty(0, np.int64)))
     return [int(count) for count in np.bincount(labels[labels >= 0])]
 
 
 def _sync(folder: Path) -> None:
-    """Make the new name of a file survive a power cut."""
+    """Flush the folder, so that the new name of a file survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

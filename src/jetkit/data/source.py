@@ -1,4 +1,4 @@
-"""One file of a dataset, and the rows of it that are meant."""
+"""Files of a dataset with their selected rows."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from jetkit.errors import JetkitError
 
 @dataclass(frozen=True)
 class Source:
-    """One file of a dataset and the rows of it that are meant (None: all)."""
+    """One file of a dataset and its selected rows (None: all)."""
 
     path: Path | Memory
     group_rows: tuple[int, ...]
     columns: Mapping[str, str]
     rows: Int[np.ndarray, " rows"] | None = None
     label: int | None = None
-    """Class of all rows of the file, where they have one."""
+    """Class of all rows of the file, if they share one."""
 
     @property
     def index(self) -> Int[np.ndarray, " rows"]:
-        """Rows meant, in rising order."""
+        """Selected rows, in rising order."""
         return np.arange(sum(self.group_rows)) if self.rows is None else self.rows
 
     @property
     def bytes(self) -> int:
-        """Size of the file."""
+        """Size of the file in bytes."""
         return self.path.stat().st_size if isinstance(self.path, Path) else len(self.path.content)
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class Source:
 
 
 def open_source(path: Path | Memory) -> Source:
-    """All rows of a file.
+    """Open a file with all its rows.
 
     Raises:
         JetkitError: the file is absent or damaged.
@@ -51,17 +51,17 @@ def open_source(path: Path | Memory) -> Source:
 
 
 def shared_columns(sources: Sequence[Source]) -> tuple[str, ...]:
-    """Names of the columns that every file has, in the order of the first."""
+    """Return the columns that every file has, in the order of the first file."""
     first, *others = sources
     return tuple(name for name in first.columns if all(name in other.columns for other in others))
 
 
 def places(rows: Any, size: int) -> int | Int[np.ndarray, " rows"]:
-    """Places that an index, a slice, rising indices or a mask mean among ``size`` rows; negative ones from the end.
+    """Return the places, among ``size`` rows, of an index, a slice, rising indices or a mask; negative from the end.
 
     Raises:
-        IndexError: there is no such row.
-        JetkitError: the indices do not rise, or are no whole numbers.
+        IndexError: a row does not exist.
+        JetkitError: the indices do not rise, or are not integers.
 
     Example:
         >>> places(-1, 5), places(slice(1, 3), 5), places([True, False, True], 3), places([0, -1], 5)
@@ -87,7 +87,7 @@ def places(rows: Any, size: int) -> int | Int[np.ndarray, " rows"]:
 
 
 def groups_of(source: Source, rows: Array) -> list[tuple[int, Array]]:
-    """Row groups that hold the given rows (rising), each with the rows counted from the start of the group."""
+    """Return the row groups that contain the given rising rows, each with row numbers from the start of the group."""
     edges = np.cumsum([0, *source.group_rows])
     cuts = np.searchsorted(rows, edges)
     return [
@@ -98,7 +98,7 @@ def groups_of(source: Source, rows: Array) -> list[tuple[int, Array]]:
 
 
 def read_source(source: Source, columns: Sequence[str], rows: Array) -> list[dict[str, Values]]:
-    """Columns of some rows (rising) of one file, a part per row group.
+    """Read columns for the given rising rows of one file, one part per row group.
 
     Raises:
         JetkitError: an absent column, one that cannot be read, a damaged file.

@@ -1,4 +1,4 @@
-"""A spec: the names, units and kinds behind the axes of a batch; all that the data decide and a model must know."""
+"""Specs: names, units and kinds of the axes of a batch, which a model needs to know about the data."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from jetkit.data.batch import LABEL, PARTICLES
 from jetkit.errors import JetkitError
 
 Kind = Literal["class", "real", "flag", "index"]
-"""What a target is: one of some classes, a number, true or false, or the number of a group of objects."""
+"""Kind of a target: a class, a real number, a flag, or the index of a group of objects."""
 
 
 @dataclass(frozen=True)
 class SetSpec:
-    """A collection of objects."""
+    """Description of a collection of objects."""
 
     features: tuple[str, ...] = ()
     """Names along the last axis of ``x``."""
     p4: bool = False
-    """Whether its objects have four-momenta."""
+    """Flag for objects with four-momenta."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", _different("features", self.features))
@@ -28,7 +28,7 @@ class SetSpec:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """A quantity to learn.
+    """Description of a quantity to learn.
 
     Raises:
         JetkitError: an unknown kind.
@@ -36,7 +36,7 @@ class TargetSpec:
 
     kind: Kind = "real"
     of: str = ""
-    """Collection whose objects have it; empty for a target of the row."""
+    """Collection whose objects have the target; empty for a target of the row."""
     classes: tuple[str, ...] = ()
     """Names of the classes; the index is the value."""
 
@@ -48,7 +48,7 @@ class TargetSpec:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a model or a task asks of the data; checked before any row is read.
+    """Requirements of a model or a task on the data, checked before any row is read.
 
     Example:
         >>> Needs(p4=True).refuse(Spec.of(("hit_x",), name="hit"), "model part")
@@ -67,14 +67,14 @@ class Needs:
     arrays: tuple[str, ...] = ()
     """Arrays of fixed shape by name."""
     targets: tuple[str, ...] = ()
-    """Columns that are read as targets; ``label`` stands for the class."""
+    """Columns read as targets; ``label`` stands for the class."""
     links: tuple[str, ...] = ()
     """Columns that link objects of two collections."""
     pairs: bool = False
-    """Whole pairs of twins in each batch."""
+    """Complete pairs of twins in each batch."""
 
     def __or__(self, other: Needs) -> Needs:
-        """Return what both need together."""
+        """Return the combined requirements."""
         return Needs(
             p4=self.p4 or other.p4,
             cloud=self.cloud or other.cloud,
@@ -87,10 +87,10 @@ class Needs:
         )
 
     def refuse(self, spec: Spec, who: str) -> None:
-        """Raise unless the data have all that is needed.
+        """Raise unless the data meet all requirements.
 
         Raises:
-            JetkitError: they lack something; names it.
+            JetkitError: the data lack a requirement; the message names it.
         """
         if (self.p4 or self.cloud) and not spec.sets:
             raise JetkitError(f"{who} needs a collection of objects, the data are a plain table: use a model of tables")
@@ -113,7 +113,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class Spec:
-    """Names, units and kinds of what a batch holds.
+    """Names, units and kinds of the content of a batch.
 
     Example:
         >>> spec = Spec.of(("part_deta",), classes=("QCD", "top"), units={"part_deta": "1"})
@@ -146,7 +146,7 @@ class Spec:
         name: str = PARTICLES,
         p4: bool | None = None,
     ) -> Spec:
-        """Return the spec of rows with one collection; particles have momenta unless told otherwise.
+        """Return the spec of rows with one collection, with momenta by default.
 
         Example:
             >>> Spec.of(("part_deta", "part_dphi"), classes=("QCD", "top")).cloud
@@ -158,7 +158,7 @@ class Spec:
 
     @property
     def cloud(self) -> SetSpec:
-        """The first collection; one without features where the data are a plain table."""
+        """First collection; one without features for plain tables."""
         return next(iter(self.sets.values()), SetSpec())
 
     @property
@@ -168,7 +168,7 @@ class Spec:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes; none where the rows have no label."""
+        """Names of the classes; empty if the rows have no label."""
         return self.targets[LABEL].classes if LABEL in self.targets else ()
 
     def with_cloud(self, **changes: Any) -> Spec:
@@ -177,7 +177,7 @@ class Spec:
         return replace(self, sets={**self.sets, first: replace(self.sets[first], **changes)})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain lists and dictionaries, ready for JSON."""
+        """Return the spec as plain lists and dictionaries for JSON."""
         return {
             "sets": {name: {"features": list(one.features), "p4": one.p4} for name, one in self.sets.items()},
             "row": list(self.row),
@@ -192,10 +192,10 @@ class Spec:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Spec:
-        """Return the spec that ``to_dict`` described, also one of the first format, of one collection of particles.
+        """Return the spec that ``to_dict`` stored, also in the first format with one collection of particles.
 
         Raises:
-            JetkitError: a field is absent, unknown, or not what it should be.
+            JetkitError: a field is absent, unknown or invalid.
         """
         if "features" in content:
             return _of_first_format(content)
@@ -218,7 +218,7 @@ class Spec:
 
 
 def columns(spec: Spec, *names: str) -> list[int]:
-    """Return the places of features in the last axis of ``x``.
+    """Return the places of features along the last axis of ``x``.
 
     Raises:
         JetkitError: a feature is not in the spec.
@@ -240,7 +240,7 @@ def _different(what: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_field(name: str, value: Any) -> None:
-    """Raise unless a field of a stored spec is of the right shape, down to the names in it."""
+    """Raise unless a field of a stored spec has the right structure, including all names."""
     right: bool
     if name == "sets":
         right = _mapping(value) and all(

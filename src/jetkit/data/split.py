@@ -1,4 +1,4 @@
-"""Random choices that need no state: a row's share of [0, 1) follows from its number and a seed.
+"""Stateless random choices: a row's share of [0, 1) follows from its number and a seed.
 
 Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators" (2014),
 doi:10.1145/2660193.2660195.
@@ -19,7 +19,7 @@ from jetkit.kernels import kernel, scrambled
 
 
 def hash_share(ids: Int[np.ndarray, " rows"], seed: int) -> Float[np.ndarray, " rows"]:
-    """splitmix64 of each number and a seed, as a share of [0, 1).
+    """Hash each number and a seed by splitmix64 to a share of [0, 1).
 
     Example:
         >>> hash_share(np.array([1, 2, 1]), seed=0).round(3).tolist()
@@ -29,10 +29,10 @@ def hash_share(ids: Int[np.ndarray, " rows"], seed: int) -> Float[np.ndarray, " 
 
 
 def event_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
-    """Column ``event_id`` of the rows meant, or a number of its own for each row of a file without it.
+    """Return the column ``event_id`` of the selected rows, or a distinct number per row of a file without it.
 
     Raises:
-        JetkitError: the column does not hold whole numbers.
+        JetkitError: the column does not contain integers.
     """
     if "event_id" not in source.columns:
         return row_ids(source, number)
@@ -43,14 +43,14 @@ def event_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
 
 
 def take_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
-    """A number for each row meant, which two twins share."""
+    """Return a number per selected row that only twins share."""
     if PAIR not in source.columns:
         return row_ids(source, number)
     return np.concatenate([np.asarray(part[PAIR]) for part in read_source(source, [PAIR], source.index)])
 
 
 def row_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
-    """A number for each row that no other row of the dataset has."""
+    """Return a number per selected row that is unique in the dataset."""
     return source.index.astype(np.int64) + (np.int64(number) << np.int64(40))
 
 

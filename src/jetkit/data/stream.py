@@ -1,4 +1,4 @@
-"""Batches for a ``torch.utils.data.DataLoader``, whose workers share the rows."""
+"""Batches for a ``torch.utils.data.DataLoader`` whose workers share the rows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MOST_WORKERS = 1024
 
 
 class BatchStream(IterableDataset[Batch]):
-    """Epochs of batches; give it to ``DataLoader(…, batch_size=None, num_workers=…)``, since they are made already.
+    """Epochs of complete batches for ``DataLoader(…, batch_size=None, num_workers=…)``.
 
-    Of W workers in each of R processes each reads rows of its own, as rank of R·W (`Batching.rank`): every usable row
-    comes once an epoch. Each iteration is the next epoch, also where the workers are started anew. The order depends on
-    ``seed``, the epoch and R·W alone. It cannot be resumed within an epoch: ``Dataset.batches`` can.
+    With W workers in each of R processes, each reads different rows, as one of R·W ranks (`Batching.rank`). Every
+    usable row appears once per epoch. Each iteration is the next epoch, even if the workers are restarted. The order
+    depends only on ``seed``, the epoch and R·W. Unlike ``Dataset.batches``, it cannot be resumed within an epoch.
 
     Raises:
         JetkitError: the options do not fit the data, or there are more workers than rows.

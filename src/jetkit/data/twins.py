@@ -1,4 +1,4 @@
-"""Twins: two jets of one simulated event, of which a later stage was drawn twice."""
+"""Twins: two jets of one simulated event, with a later stage drawn twice."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from jaxtyping import Int
 from jetkit.errors import JetkitError
 
 PAIR = "pair"
-"""Column with the number that two twins share; they are rows one after the other."""
+"""Column with a number that two twins share; twins are consecutive rows."""
 
 
 def require_twins(columns: Collection[str]) -> None:
-    """Raise unless these columns of a dataset say which jets are twins.
+    """Raise unless the columns of a dataset identify twins.
 
     Raises:
-        JetkitError: they do not; says how twins are made.
+        JetkitError: they do not; the message explains how to make twins.
     """
     if PAIR not in columns:
         raise JetkitError("the dataset has no twins: make one with jetkit simulate RECIPE twin=rehadronise")
 
 
 def twins_of(pair: Int[np.ndarray, " jets"]) -> Int[np.ndarray, "pairs 2"]:
-    """Places of the twins of each pair of which both are there.
+    """Return the places of both twins of every complete pair.
 
     Example:
         >>> twins_of(np.array([4, 4, 5, 7, 7])).tolist()

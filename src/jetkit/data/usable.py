@@ -1,4 +1,4 @@
-"""Which jets can be used, and why the others cannot."""
+"""Usability of jets, and reasons to leave them out."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ REASONS = (
     "a link to an object that is not there",
     "a feature with NaN or infinity",
 )
-"""Why a row is left out; the index is the code of `judge_particles`, 0 for rows that are kept."""
+"""Reasons for leaving out a row; the index is the code of `judge_particles`, 0 for rows that are kept."""
 
 
 @kernel
 def judge_particles(
     energy: Array, px: Array, py: Array, pz: Array, offsets: Array, reasons: Array, needed: bool = True
 ) -> None:
-    """Mark rows with a particle that no feature is defined for and, where some are needed, those without any."""
+    """Mark rows with a particle for which a feature is undefined and, if particles are required, rows without any."""
     for i in range(len(reasons)):
         if reasons[i] != 0:
             continue

@@ -1,4 +1,4 @@
-"""Readers of foreign files, one format a file; importing this registers them all."""
+"""Readers of foreign files, one format per file; importing this package registers all of them."""
 
 from jetkit.data.readers import (
     atlas_physlite,

@@ -34,7 +34,7 @@ OTHERS = {
 TAGGING = "BTagging_AntiKt4EMPFlowAuxDyn"
 LINK = "AnalysisJetsAuxDyn.btaggingLink.m_persIndex"
 WEIGHTS = "EventInfoAuxDyn.mcEventWeights"
-"""Of the generator and its variations, the nominal one first."""
+"""Event weights of the generator and its variations, the nominal one first."""
 NUMBERS = ("EventInfoAuxDyn.runNumber", "EventInfoAuxDyn.mcChannelNumber", "EventInfoAuxDyn.eventNumber")
 
 
@@ -44,12 +44,12 @@ NUMBERS = ("EventInfoAuxDyn.runNumber", "EventInfoAuxDyn.mcChannelNumber", "Even
     paper="DAOD_PHYSLITE, the compact event format of ATLAS",
 )
 class ATLASPhyslite(Reader):
-    """ATLAS DAOD_PHYSLITE (tree ``CollectionTree``): one row an event, whose particles are its calibrated objects.
+    """ATLAS DAOD_PHYSLITE (tree ``CollectionTree``): one row per event, with its calibrated objects as particles.
 
-    The particles are small-radius jets, electrons, muons, taus and photons, without cuts and overlapping; ``jet_pt`` …
-    ``jet_mass`` belong to the sum of all of them. Jets have no constituents in this format: their links point to tracks
-    of which most were removed. Missing transverse momentum is left out, since the file has only its soft term.
-    The weight of a simulated event is the first of its generator's, the nominal one. MeV in the file, GeV here.
+    The particles are small-radius jets, electrons, muons, taus and photons, without cuts or overlap removal; ``jet_pt``
+    … ``jet_mass`` belong to their sum. The format has no jet constituents, because most of the linked tracks were
+    removed. Missing transverse momentum is omitted, because the file contains only its soft term. The weight of a
+    simulated event is the first one of its generator, the nominal weight. Energies are converted from MeV to GeV.
 
     Args:
         btag: whose probabilities of b, c and light jets are kept, as GN2v00 or DL1dv01; -1 for other objects
@@ -75,20 +75,20 @@ class ATLASPhyslite(Reader):
 
     @property
     def unknown(self) -> list[str]:
-        """Branches that are not read; collections of which nothing is read, and trigger matches, as one."""
+        """Return the branches that are not read; fully unread collections, and trigger matches, count as one."""
         objects = [f"Analysis{kind}AuxDyn.{name}" for kind in KINDS for name in (*POLAR, *OTHERS)]
         left = unread(self.names, {*objects, *self._scores, *NUMBERS, LINK, WEIGHTS}, ".")
         return unread(left, (), "_HLT_")
 
     def read(self, start: int, stop: int) -> Rows:
-        """Events."""
+        """Read the events of the entries from ``start`` to ``stop``."""
         rows = event_rows({flag: self._objects(kind, start, stop) for kind, flag in KINDS.items()})
         weight = self._tree.firsts(WEIGHTS, start, stop)
         rows |= {} if weight is None else {"event_weight": weight}
         return rows | {"event_id": self._numbers(start, stop)}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._tree.close()
 
     def _objects(self, kind: str, start: int, stop: int) -> dict[str, Ragged]:
@@ -106,7 +106,7 @@ class ATLASPhyslite(Reader):
         return columns | self._tagged(start, stop) if kind == "Jets" else columns
 
     def _tagged(self, start: int, stop: int) -> dict[str, Ragged]:
-        """Probabilities of each jet, through its link to the collection of b-tagging."""
+        """Return the flavour probabilities of each jet, through its link to the b-tagging collection."""
         link = self._tree.ragged([LINK], start, stop)[LINK]
         scores = self._tree.ragged(list(self._scores), start, stop)
         entry = jet_of(link.offsets)
@@ -118,7 +118,7 @@ class ATLASPhyslite(Reader):
         return found
 
     def _numbers(self, start: int, stop: int) -> Array:
-        """``event_id`` = number of the simulated sample, or of the run, · 2⁴⁰ + number of the event."""
+        """Return ``event_id`` = number of the simulated sample, or of the run, · 2⁴⁰ + event number."""
         found = self._tree.read([name for name in NUMBERS if name in self.names], start, stop)
         values = [np.asarray(found.get(name, 0)).astype(np.int64) for name in NUMBERS]
         numbers: Array = np.where(values[1] > 0, values[1], values[0]) * 2**40 + values[2]

@@ -20,11 +20,11 @@ from jetkit.registry import register
 SETS = {368: "1-photons", 533: "1-pions", 6480: "2", 40500: "3"}
 """Number of voxels → name of the calorimeter."""
 AT_ONCE = 2**24
-"""Voxels that are held in memory at once."""
+"""Number of voxels in memory at once."""
 
 
 class Voxels(NamedTuple):
-    """The voxels of a calorimeter in stored order: the mid-points of their bins in mm and rad, and their layers."""
+    """Voxels of a calorimeter in stored order: bin centres in mm and rad, and layers."""
 
     r: Float[np.ndarray, " V"]
     alpha: Float[np.ndarray, " V"]
@@ -32,7 +32,7 @@ class Voxels(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """The layers of a calorimeter in ascending order: number, edges of the rings in mm, number of sectors."""
+    """Layers of a calorimeter in ascending order: number, edges of the rings in mm, number of sectors."""
 
     number: Int[np.ndarray, " L"]
     edges: tuple[Float[np.ndarray, "_"], ...]
@@ -41,7 +41,7 @@ class Layers(NamedTuple):
 
 @lru_cache
 def layers_of(name: str) -> Layers:
-    """Layers of ``1-photons``, ``1-pions``, ``2`` or ``3``.
+    """Return the layers of ``1-photons``, ``1-pions``, ``2`` or ``3``.
 
     Example:
         >>> layers_of("1-photons").number.tolist()
@@ -55,7 +55,7 @@ def layers_of(name: str) -> Layers:
 
 @lru_cache
 def voxels(name: str) -> Voxels:
-    """Voxels of ``1-photons``, ``1-pions``, ``2`` or ``3``: r fastest, then α from −π on, then the layer.
+    """Return the voxels of ``1-photons``, ``1-pions``, ``2`` or ``3``: r fastest, then α from −π, then the layer.
 
     Example:
         >>> len(voxels("1-pions").r), voxels("2").r[:2].round(3).tolist()
@@ -72,9 +72,9 @@ def voxels(name: str) -> Voxels:
 
 
 def voxels_of(rows: Rows, name: str) -> Float[np.ndarray, "N V"]:
-    """Energy of each voxel in MeV, in stored order, of showers given as clouds: the inverse of ``form=cloud``.
+    """Compute the energy of each voxel in MeV, in stored order, from showers as clouds; inverse of ``form=cloud``.
 
-    Energies of cells in one voxel add up. Only ``cell_r`` (mm), ``cell_alpha`` (rad), ``cell_layer`` and
+    Energies of cells in the same voxel are added. Only ``cell_r`` (mm), ``cell_alpha`` (rad), ``cell_layer`` and
     ``cell_energy`` (GeV) are used; a cell need not be at the centre of its voxel.
 
     Raises:
@@ -149,7 +149,7 @@ class CaloChallenge(Reader):
         self.entries, self._voxels, self._form, self._threshold = shape[0], voxels(name), form, threshold
 
     def read(self, start: int, stop: int) -> Rows:
-        """Showers, one an entry."""
+        """Read the showers of the entries from ``start`` to ``stop``."""
         step = max(1, AT_ONCE // len(self._voxels.r))
         parts = [self._some(first, min(first + step, stop)) for first in range(start, stop, step)]
         return {name: concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -172,7 +172,7 @@ class CaloChallenge(Reader):
         return rows | lists | {"cell_energy": Ragged(_gev(showers[cells]), offsets)}
 
     def _usable(self, showers: Array, incident: Array) -> Array:
-        """Which showers have energies that can be; the others are counted."""
+        """Return a mask of showers with valid energies, and count the others."""
         finite = np.isfinite(showers).all(axis=1) & np.isfinite(incident)
         positive = (showers >= 0).all(axis=1) & (incident > 0)
         self.skipped["a shower with NaN or infinity"] += int((~finite).sum())
@@ -180,12 +180,12 @@ class CaloChallenge(Reader):
         return finite & positive
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._table.close()
 
 
 def _gev(energy: Array) -> Array:
-    """From MeV; rounded once."""
+    """Convert MeV to GeV, with a single rounding."""
     return (energy.astype(np.float64) / 1000).astype(np.float32)
 
 
@@ -196,7 +196,7 @@ def _flat(rows: Rows, name: str) -> Array:
 
 
 def _voxel(layers: Layers, layer: Array, r: Array, alpha: Array) -> Int[np.ndarray, " M"]:
-    """Index of the voxel in which each cell is."""
+    """Return the index of the voxel that contains each cell."""
     k = np.minimum(np.searchsorted(layers.number, layer), len(layers.number) - 1)
     rings = np.array([len(edges) - 1 for edges in layers.edges])
     first = np.cumsum([0, *(rings * layers.sectors)])[:-1]

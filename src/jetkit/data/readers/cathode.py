@@ -16,9 +16,9 @@ from jetkit.errors import JetkitError
 from jetkit.registry import register
 
 TEV = 1000.0
-"""In GeV; the masses of the files are in TeV."""
+"""1 TeV in GeV; masses in the files are in TeV."""
 SCALES = {"event_mjj": TEV, "event_mj1": TEV, "event_delta_mj": TEV, "event_tau21_j1": 1.0, "event_tau21_j2": 1.0}
-"""Column → unit of the file; in the order of the file, where the label follows."""
+"""Column → unit in the file, in the order of the file, where the label follows."""
 NAMES = ("mjj", "mJ1", "mJ2 - mJ1", "tau21(J1)", "tau21(J2)", "label")
 
 
@@ -26,7 +26,7 @@ NAMES = ("mjj", "mJ1", "mJ2 - mJ1", "tau21(J1)", "tau21(J2)", "label")
     "cathode", kind="reader", paper="Classifying Anomalies THrough Outer Density Estimation, 2021, arXiv:2109.00546"
 )
 class Cathode(Reader):
-    """innerdata_….npy and outerdata_….npy: six numbers an event; masses become GeV, and there are no particles."""
+    """innerdata_….npy and outerdata_….npy: six numbers per event; masses are converted to GeV, without particles."""
 
     suffixes = (".npy",)
     program = "numpy"
@@ -47,7 +47,7 @@ class Cathode(Reader):
         self.entries, self.names, self.classes = len(self._values), NAMES, ("background", "signal")
 
     def read(self, start: int, stop: int) -> Rows:
-        """Events, one an entry; those with NaN or infinity are left out."""
+        """Read the events of the entries from ``start`` to ``stop``; those with NaN or infinity are left out."""
         values = native(np.asarray(self._values[start:stop])).astype(np.float64)
         finite = np.isfinite(values).all(axis=1)
         self.skipped[REASONS[-1]] += int((~finite).sum())
@@ -59,5 +59,5 @@ class Cathode(Reader):
         return rows | {"jet_label": label, "entry": start + np.flatnonzero(finite)}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         del self._values

@@ -25,17 +25,17 @@ TRACK = {"dxy": "part_d0val", "dxyErr": "part_d0err", "dz": "part_dzval", "dzErr
 OTHERS = {"charge": "part_charge", "hadronFlavour": "part_hadron_flavour", "partonFlavour": "part_parton_flavour"}
 EVENT = {"MET_pt": "event_met_pt", "MET_phi": "event_met_phi", "genWeight": "event_weight"}
 RUN = 2**40
-"""Room for the numbers of the events of a run."""
+"""Range of event numbers within a run."""
 
 
 @register("cms-nanoaod", kind="reader", paper="NanoAOD, the compact event format of CMS")
 class CMSNanoAOD(Reader):
-    """CMS NanoAOD (tree ``Events``): one row an event, whose particles are its jets, leptons, taus and photons.
+    """CMS NanoAOD (tree ``Events``): one row per event, with its jets, leptons, taus and photons as particles.
 
-    NanoAOD keeps no constituents of jets, so that there are no rows of jets. The objects are those of the file, without
-    cuts and overlapping: an electron is mostly in a jet too, so that ``jet_pt`` … ``jet_mass``, which belong to the sum
-    of all objects, count it twice. Missing transverse momentum and weight are columns of the event. A part of the
-    objects has impact parameters (cm in the file, mm here); the others have 0.
+    NanoAOD has no jet constituents, so jets cannot be rows. The objects are those of the file, without cuts or overlap
+    removal. An electron is usually also part of a jet, so ``jet_pt`` … ``jet_mass``, which belong to the sum of all
+    objects, count it twice. Missing transverse momentum and the weight are event columns. Impact parameters, converted
+    from cm to mm, are 0 for objects without them.
 
     Args:
         btag: the b-tagging score of jets to keep: Jet_NAME; -1 for other objects
@@ -58,19 +58,19 @@ class CMSNanoAOD(Reader):
 
     @property
     def unknown(self) -> list[str]:
-        """Branches that are not read; collections of which nothing is read as one."""
+        """Return the branches that are not read; fully unread collections count as one."""
         objects = [f"{kind}_{name}" for kind in KINDS for name in (*POLAR, *TRACK, *OTHERS)]
         return unread(self.names, {*objects, f"Jet_{self._btag}", *EVENT, "run", "event"}, "_")
 
     def read(self, start: int, stop: int) -> Rows:
-        """Events."""
+        """Read the events of the entries from ``start`` to ``stop``."""
         rows = event_rows({flag: self._objects(kind, start, stop) for kind, flag in KINDS.items()})
         found = self._tree.read([name for name in EVENT if name in self.names], start, stop)
         rows |= {EVENT[name]: values for name, values in found.items()}
         return rows | {"event_id": event_numbers(self._tree, start, stop)}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._tree.close()
 
     def _objects(self, kind: str, start: int, stop: int) -> dict[str, Ragged]:
@@ -83,12 +83,12 @@ class CMSNanoAOD(Reader):
 
 
 def millimetres(column: Ragged) -> Ragged:
-    """Lengths in mm that the file has in cm."""
+    """Convert lengths from cm to mm."""
     return Ragged(column.values * np.float32(10), column.offsets)
 
 
 def event_numbers(tree: Tree, start: int, stop: int) -> Array:
-    """``event_id`` = run · 2⁴⁰ + number of the event."""
+    """Return ``event_id`` = run · 2⁴⁰ + event number."""
     found = tree.read(["run", "event"], start, stop)
     numbers: Array = np.asarray(found["run"]).astype(np.int64) * RUN + np.asarray(found["event"]).astype(np.int64)
     return numbers

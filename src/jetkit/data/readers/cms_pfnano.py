@@ -41,7 +41,7 @@ SCORES = (
     *(f"particleNetMD_{name}" for name in ("QCD", "Xbb", "Xcc", "Xqq")),
     *(f"deepTag_{name}" for name in ("QCD", "H", "TvsQCD", "WvsQCD", "ZvsQCD")),
 )
-"""Outputs of taggers that are kept as ``jet_NAME``."""
+"""Tagger outputs that are kept as ``jet_NAME``."""
 NAMES = JET | {name: f"jet_{name}" for name in SCORES}
 """Branch of the jets → column."""
 WEIGHT = "genWeight"
@@ -51,12 +51,12 @@ OPTIONAL = (*TRACK, "puppiWeight")
 
 @register("cms-pfnano", kind="reader", paper="PFNano: NanoAOD of CMS with particle-flow candidates")
 class CMSPFNano(Reader):
-    """CMS PFNano (tree ``Events``): jets with their particle-flow candidates, flavours and scores of taggers.
+    """CMS PFNano (tree ``Events``): jets with their particle-flow candidates, flavours and tagger scores.
 
-    Lengths are cm in the file and mm here; 0 for candidates without a track. Momenta of candidates are those of the
-    file: multiply them by ``part_puppi_weight`` for the constituents of a jet that was made with PUPPI, as AK8 jets
-    are. The momentum of the jet is the calibrated one; ``jet_raw_factor`` is 1 − raw/calibrated. Candidates of the
-    forward calorimeter (codes 1 and 2) are neutral hadrons and photons. Each jet carries the weight of its event.
+    Lengths are converted from cm to mm, and are 0 for candidates without a track. Momenta of candidates are those of
+    the file: multiply them by ``part_puppi_weight`` for the constituents of PUPPI jets such as AK8. The jet momentum is
+    calibrated; ``jet_raw_factor`` is 1 − raw/calibrated. Candidates of the forward calorimeter (codes 1 and 2) are
+    neutral hadrons and photons. Each jet has the weight of its event.
 
     Args:
         collection: FatJet (AK8) or Jet (AK4)
@@ -83,12 +83,12 @@ class CMSPFNano(Reader):
 
     @property
     def unknown(self) -> list[str]:
-        """Branches that are not read; collections of which nothing is read as one."""
+        """Return the branches that are not read; fully unread collections count as one."""
         used = [f"{self._jets}_{name}" for name in NAMES] + [f"PFCands_{name}" for name in (*CANDIDATE, *OPTIONAL)]
         return unread(self.names, {*used, *self._links, "run", "event", WEIGHT}, "_")
 
     def read(self, start: int, stop: int) -> Rows:
-        """Jets, any number an entry, in their stored order."""
+        """Read the jets of the entries from ``start`` to ``stop`` in stored order, any number per entry."""
         jets = self._columns(self._jets, NAMES, start, stop)
         event, first = jet_of(jets["pt"].offsets), jets["pt"].offsets
         rows: Rows = {NAMES[name]: column.values for name, column in jets.items()}
@@ -104,7 +104,7 @@ class CMSPFNano(Reader):
         return rows | {"event_id": event_numbers(self._tree, start, stop)[event]}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._tree.close()
 
     def _columns(self, kind: str, names: Iterable[str], start: int, stop: int) -> dict[str, Ragged]:
@@ -113,7 +113,7 @@ class CMSPFNano(Reader):
         return {name: found[f"{kind}_{name}"] for name in here}
 
     def _members(self, jets: Int[np.ndarray, " b"], candidates: Int[np.ndarray, " b"], start: int, stop: int) -> Ragged:
-        """Candidates of each jet, counted over all entries that were read."""
+        """Return the candidates of each jet, numbered over all entries read."""
         jet, candidate = self._tree.ragged(self._links, start, stop).values()
         entry = jet_of(jet.offsets)
         wrong = (jet.values < 0) | (jet.values >= np.diff(jets)[entry])

@@ -1,4 +1,4 @@
-"""From the columns of a foreign file to rows of a dataset: what follows is added, bad jets are counted."""
+"""Completion of foreign rows: derived columns are added, unusable jets are counted."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from jetkit.physics.relative import about_axis
 
 
 def complete(rows: Rows, objects: str = "part") -> tuple[Rows, Counter[str]]:
-    """Usable jets with the columns that follow from their particles, and the others by reason.
+    """Return the usable jets with derived columns added, and the numbers of other jets by reason.
 
-    Added where absent: momentum, mass and multiplicity of the jet from the sum of its particles, part_deta and
-    part_dphi. Columns of ``COLUMNS`` get the type given there; nothing else is changed. Where the ``objects`` are no
-    particles (``hit``, ``cell``), nothing is added.
+    If absent, jet momentum, mass and multiplicity (from the sum of the particles), part_deta and part_dphi are added.
+    Columns in ``COLUMNS`` are cast to the type given there; nothing else changes. If the ``objects`` are not particles
+    (``hit``, ``cell``), nothing is added.
 
     Raises:
         JetkitError: no momenta, columns of unequal length, or a column of a wrong type.
@@ -40,7 +40,7 @@ def complete(rows: Rows, objects: str = "part") -> tuple[Rows, Counter[str]]:
 
 
 def with_sums(rows: Rows) -> Rows:
-    """The same with what is absent of jet momentum, mass, multiplicity and positions about the jet axis."""
+    """Add absent columns of jet momentum, mass, multiplicity and positions about the jet axis."""
     lists = [rows[name] for name in P4_COLUMNS]
     offsets = _lists(lists[0]).offsets
     p4 = np.stack([_lists(column).values.astype(np.float64) for column in lists], axis=-1)
@@ -65,7 +65,7 @@ def _sums(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> R
 
 
 def _size(rows: Rows) -> int:
-    """Number of jets, the same in all columns."""
+    """Return the number of jets, which all columns share."""
     lengths = {name: len(col.counts) if isinstance(col, Ragged) else len(col) for name, col in rows.items()}
     if len(set(lengths.values())) != 1:
         raise JetkitError(f"the reader gives columns of unequal length: {lengths}")
@@ -73,7 +73,7 @@ def _size(rows: Rows) -> int:
 
 
 def _judge(rows: Rows, size: int, objects: str) -> Array:
-    """Code of `REASONS` for each jet."""
+    """Return the code of `REASONS` for each jet."""
     reasons = np.zeros(size, np.uint8)
     lists = [_lists(column) for name, column in rows.items() if name.startswith(f"{objects}_")]
     for column in lists:
@@ -90,7 +90,7 @@ def _judge(rows: Rows, size: int, objects: str) -> Array:
 
 
 def _typed(name: str, column: Array | Ragged) -> Array | Ragged:
-    """The column with the type of `COLUMNS`, or its own in the byte order of this machine."""
+    """Cast a column to its type in `COLUMNS`, else to the native byte order."""
     if isinstance(column, Ragged):
         values = _typed(name, column.values)
         assert not isinstance(values, Ragged)
@@ -103,7 +103,7 @@ def _typed(name: str, column: Array | Ragged) -> Array | Ragged:
 
 
 def _whole(values: Array, dtype: np.dtype[np.generic]) -> bool:
-    """Whether values that are stored as another kind of number are of this kind."""
+    """Return whether values of another numeric kind are exact in this type."""
     with np.errstate(invalid="ignore"):
         return bool(values.dtype.kind in "iuf" and np.array_equal(values.astype(dtype).astype(values.dtype), values))
 

@@ -1,4 +1,4 @@
-"""Delphes: jets of its energy flow, clustered here or taken as they were stored."""
+"""Delphes: jets of energy-flow objects, clustered here or as stored."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ CANDIDATES = "ParticleFlowCandidate"
 TRACKS, PHOTONS, HADRONS = "EFlowTrack", "EFlowPhoton", "EFlowNeutralHadron"
 TRACK = {"D0": "part_d0val", "ErrorD0": "part_d0err", "DZ": "part_dzval", "ErrorDZ": "part_dzerr"}
 OPTIONAL = ("E", "Mass", "CtgTheta", "Charge", "PID", *TRACK)
-"""Branches of the energy flow that may be absent."""
+"""Energy-flow branches that may be absent."""
 JET = {"PT": "jet_pt", "Eta": "jet_eta", "Phi": "jet_phi", "Flavor": "jet_parton_flavour", "BTag": "jet_btag"}
 WEIGHT = "Event.Weight"
 UNIQUE = 0xFFFFFF
-"""Bits of ROOT's unique number of an object that are its number; the others name the process."""
+"""Mask of the bits in ROOT's unique identifier that hold the object number; the others identify the process."""
 
 
 @register("delphes", kind="reader", paper="DELPHES 3, 2014, arXiv:1307.6346")
 class Delphes(Reader):
-    """Delphes ROOT files (tree ``Delphes``): jets of the energy flow with charge, flags and impact parameters.
+    """Delphes ROOT files (tree ``Delphes``): jets of energy-flow objects with charge, flags and impact parameters.
 
-    The particles are ParticleFlowCandidate where that exists, else EFlowTrack, EFlowPhoton and EFlowNeutralHadron;
-    those without transverse momentum (weight 0 in PUPPI) are left out, also of stored jets, whose mass is therefore
-    that of the particles kept. A track's direction is its CtgTheta: in ParticleFlowCandidate its Eta is that of the
-    place where it leaves the tracker. Each jet carries the weight of its event. The files hold no classes.
+    The particles are ParticleFlowCandidate if present, else EFlowTrack, EFlowPhoton and EFlowNeutralHadron. Particles
+    without transverse momentum (PUPPI weight 0) are left out, also from stored jets, whose mass is that of the
+    particles kept. The direction of a track comes from CtgTheta, because Eta in ParticleFlowCandidate refers to the
+    point at which it leaves the tracker. Each jet has the weight of its event. The files have no classes.
 
     Args:
         jets: stored jets to take with their constituents, such as JetPUPPIAK8; none: cluster with anti-kT
@@ -77,13 +77,13 @@ class Delphes(Reader):
 
     @property
     def unknown(self) -> list[str]:
-        """Branches that are not read; collections of which nothing is read as one."""
+        """Return the branches that are not read; fully unread collections count as one."""
         used = {f"{name}.{key}" for name in self._flow for key in ("PT", "ET", "Eta", "Phi", *OPTIONAL, "fUniqueID")}
         used |= {f"{self._jets}.{key}" for key in (*JET, "Constituents")} if self._jets else set()
         return [name for name in unread(self.names, used | {WEIGHT}, ".") if not name.endswith("_size")]
 
     def read(self, start: int, stop: int) -> Rows:
-        """Jets, any number an entry, by falling transverse momentum."""
+        """Read the jets of the entries from ``start`` to ``stop`` by falling pT, any number per entry."""
         parts = [self._particles(name, start, stop) for name in self._flow]
         shared = [name for name in parts[0] if all(name in part for part in parts)]
         flow = {name: beside([part[name] for part in parts]) for name in shared}
@@ -93,7 +93,7 @@ class Delphes(Reader):
         return self._stored(flow, event, start, stop) if self._jets else self._clustered(flow, event)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._tree.close()
 
     def _clustered(self, flow: dict[str, Ragged], event: dict[str, Array]) -> Rows:
@@ -133,7 +133,7 @@ class Delphes(Reader):
         return _jet_rows(flow, *members) | {name: take_rows(column, kept) for name, column in rows.items()}
 
     def _chosen(self, pt: Array, eta: Array, limits: Array, entries: Array) -> tuple[Array, Array]:
-        """Jets within the cuts, and the rank of every jet in its event; counts those of the entries without any."""
+        """Select jets within the cuts, and return the rank of each in its event; events without jets are counted."""
         rank = np.arange(len(pt)) - limits[jet_of(limits)]
         within = (pt >= self._cuts[0]) & (np.abs(eta) < self._cuts[1])
         kept = np.flatnonzero(within & ((rank < self._most) | (self._most == 0)))
@@ -141,7 +141,7 @@ class Delphes(Reader):
         return kept, rank
 
     def _resolved(self, links: Ragged, event: Array, start: int, stop: int) -> Int[np.ndarray, " links"]:
-        """Place in the energy flow of each particle that a stored jet links to; −1: it is not there."""
+        """Return the energy-flow index of each particle to which a stored jet links; −1 if it is absent."""
         names = [f"{name}.fUniqueID" for name in self._flow]
         unique = beside(list(self._tree.ragged(names, start, stop).values()))
         keys = (jet_of(unique.offsets) << 24) | (unique.values.astype(np.int64) & UNIQUE)
@@ -151,7 +151,7 @@ class Delphes(Reader):
         return np.where(keys[order[place]] == wanted, order[place], -1) if len(keys) else np.full(len(wanted), -1)
 
     def _particles(self, name: str, start: int, stop: int) -> dict[str, Ragged]:
-        """Columns of one collection of the energy flow."""
+        """Return the columns of one energy-flow collection."""
         transverse = "ET" if f"{name}.ET" in self.names else "PT"
         keys = [transverse, "Eta", "Phi", *(key for key in OPTIONAL if f"{name}.{key}" in self.names)]
         read = dict(zip(keys, self._tree.ragged([f"{name}.{key}" for key in keys], start, stop).values(), strict=True))
@@ -178,14 +178,14 @@ def _moving(flow: dict[str, Ragged]) -> Bool[np.ndarray, " M"]:
 
 
 def _jet_rows(flow: dict[str, Ragged], members: Int[np.ndarray, " m"], jets: Int[np.ndarray, " bounds"]) -> Rows:
-    """Columns of the constituents, by falling transverse momentum in each jet."""
+    """Return the columns of the constituents, by falling pT in each jet."""
     pt = np.hypot(flow["part_px"].values[members], flow["part_py"].values[members])
     members = members[np.lexsort((-pt, jet_of(jets)))]
     return {name: Ragged(column.values[members], jets) for name, column in flow.items()}
 
 
 def _particles_of(nodes: Array, node_offsets: Array, offsets: Array) -> Int[np.ndarray, " n"]:
-    """Places of particles among those of all events, from their numbers among all nodes."""
+    """Convert node numbers of particles to indices among the particles of all events."""
     event = np.searchsorted(node_offsets, nodes, side="right") - 1
     place: Int[np.ndarray, " n"] = nodes - node_offsets[event] + offsets[event]
     return place

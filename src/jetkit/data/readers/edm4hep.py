@@ -28,22 +28,21 @@ IMPACT = (
 """Particle → range of links → track → state → impact parameters."""
 COVARIANCE = "EFlowTrack_1.covMatrix[21]"
 D0, Z0 = 0, 9
-"""Places of the variances of d0 and z0 among the 21 of a track state (d0, φ, ω, z0, tan λ, t)."""
+"""Indices of the variances of d0 and z0 among the 21 of a track state (d0, φ, ω, z0, tan λ, t)."""
 ELECTRON, MUON, NEUTRAL_HADRON = 0.000511, 0.10566, 0.4976
-"""Masses in GeV that tell what a particle was identified as."""
+"""Masses in GeV that identify the particle hypothesis."""
 WEIGHT = "EventHeader.weight"
 TRUTH = ("MCRecoAssociations#0.index", "MCRecoAssociations#1.index", "Particle.PDG")
-"""Numbers of the reconstructed and of the true particle of each association, and codes of the true particles."""
+"""Indices of the reconstructed and the true particle of each association, and PDG codes of the true particles."""
 
 
 @register("edm4hep", kind="reader", paper="EDM4hep, the event data model of future colliders")
 class EDM4hep(Reader):
-    """EDM4hep (tree ``events``): one row an event, whose particles are its ReconstructedParticles.
+    """EDM4hep (tree ``events``): one row per event, with its ReconstructedParticles as particles.
 
-    The flags follow the mass that the reconstruction gave to each particle: e, μ or π for tracks, K0 for neutral
-    hadrons, (nearly) 0 for photons. ``part_pid`` is the PDG code of the true particle that is linked first, 0 where
-    there is none. Impact parameters are those of the first state of the particle's first track, in mm. The event's
-    weight is that of its header.
+    The flags follow the mass that the reconstruction assigned: e, μ or π for tracks, K0 for neutral hadrons, (nearly) 0
+    for photons. ``part_pid`` is the PDG code of the first linked true particle, 0 if there is none. Impact parameters,
+    in mm, are those of the first state of the first track. The weight comes from the event header.
     """
 
     suffixes = (".root",)
@@ -57,12 +56,12 @@ class EDM4hep(Reader):
 
     @property
     def unknown(self) -> list[str]:
-        """Branches that are not read; collections of which nothing is read as one."""
+        """Return the branches that are not read; fully unread collections count as one."""
         used = {f"{PARTICLES}.{name}" for name in (*MOMENTUM, "charge", "mass")}
         return unread(self.names, used | {*TRUTH, *IMPACT, COVARIANCE, WEIGHT}, ".")
 
     def read(self, start: int, stop: int) -> Rows:
-        """Events."""
+        """Read the events of the entries from ``start`` to ``stop``."""
         names = [*MOMENTUM, "charge", "mass"]
         found = self._tree.ragged([f"{PARTICLES}.{name}" for name in names], start, stop)
         columns = dict(zip(names, found.values(), strict=True))
@@ -79,11 +78,11 @@ class EDM4hep(Reader):
         return rows if weight is None else rows | {"event_weight": weight}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._tree.close()
 
     def _truth(self, offsets: Int[np.ndarray, " bounds"], start: int, stop: int) -> Int[np.ndarray, " particles"]:
-        """PDG code of the true particle that is linked first to each particle."""
+        """Return the PDG code of the first true particle linked to each particle."""
         particle, true, codes = self._tree.ragged(TRUTH, start, stop).values()
         owner = self._place(offsets, particle)[::-1]
         found = np.zeros(offsets[-1], np.int32)
@@ -91,7 +90,7 @@ class EDM4hep(Reader):
         return found
 
     def _impact(self, offsets: Int[np.ndarray, " bounds"], start: int, stop: int) -> dict[str, Array]:
-        """Impact parameters and their uncertainties, through particle → track → state; 0 without a track."""
+        """Return impact parameters and uncertainties, through particle → track → state; 0 without a track."""
         begin, end, links, first, d0, z0 = self._tree.ragged(IMPACT, start, stop).values()
         variances, _ = self._tree.lists(COVARIANCE, start, stop)
         errors = np.sqrt(np.maximum(variances.values.reshape(-1, 21)[:, [D0, Z0]], 0))
@@ -107,7 +106,7 @@ class EDM4hep(Reader):
         return found
 
     def _place(self, offsets: Int[np.ndarray, " bounds"], index: Ragged) -> Int[np.ndarray, " links"]:
-        """Place among all entries of what is linked to by its number in its entry."""
+        """Convert indices within an entry to indices over all entries."""
         entry = jet_of(index.offsets)
         if ((index.values < 0) | (index.values >= np.diff(offsets)[entry])).any():
             raise JetkitError(f"{self.path}: an association links to a particle that is not there")
@@ -116,7 +115,7 @@ class EDM4hep(Reader):
 
 
 def kinds(mass: Array, charge: Int[np.ndarray, " M"]) -> Int[np.ndarray, " M"]:
-    """Codes of e, μ and γ, 0 for hadrons, of what particles were identified as by the mass given to them in GeV.
+    """Return the PDG codes of e, μ and γ, 0 for hadrons, identified by their assigned mass in GeV.
 
     Example:
         >>> kinds(np.array([0.000511, 0.1056584, 0.1395704, 1e-5, 0.4976]), np.array([1, -1, 1, 0, 0])).tolist()

@@ -1,4 +1,4 @@
-"""Before a foreign file is opened: is it there, and is it what its name says."""
+"""Checks of foreign files before they are opened: existence and type."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SIGNATURES = {"ROOT": b"root", "HDF5": b"\x89HDF\r\n\x1a\n", "NumPy (npz)": b"PK
 
 
 def check_file(path: Path, kind: str) -> None:
-    """Refuse what is not a file of this kind.
+    """Refuse a path that is not a file of this kind.
 
     Raises:
-        JetkitError: it is absent, empty, a web page that was saved under this name, or of another kind.
+        JetkitError: the file is absent, empty, a web page saved under this name, or of another kind.
     """
     try:
         with path.open("rb") as file:
@@ -37,7 +37,11 @@ def check_file(path: Path, kind: str) -> None:
 
 @contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
-    """Turn whatever a library raises on a damaged file into one sentence."""
+    """Convert any error of a library on a damaged file to one sentence.
+
+    Raises:
+        JetkitError: the library raised an error.
+    """
     try:
         yield
     except JetkitError:

@@ -1,4 +1,4 @@
-"""Datasets of HDF5 files as NumPy arrays: the one file that knows h5py."""
+"""Datasets of HDF5 files as NumPy arrays; the only module that depends on h5py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jetkit.errors import JetkitError, require
 
 
 class Table:
-    """An HDF5 file, open for reading.
+    """An HDF5 file open for reading.
 
     Raises:
         JetkitError: the file is absent, cut short, a web page or not HDF5.
@@ -30,20 +30,20 @@ class Table:
         self.names = found
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a dataset.
+        """Return the shape of a dataset.
 
         Raises:
-            JetkitError: there is none of this name.
+            JetkitError: the file has no dataset of this name.
         """
         if name not in self.names:
             raise JetkitError(f"{self.path} has no dataset {name}; it has {', '.join(self.names[:12]) or 'none'}")
         return tuple(int(size) for size in self._file[name].shape)
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Array:
-        """Rows of a dataset, in the byte order of this machine; half precision becomes single.
+        """Read rows of a dataset in native byte order; half precision becomes single.
 
         Raises:
-            JetkitError: there is none of this name, or the file is damaged.
+            JetkitError: the file has no dataset of this name, or is damaged.
         """
         self.shape(name)
         with reading(self.path, "HDF5"):
@@ -52,7 +52,7 @@ class Table:
         return native(found)
 
     def _need_filters(self, name: str) -> None:
-        """Make what a dataset was compressed with known to h5py, which itself has only gzip and its like."""
+        """Import the compression filters of a dataset, beyond those built into h5py such as gzip."""
         h5py = require("h5py")
         plan = self._file[name].id.get_create_plist()
         filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
@@ -67,12 +67,12 @@ class Table:
                 )
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._file.close()
 
 
 def native(values: Array) -> Array:
-    """Numbers in the byte order of this machine; half precision becomes single.
+    """Convert numbers to native byte order, and half precision to single.
 
     Example:
         >>> import numpy as np

@@ -20,7 +20,7 @@ LABELS = tuple(f"label_{name}" for name in CLASSES)
 
 @register("jetclass", kind="reader", paper="Particle Transformer for Jet Tagging, 2022, arXiv:2202.03772")
 class JetClass(Reader):
-    """JetClass ROOT files (tree ``tree``): every branch but the truth match code is kept, under its own name."""
+    """JetClass ROOT files (tree ``tree``): all branches but the truth match code are kept, under their own names."""
 
     suffixes = (".root",)
     program = "uproot"
@@ -34,21 +34,21 @@ class JetClass(Reader):
         self.need("part_px", "part_py", "part_pz", "part_energy", *LABELS)
 
     def read(self, start: int, stop: int) -> Rows:
-        """Jets, one an entry."""
+        """Read the jets of the entries from ``start`` to ``stop``."""
         rows = self._tree.read([name for name in self.names if name in self.kept], start, stop)
         labels = np.stack([np.asarray(rows.pop(name)) for name in LABELS], axis=1)
         return rows | {"jet_label": one_hot(labels, self.path)}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._tree.close()
 
 
 def one_hot(labels: Array, path: Path) -> Array:
-    """Index of the one true label of each row.
+    """Return the index of the single true label of each row.
 
     Raises:
-        JetkitError: a row has none or several.
+        JetkitError: a row has no true label, or several.
     """
     true = labels.astype(bool)
     wrong = np.flatnonzero(true.sum(axis=1) != 1)

@@ -12,7 +12,7 @@ from jetkit.data.readers.reader import Reader, Rows
 from jetkit.registry import register
 
 BRANCHES = tuple(COLUMNS)[:54]
-"""The branches of the public files, in their order."""
+"""Branches of the public files, in order."""
 
 
 @register(
@@ -34,9 +34,9 @@ class JetClass2(Reader):
         self.need(*P4_COLUMNS, "jet_label")
 
     def read(self, start: int, stop: int) -> Rows:
-        """Jets, one an entry."""
+        """Read the jets of the entries from ``start`` to ``stop``."""
         return self._table.read([name for name in self.names if name in self.kept], start, stop)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._table.close()

@@ -22,7 +22,7 @@ CLASSES = ("g", "q", "t", "w", "z")
 
 @register("jetnet", kind="reader", paper="Particle Cloud Generation with Message Passing GANs, 2021, arXiv:2106.11535")
 class JetNet(Reader):
-    """g.hdf5, …, z150.hdf5, whose names tell the class; jets lie at φ = 0, since the files have no azimuth of the jet.
+    """g.hdf5, …, z150.hdf5 of JetNet, named by class; jets lie at φ = 0, because the files contain no jet azimuth.
 
     Args:
         label: class of all jets (g, q, t, w or z); none: the first letter of the file name
@@ -53,7 +53,7 @@ class JetNet(Reader):
         self.entries, self.label = particles[0], label_of(path, label)
 
     def read(self, start: int, stop: int) -> Rows:
-        """Jets, one an entry."""
+        """Read the jets of the entries from ``start`` to ``stop``."""
         values = self._table.read("particle_features", start, stop)
         jets = self._table.read("jet_features", start, stop)
         etarel, phirel, ptrel, _ = from_padded(values, values[..., 3] > 0)
@@ -74,12 +74,12 @@ class JetNet(Reader):
         }
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._table.close()
 
 
 def label_of(path: Path, label: str = "") -> int:
-    """Index of the class in `CLASSES`, by its letter or else by the name of the file.
+    """Return the index in `CLASSES` of a class letter, or else of the class in the file name.
 
     Raises:
         JetkitError: neither is one of the five.

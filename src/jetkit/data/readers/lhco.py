@@ -1,4 +1,4 @@
-"""LHC Olympics: events of up to 700 hadrons, clustered into jets, and tables of features of their two jets."""
+"""LHC Olympics: events of up to 700 hadrons, clustered into jets, and feature tables of their two jets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOMENTUM = ("part_energy", "part_px", "part_py", "part_pz")
 
 @register("lhco", kind="reader", paper=PAPER)
 class LHCO(Reader):
-    """Events of the R&D file or a black box (pandas, 700 × (pT, η, φ)), as their leading anti-kT jets, a row each.
+    """Events of the R&D file or a black box (pandas, 700 × (pT, η, φ)), as leading anti-kT jets with one row each.
 
     Args:
         radius: R of the anti-kT algorithm
@@ -53,7 +53,7 @@ class LHCO(Reader):
         self.classes = CLASSES if LABEL in self.names else ()
 
     def read(self, start: int, stop: int) -> Rows:
-        """The leading jets of each event, one event after the other; constituents by falling pT."""
+        """Read the leading jets of the events from ``start`` to ``stop``; constituents by falling pT."""
         wanted = [*HADRONS, LABEL] if self.classes else HADRONS
         found = self._table.columns_of(wanted, start, stop)
         values = np.stack([found[name] for name in HADRONS], axis=1).reshape(-1, 700, 3)
@@ -68,7 +68,7 @@ class LHCO(Reader):
         return rows | ({"jet_label": found[LABEL][entry]} if self.classes else {})
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._table.close()
 
 
@@ -78,7 +78,7 @@ class LeadingJets(NamedTuple):
     event: Int[np.ndarray, "J"]
     rank: Int[np.ndarray, "J"]
     mjj: Float[np.ndarray, "J"]
-    """Mass in GeV of the two hardest jets of the event (of one, where there is but one)."""
+    """Mass in GeV of the two hardest jets of the event, or of the only one."""
     p4: Float[np.ndarray, "M 4"]
     offsets: Int[np.ndarray, "bounds"]
 
@@ -86,7 +86,7 @@ class LeadingJets(NamedTuple):
 def leading_jets(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], radius: float, pt_min: float, leading: int
 ) -> LeadingJets:
-    """The hardest anti-kT jets of the events that have as many above ``pt_min``; constituents by falling pT.
+    """Return the hardest anti-kT jets of events with enough jets above ``pt_min``; constituents by falling pT.
 
     Example:
         >>> p4 = np.array([[100.0, 100.0, 0.0, 0.0], [50.0, -50.0, 0.0, 0.0], [60.0, -60.0, 0.0, 0.0]])
@@ -109,9 +109,9 @@ def leading_jets(
 def momenta_of_events(
     values: Float[np.ndarray, "E 700 3"],
 ) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarray, "bounds"], Int[np.ndarray, "U"]]:
-    """Momenta of the massless particles of the usable events, their offsets, and which events these are.
+    """Return the momenta of massless particles in usable events, their offsets, and the usable events.
 
-    Places without pT are empty; an event with a momentum that is not finite, or with a negative pT, is not usable.
+    Slots without pT are empty. Events with a non-finite momentum or a negative pT are not usable.
     """
     pt, eta, phi = (column.values.astype(np.float64) for column in from_padded(values, values[..., 0] != 0))
     counts = (values[..., 0] != 0).sum(axis=1)
@@ -129,7 +129,7 @@ MOMENTA = tuple(f"{name}j{jet}" for jet in (1, 2) for name in ("px", "py", "pz",
 
 @register("lhco-features", kind="reader", paper=PAPER)
 class LHCOFeatures(Reader):
-    """Feature tables of the R&D events (pandas or CSV): a row is an event, and its two jets are its particles."""
+    """Feature tables of the R&D events (pandas or CSV): one row per event, with its two jets as particles."""
 
     suffixes = (".h5", ".hdf5", ".csv")
     program = "h5py"
@@ -152,7 +152,7 @@ class LHCOFeatures(Reader):
         self.classes = CLASSES if "label" in self.names else ()
 
     def read(self, start: int, stop: int) -> Rows:
-        """Events, one an entry."""
+        """Read the events of the entries from ``start`` to ``stop``."""
         found = self._table.columns_of([name for name in self.names if name in self.kept], start, stop)
         offsets = 2 * np.arange(len(found["mj1"]) + 1)
         taus = [tau for tau in TAUS if f"{tau}j1" in found and f"{tau}j2" in found]
@@ -167,5 +167,5 @@ class LHCOFeatures(Reader):
         return rows | ({"jet_label": found["label"]} if self.classes else {})
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._table.close()

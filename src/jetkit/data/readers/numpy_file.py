@@ -1,4 +1,4 @@
-"""Rows of .npz, .npy and .csv files, without unpickling anything."""
+"""Rows of .npz, .npy and .csv files, read without unpickling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jetkit.errors import JetkitError
 
 
 class Archive:
-    """The arrays of an .npz file; rows are read as they are needed, however large the array.
+    """Arrays of an .npz file; rows are read on demand, however large the array.
 
     Raises:
         JetkitError: the file is absent, cut short, a web page or not .npz.
@@ -33,17 +33,17 @@ class Archive:
         self._opened: dict[str, ArrayFile] = {}
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of an array that the file has.
+        """Return the shape of an array in the file.
 
         Raises:
-            JetkitError: it holds no numbers, or the file is damaged.
+            JetkitError: the array does not contain numbers, or the file is damaged.
         """
         with reading(self.path, "NumPy"):
             self._opened[name] = self._opened.get(name) or ArrayFile(self._zip, f"{name}.npy")
             return self._opened[name].shape
 
     def read(self, name: str, start: int, stop: int) -> Array:
-        """Rows of an array that the file has, in the byte order of this machine; half precision becomes single.
+        """Read rows of an array in native byte order; half precision becomes single.
 
         Raises:
             JetkitError: the file is damaged.
@@ -53,12 +53,12 @@ class Archive:
             return native(self._opened[name].read(start, stop))
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._zip.close()
 
 
 class ArrayFile:
-    """One array of an .npz file, of which only the header is read at first."""
+    """One array of an .npz file; only its header is read at first."""
 
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self._file = archive.open(name)
@@ -71,7 +71,7 @@ class ArrayFile:
         self._whole = self._by_column() if by_column else None
 
     def read(self, start: int, stop: int) -> Array:
-        """Some rows."""
+        """Read some rows."""
         if self._whole is not None:
             return self._whole[start:stop]
         shape = (min(stop, self.shape[0]) - start, *self.shape[1:])
@@ -80,13 +80,13 @@ class ArrayFile:
         return np.frombuffer(self._file.read(shape[0] * row), self.dtype).reshape(shape)
 
     def _by_column(self) -> Array:
-        """All of an array whose rows are not stored one after the other."""
+        """Read the complete array, for arrays not stored row by row."""
         values = np.frombuffer(self._file.read(), self.dtype)
         return values.reshape(self.shape[::-1]).transpose()
 
 
 def rows_of(path: Path) -> Array:
-    """The array of an .npy file, in place on the disk.
+    """Map the array of an .npy file, without loading it.
 
     Raises:
         JetkitError: the file is absent, cut short, a web page or not .npy, or holds no numbers.
@@ -100,10 +100,10 @@ def rows_of(path: Path) -> Array:
 
 
 class CsvTable:
-    """A table of numbers as text: names in the first line, then a line a row. It is read whole.
+    """A numeric table in text form: names in the first line, then one line per row. It is read completely.
 
     Raises:
-        JetkitError: the file is absent, empty, a web page, or a line is no list of as many numbers as there are names.
+        JetkitError: the file is absent, empty or a web page, or a line does not have one number per name.
     """
 
     def __init__(self, path: Path) -> None:
@@ -118,8 +118,8 @@ class CsvTable:
             raise JetkitError(f"{path} has {len(self.columns)} names but {self._values.shape[1]} columns")
 
     def columns_of(self, names: Sequence[str], start: int, stop: int) -> dict[str, Array]:
-        """Columns of some rows."""
+        """Return some columns for the rows from ``start`` to ``stop``."""
         return {name: self._values[start:stop, self.columns.index(name)] for name in names}
 
     def close(self) -> None:
-        """Let the table go."""
+        """Release the table."""

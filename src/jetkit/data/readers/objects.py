@@ -1,4 +1,4 @@
-"""Events as lists of reconstructed objects: jets, electrons, muons, taus and photons side by side."""
+"""Events as lists of reconstructed objects: jets, electrons, muons, taus and photons together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OBJECT_COLUMNS = {
     "part_hadron_flavour": Column("list[int32]", "1", "truth: 5 jet with a b hadron, 4 with a c hadron, else 0"),
     "part_parton_flavour": Column("list[int32]", "1", "truth: PDG code of the parton of a jet, 0 for other objects"),
 }
-"""Columns of events as lists of objects, beside those that all datasets have."""
+"""Additional columns of events as lists of objects."""
 OTHERWISE = {
     "part_charge": 0,
     "part_d0val": 0.0,
@@ -30,15 +30,15 @@ OTHERWISE = {
     "part_hadron_flavour": 0,
     "part_parton_flavour": 0,
 }
-"""Value of a column for objects that have none; −1 for the scores of b-tagging."""
+"""Default value of a column for objects without it; −1 for b-tagging scores."""
 POLAR = ("pt", "eta", "phi", "mass")
 
 Objects = Mapping[str, Ragged]
-"""``pt``, ``eta``, ``phi`` and (else 0) ``mass`` of the objects of a kind, and any columns of jetkit."""
+"""``pt``, ``eta``, ``phi`` and optionally ``mass`` (else 0) of objects of one kind, and any jetkit columns."""
 
 
 def event_rows(kinds: Mapping[str, Objects]) -> Rows:
-    """One row an event: momenta, a flag for the kind of each object, and the columns that any kind has.
+    """Return one row per event: momenta, a flag for each object's kind, and all columns that any kind has.
 
     Args:
         kinds: one of `FLAGS` → the objects of this kind

@@ -20,7 +20,7 @@ from jetkit.physics.four_vectors import delta_phi
 from jetkit.registry import register
 
 NO_TRACK = -1
-"""`hit_track` of hits that are on no track."""
+"""Value of `hit_track` for hits on no track."""
 
 
 def _jets(prefix: str, what: str) -> dict[str, Column]:
@@ -128,7 +128,7 @@ class OpenDataDetector(Reader):
         self.entries = 1
 
     def read(self, start: int, stop: int) -> Rows:
-        """The event."""
+        """Read the event."""
         tracks = self._records["tracks"]
         with reading(self.path, "JSON"):
             found = {to: self._column(branch, to) for branch, to in self.kept.items() if to in self.columns}
@@ -151,7 +151,7 @@ class OpenDataDetector(Reader):
         }
 
     def _column(self, branch: str, to: str) -> Array:
-        """One field of all records of a section, with the type of its column."""
+        """Return one field of all records of a section, with the type of its column."""
         section, _, field = branch.rpartition("/")
         records, dtype = self._records[section], self.columns[to].dtype
         absent = next((number for number, record in enumerate(records) if field not in record), None)
@@ -165,21 +165,21 @@ class OpenDataDetector(Reader):
         return values.astype(dtype)
 
     def _on_track(self, hits: Sequence[Sequence[int]], hit_id: Array) -> Array:
-        """Place of the track of each hit."""
+        """Return the index of the track of each hit."""
         ids = np.array(list(chain.from_iterable(hits)), np.int64)
         found = np.full(len(hit_id), NO_TRACK, np.int32)
         found[places(ids, hit_id, "hit", self.path)] = np.repeat(np.arange(len(hits)), _lengths(hits))
         return found
 
     def close(self) -> None:
-        """The file is read at once, and not open."""
+        """Do nothing, since the file is read at once and not kept open."""
 
 
 def _records(event: Mapping[str, Any], path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Sections of the file, each as a list of records.
+    """Return the sections of the file, each as a list of records.
 
     Raises:
-        JetkitError: a section is absent or is not made of records.
+        JetkitError: a section is absent or does not consist of records.
     """
     needed = ("metadata", "vertex", "all_tracker_hits", "calo_hits", "tracks", "jets")
     absent = [name for name in needed if name not in event]
@@ -197,7 +197,7 @@ def _records(event: Mapping[str, Any], path: Path) -> dict[str, list[dict[str, A
 
 
 def _names(records: Mapping[str, Sequence[Mapping[str, Any]]], event: Mapping[str, Any]) -> list[str]:
-    """All fields of all sections."""
+    """Return all fields of all sections."""
     fields: Iterable[str] = (f"{name}/{key}" for name, each in records.items() for record in each for key in record)
     return list(dict.fromkeys([*fields, *(name for name in event if name not in {"jets", *records})]))
 

@@ -1,4 +1,4 @@
-"""Tables that pandas wrote to HDF5, without pandas and without unpickling anything."""
+"""Tables that pandas wrote to HDF5, read without pandas and without unpickling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMBER = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"}
 
 
 class Place(NamedTuple):
-    """Where a column is: a dataset, a field of its records (or none), and the column of that."""
+    """Location of a column: a dataset, a field of its records (or none), and the column in it."""
 
     dataset: str
     field: str
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 class PandasTable(Table):
-    """One table of an HDF5 file, in either of the formats that ``DataFrame.to_hdf`` writes.
+    """One table of an HDF5 file, in either format of ``DataFrame.to_hdf``.
 
     Args:
         path: the file
@@ -49,10 +49,10 @@ class PandasTable(Table):
         self.rows = self.shape(f"{key}/table" if records else f"{key}/axis1")[0]
 
     def columns_of(self, names: Sequence[str], start: int, stop: int) -> dict[str, Array]:
-        """Columns of some rows.
+        """Read some columns for the rows from ``start`` to ``stop``.
 
         Raises:
-            JetkitError: there is none of a name, or the file is damaged.
+            JetkitError: a column is absent, or the file is damaged.
         """
         absent = [name for name in names if name not in self.places]
         if absent:
@@ -66,7 +66,7 @@ class PandasTable(Table):
         return found
 
     def _of_records(self, dataset: str) -> dict[str, Place]:
-        """Columns of the format ``table``: fields of records, some of which are blocks of columns."""
+        """Locate the columns of the format ``table``: fields of records, some with blocks of columns."""
         places: dict[str, Place] = {}
         dtype = self._file[dataset].dtype
         for field in dtype.names or ():
@@ -81,7 +81,7 @@ class PandasTable(Table):
         return places
 
     def _of_blocks(self, key: str) -> dict[str, Place]:
-        """Columns of the format ``fixed``: arrays of columns, and arrays of their names."""
+        """Locate the columns of the format ``fixed``: arrays of columns, and arrays of their names."""
         places: dict[str, Place] = {}
         for items in sorted(name for name in self.names if name.startswith(f"{key}/block") and name.endswith("_items")):
             names = [name.decode() if isinstance(name, bytes) else str(name) for name in self.read(items).tolist()]
@@ -91,10 +91,10 @@ class PandasTable(Table):
 
 
 def listed(pickled: bytes, path: Path) -> list[str]:
-    """The texts or whole numbers of a pickled list, read without unpickling: no code can run.
+    """Return the texts or integers of a pickled list, parsed without unpickling, so that no code can run.
 
     Raises:
-        JetkitError: it is anything else.
+        JetkitError: the pickle contains anything else.
 
     Example:
         >>> import pickle

@@ -1,4 +1,4 @@
-"""Parquet files of other people as rows from start to stop."""
+"""Rows of foreign Parquet files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jetkit.data.shards import ShardReader
 
 
 class ParquetTable:
-    """A Parquet file, open for reading; it keeps the row groups that were read last.
+    """A Parquet file open for reading; it caches the row groups read last.
 
     Raises:
         JetkitError: the file is absent, cut short, a web page or not Parquet.
@@ -28,7 +28,7 @@ class ParquetTable:
         self._held: tuple[tuple[str, ...], int, dict[str, Values]] = ((), -1, {})
 
     def read(self, branches: Sequence[str], start: int, stop: int) -> dict[str, Values]:
-        """Columns of some rows: flat arrays, or `Ragged` for a list per row.
+        """Read columns for the rows from ``start`` to ``stop``: flat arrays, or `Ragged` for a list per row.
 
         Raises:
             JetkitError: the file is damaged, or a column is absent or neither numbers nor lists of numbers.
@@ -41,7 +41,7 @@ class ParquetTable:
         return {name: concatenate([part[name] for part in parts]) for name in branches}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._shard.__exit__()
 
     def _group(self, branches: Sequence[str], group: int) -> dict[str, Values]:
@@ -51,7 +51,7 @@ class ParquetTable:
 
 
 def open_table(path: Path, tree: str) -> Tree | ParquetTable:
-    """A Parquet file, or a tree of a ROOT file, by the end of the file's name.
+    """Open a Parquet file or a tree of a ROOT file, depending on the suffix.
 
     Raises:
         JetkitError: the file is absent, cut short, a web page or of another kind, or has no such tree.

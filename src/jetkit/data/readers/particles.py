@@ -1,4 +1,4 @@
-"""Momenta, charge and identity of particles from what foreign files store of them."""
+"""Momenta, charge and identity of particles, from quantities stored in foreign files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHARGED_HADRONS = (211, 321, 2212)
 
 
 def from_padded(values: Float[np.ndarray, "J N F"], real: Array) -> list[Ragged]:
-    """A list per jet of each of the F features of its real particles, in stored order.
+    """Return the F features of the real particles, each as a list per jet, in stored order.
 
     Example:
         >>> values, real = np.arange(6.0).reshape(1, 3, 2), np.array([[True, False, True]])
@@ -26,7 +26,7 @@ def from_padded(values: Float[np.ndarray, "J N F"], real: Array) -> list[Ragged]
 
 
 def momenta(pt: Ragged, eta: Ragged, phi: Ragged, mass: Ragged | None = None) -> Rows:
-    """Columns of momenta from pT, η, φ and the mass (none: 0)."""
+    """Return momentum columns from pT, η, φ and the mass (default: 0)."""
     zero = np.zeros(len(pt.values)) if mass is None else mass.values.astype(np.float64)
     p4 = from_ptetaphim(
         pt.values.astype(np.float64), eta.values.astype(np.float64), phi.values.astype(np.float64), zero
@@ -36,7 +36,7 @@ def momenta(pt: Ragged, eta: Ragged, phi: Ragged, mass: Ragged | None = None) ->
 
 
 def identity(pid: Int[np.ndarray, " M"], charge: Int[np.ndarray, " M"]) -> dict[str, Array]:
-    """The five flags: e, μ, γ by their PDG code, any other particle by its charge."""
+    """Return the five flags: e, μ and γ by PDG code, any other particle by charge."""
     kind = np.abs(pid)
     electron, muon, photon = kind == 11, kind == 13, kind == 22
     hadron = ~(electron | muon | photon)
@@ -50,7 +50,7 @@ def identity(pid: Int[np.ndarray, " M"], charge: Int[np.ndarray, " M"]) -> dict[
 
 
 def charge_of(pid: Int[np.ndarray, " M"]) -> Int[np.ndarray, " M"]:
-    """Charge of long-lived particles by their PDG code: e, μ, π, K, p; 0 for all others.
+    """Return the charge of long-lived particles by PDG code: e, μ, π, K, p; 0 for all others.
 
     Example:
         >>> charge_of(np.array([11, -13, 211, -321, 2212, 22, 130])).tolist()

@@ -1,4 +1,4 @@
-"""Quark and gluon jets: EnergyFlow's .npz files of particles of jets from Pythia or Herwig."""
+"""Quark and gluon jets: EnergyFlow's .npz files of jet constituents from Pythia or Herwig."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jetkit.registry import register
     "quark-gluon", kind="reader", paper="Energy Flow Networks: Deep Sets for Particle Jets, 2018, arXiv:1810.05165"
 )
 class QuarkGluon(Reader):
-    """QG_jets….npz (arrays X and y), Pythia or Herwig, with or without bc; particles massless and in stored order."""
+    """QG_jets….npz (arrays X and y), Pythia or Herwig, with or without b and c; massless particles in stored order."""
 
     suffixes = (".npz",)
     program = "numpy"
@@ -39,7 +39,7 @@ class QuarkGluon(Reader):
         self.entries = shape[0]
 
     def read(self, start: int, stop: int) -> Rows:
-        """Jets, one an entry."""
+        """Read the jets of the entries from ``start`` to ``stop``."""
         values = self._arrays.read("X", start, stop)
         whole = (np.floor(values[..., 3]) == values[..., 3]).all(axis=1)
         self.skipped["a PDG code that is no whole number"] += int((~whole).sum())
@@ -51,5 +51,5 @@ class QuarkGluon(Reader):
         return rows | {"jet_label": self._arrays.read("y", start, stop)[whole], "entry": start + np.flatnonzero(whole)}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._arrays.close()

@@ -1,4 +1,4 @@
-"""What the readers of foreign files have in common."""
+"""Base class of the readers of foreign files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from jetkit.data.ragged import Values
 from jetkit.errors import JetkitError
 
 Rows = dict[str, Values]
-"""Column of jetkit → a value or a list per jet."""
+"""Column of jetkit → one value or one list per jet."""
 
 
 class Reader(ABC):
-    """A foreign file, open; made as ``cls(path, *, options)`` and registered with ``kind="reader"``.
+    """An open foreign file, created as ``cls(path, *, options)`` and registered with ``kind="reader"``.
 
-    A reader translates branches of the file into columns of jetkit: it neither judges jets nor makes up columns that
-    the file does not have; `jetkit.data.readers.complete` does that for all of them.
+    A reader translates branches of the file to columns of jetkit. It neither judges jets nor derives columns that the
+    file lacks; `jetkit.data.readers.complete` does this for all readers.
 
     Attributes:
         entries: what the file holds, one or more jets each (or none)
@@ -32,15 +32,15 @@ class Reader(ABC):
     """
 
     suffixes: ClassVar[tuple[str, ...]]
-    """How the files' names end."""
+    """Suffixes of the file names."""
     kept: ClassVar[Mapping[str, str]] = {}
-    """Branch → what becomes of it."""
+    """Branch → its use."""
     dropped: ClassVar[Mapping[str, str]] = {}
-    """Branch → why it is left out. Branches in neither mapping are unknown, and listed in the card."""
+    """Branch → reason for leaving it out. Branches in neither mapping are unknown, and listed in the card."""
     objects: ClassVar[str] = "part"
-    """What a row is a list of: particles, or ``hit``, ``cell``; how the columns of lists begin."""
+    """Kind of object that a row lists, which prefixes the list columns: ``part``, ``hit`` or ``cell``."""
     columns: ClassVar[Mapping[str, Column]] = {}
-    """Columns that only this format has."""
+    """Additional columns of this format."""
     program: ClassVar[str] = "numpy"
     """Package that reads the files."""
 
@@ -54,10 +54,10 @@ class Reader(ABC):
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Rows:
-        """Jets of the entries from ``start`` to ``stop``; equal arguments give equal jets.
+        """Read the jets of the entries from ``start`` to ``stop``; equal arguments give equal jets.
 
-        The number of the event is ``event_id`` where the file has one that no other event has, else ``entry``, that of
-        the entry in this file, which may be left out where each entry is a row.
+        Files with globally unique event numbers give them as ``event_id``. Others give ``entry``, the number of the
+        entry in this file, which may be omitted if each entry is a row.
 
         Raises:
             JetkitError: the file is damaged there.
@@ -65,14 +65,14 @@ class Reader(ABC):
 
     @property
     def unknown(self) -> list[str]:
-        """Branches of the file of which this reader knows nothing."""
+        """Return the branches that this reader does not know."""
         return sorted(set(self.names) - self.kept.keys() - self.dropped.keys())
 
     def need(self, *branches: str) -> None:
-        """Refuse a file that lacks one of these.
+        """Refuse a file that lacks any of the given branches.
 
         Raises:
-            JetkitError: it names the first that is missing.
+            JetkitError: a branch is missing; the message names the first.
         """
         for name in branches:
             if name not in self.names:
@@ -81,7 +81,7 @@ class Reader(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
 
     def __enter__(self) -> Reader:
         return self

@@ -1,4 +1,4 @@
-"""Trees of ROOT files as NumPy arrays and lists: the one file that knows uproot."""
+"""Trees of ROOT files as NumPy arrays and lists; the only module that depends on uproot."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from jetkit.data.readers.files import check_file, reading
 from jetkit.errors import JetkitError, require
 
 BASKET = 10_000
-"""Entries that are compressed together in files that we write."""
+"""Entries compressed together in files that jetkit writes."""
 
 
 @dataclass(frozen=True)
 class _Held:
-    """Entries of a branch that are decoded but not yet asked for: the rest of its last basket."""
+    """Decoded entries of a branch that were not requested yet: the rest of its last basket."""
 
     start: int
     stop: int
     array: Any
 
     def extended(self, branch: Any, stop: int) -> _Held:
-        """With the entries that follow, read from the file."""
+        """Append the entries that follow, read from the file."""
         if self.array is not None and stop == self.stop:
             return self
         more = branch.array(entry_start=self.stop, entry_stop=stop, library="ak")
@@ -39,12 +39,12 @@ class _Held:
 
 
 class Tree:
-    """One tree of a ROOT file, open for reading.
+    """One tree of a ROOT file open for reading.
 
-    Entries are best read in order: each basket, the compressed unit of a branch, is then decoded once.
+    Reading entries in order is fastest, because each basket, the compressed unit of a branch, is then decoded once.
 
-    A branch that is split is known by its parts, under their own names: ``Jet.PT``, not ``Jet/Jet.PT``. The lengths of
-    lists (``nJet``) can be read, but are not among the ``names``, since the lists tell them.
+    A split branch is represented by its parts under their own names: ``Jet.PT``, not ``Jet/Jet.PT``. List lengths
+    (``nJet``) can be read, but are not among the ``names``, because the lists contain them.
 
     Raises:
         JetkitError: the file is absent, cut short or not ROOT, or has no such tree.
@@ -75,7 +75,7 @@ class Tree:
             self._held: dict[str, _Held] = {}
 
     def read(self, branches: Sequence[str], start: int, stop: int) -> dict[str, Values]:
-        """Branches of some entries: flat arrays, or `Ragged` for a list per entry.
+        """Read branches of some entries: flat arrays, or `Ragged` for a list per entry.
 
         Raises:
             JetkitError: the file is damaged, or a branch is absent or neither numbers nor lists of numbers.
@@ -83,7 +83,7 @@ class Tree:
         return {name: self._read(name, start, stop) for name in branches}
 
     def ragged(self, branches: Sequence[str], start: int, stop: int) -> dict[str, Ragged]:
-        """Branches of some entries that hold lists of numbers.
+        """Read branches that contain lists of numbers, for some entries.
 
         Raises:
             JetkitError: the file is damaged, or a branch is absent or anything else.
@@ -95,7 +95,7 @@ class Tree:
         return lists
 
     def lists(self, branch: str, start: int, stop: int, field: str = "") -> tuple[Ragged, Array]:
-        """A branch of lists of lists: the inner lists of all entries, and the bounds of the entries among them.
+        """Read a branch of lists of lists: the inner lists of all entries, and the bounds of the entries among them.
 
         Args:
             branch: its name
@@ -118,7 +118,7 @@ class Tree:
         return inner, np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
     def firsts(self, branch: str, start: int, stop: int) -> Float[np.ndarray, " entries"] | None:
-        """First value of each entry of a branch, NaN where it is empty; None where all are empty, or there is no such.
+        """Read the first value of each entry of a branch, NaN if empty; None if all are empty or the branch is absent.
 
         Raises:
             JetkitError: the file is damaged, or the branch holds no numbers.
@@ -134,7 +134,7 @@ class Tree:
         return first if filled.any() else None
 
     def events(self, start: int, stop: int) -> Int[np.ndarray, " entries"]:
-        """Numbers of entries that no other file has: 31 bits of the file's own identity · 2³² + entry."""
+        """Return entry numbers that are unique across files: 31 bits of the file's identity · 2³² + entry."""
         file = int.from_bytes(hashlib.sha256(self._uuid).digest()[:4], "big") >> 1
         return (file << 32) + np.arange(start, stop, dtype=np.int64)
 
@@ -155,12 +155,12 @@ class Tree:
         return held.array[start - held.start : stop - held.start]
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._file.close()
 
 
 def unread(names: Iterable[str], used: Collection[str], at: str) -> list[str]:
-    """Branches that are not used; those of a collection of which nothing is used count as one.
+    """Return the branches that are not used; a completely unused collection counts as one.
 
     Example:
         >>> unread(["HLT_Mu8", "HLT_Ele8", "Jet_pt", "Jet_area", "run"], ["Jet_pt"], "_")
@@ -172,7 +172,7 @@ def unread(names: Iterable[str], used: Collection[str], at: str) -> list[str]:
 
 
 def beside(columns: Sequence[Ragged]) -> Ragged:
-    """The lists of several branches one after the other, entry by entry.
+    """Concatenate the lists of several branches, entry by entry.
 
     Example:
         >>> one, two = Ragged(np.array([1, 2]), np.array([0, 1, 2])), Ragged(np.array([3]), np.array([0, 1, 1]))
@@ -186,7 +186,7 @@ def beside(columns: Sequence[Ragged]) -> Ragged:
 
 
 def write_tree(path: Path, name: str, columns: Mapping[str, Values]) -> None:
-    """Write one tree (TTree); a list per entry becomes a variable-length branch, with its length as another branch.
+    """Write one TTree; a list per entry becomes a variable-length branch with its length in another branch.
 
     Raises:
         JetkitError: the file cannot be written.
@@ -203,7 +203,7 @@ def write_tree(path: Path, name: str, columns: Mapping[str, Values]) -> None:
 
 
 def _use_isal(uproot: Any) -> None:
-    """Decompress zlib with Intel's ISA-L: the same bytes in about half the time.
+    """Decompress zlib with Intel's ISA-L: identical bytes in about half the time.
 
     uproot has a switch for it, but none that is public for reading; where it is gone, Python's zlib does the work.
     """
@@ -213,20 +213,20 @@ def _use_isal(uproot: Any) -> None:
 
 
 def _leaves(tree: Any) -> dict[str, Any]:
-    """Name → branch that is not split; the fields of an RNTuple."""
+    """Map names to unsplit branches, or to the fields of an RNTuple."""
     if not hasattr(tree, "branches"):
         return {str(name): tree[name] for name in tree.keys(recursive=False)}
     return {str(branch.name): branch for branch in tree.itervalues(recursive=True) if not branch.branches}
 
 
 def _lengths(branches: Mapping[str, Any]) -> set[str]:
-    """Names of the branches that hold nothing but the lengths of the lists of others."""
+    """Return the names of branches that contain only the list lengths of others."""
     counts = {name: getattr(branch, "count_branch", None) for name, branch in branches.items()}
     return {str(count.name) for count in counts.values() if count is not None and counts.get(count.name) is None}
 
 
 def _values(array: Any, name: str) -> Values:
-    """NumPy form of an awkward array of numbers or of lists of numbers."""
+    """Convert an awkward array of numbers or of lists of numbers to NumPy."""
     awkward = require("awkward")
     if array.ndim == 1:
         flat: Array = awkward.to_numpy(array, allow_missing=False)
@@ -246,5 +246,5 @@ def _awkward(awkward: Any, values: Values) -> Any:
 
 
 def _type(values: Any) -> Any:
-    """What uproot calls the type of a branch."""
+    """Return uproot's type for a branch."""
     return values.dtype if isinstance(values, np.ndarray) else values.type.content

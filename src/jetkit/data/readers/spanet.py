@@ -1,4 +1,4 @@
-"""SPANet: events of jets, and which jet each decay product of the hard process became."""
+"""SPANet: events of jets, with the jet assigned to each decay product of the hard process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from jetkit.errors import JetkitError
 from jetkit.registry import register
 
 ABSENT = -1
-"""Target of a decay product that became no jet."""
+"""Target of a decay product without a jet."""
 MOMENTUM = ("mass", "pt", "eta", "phi", "sin_phi", "cos_phi")
 
 
 class Named(dict[str, Column]):
-    """Columns whose names each file makes up: the beginning of the name tells what they are."""
+    """Columns with file-specific names; the prefix of the name gives their type."""
 
     def __missing__(self, name: str) -> Column:
         for start, column in self.items():
@@ -41,7 +41,7 @@ class Named(dict[str, Column]):
     "Attention, 2021, arXiv:2106.03898",
 )
 class SPANet(Reader):
-    """SPANet HDF5 files (INPUTS, TARGETS, ...): rows are events, particles are jets; all features and targets are kept.
+    """SPANet HDF5 files (INPUTS, TARGETS, ...): events as rows, jets as particles; all features and targets are kept.
 
     Args:
         event: the event file (.yaml); needed where the file has several sequential inputs, whose order it gives
@@ -83,12 +83,12 @@ class SPANet(Reader):
 
     @property
     def unknown(self) -> list[str]:
-        """Datasets that are no targets and no features of all inputs."""
+        """Return the datasets that are neither targets nor features of all inputs."""
         used = {f"INPUTS/{name}/{key}" for name in self._inputs for key in ("MASK", *self._features)}
         return sorted(set(self.names) - used - self._flat.keys())
 
     def read(self, start: int, stop: int) -> Rows:
-        """Events, one an entry."""
+        """Read the events of the entries from ``start`` to ``stop``."""
         real = self._padded("MASK", start, stop).astype(bool)
         values = np.stack([self._padded(name, start, stop).astype(np.float64) for name in self._features], axis=2)
         lists = dict(zip(self._features, from_padded(values, real), strict=True))
@@ -107,14 +107,14 @@ class SPANet(Reader):
         return rows | {to: self._value(name, to, real, start) for name, to in self._flat.items()}
 
     def _value(self, name: str, to: str, real: Array, start: int) -> Array:
-        """A number per event."""
+        """Return one number per event."""
         values = self._table.read(name, start, start + len(real))
         if name.startswith("TARGETS/"):
             return packed(values, real, f"{self.path}: {name}")
         return values.astype(self.columns[to].dtype)
 
     def _sequential(self, recipe: Mapping[str, object]) -> list[str]:
-        """Sequential inputs, in the order in which targets count them."""
+        """Return the sequential inputs, in the order in which targets count them."""
         found = [name.split("/")[1] for name in self.names if name.startswith("INPUTS/") and name.endswith("/MASK")]
         if not found:
             self.need("INPUTS/…/MASK")
@@ -131,7 +131,7 @@ class SPANet(Reader):
         return order or found
 
     def _common(self) -> list[str]:
-        """Features that every sequential input has."""
+        """Return the features that every sequential input has."""
         each = [
             [key.split("/")[2] for key in self.names if key.startswith(f"INPUTS/{name}/") and not key.endswith("/MASK")]
             for name in self._inputs
@@ -142,13 +142,13 @@ class SPANet(Reader):
         return common
 
     def _padded(self, feature: str, start: int, stop: int) -> Array:
-        """A feature of the jets of all sequential inputs, one input beside the other."""
+        """Return a feature of the jets of all sequential inputs, joined side by side."""
         return np.concatenate(
             [self._table.read(f"INPUTS/{name}/{feature}", start, stop) for name in self._inputs], axis=1
         )
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._table.close()
 
 
@@ -157,7 +157,7 @@ def _angle(sine: Ragged, cosine: Ragged) -> Ragged:
 
 
 def column_of(name: str) -> str:
-    """Column that holds a dataset with one number an event; none for all others.
+    """Return the column name of a dataset with one number per event; empty for all others.
 
     Example:
         >>> column_of("TARGETS/t1/q2"), column_of("INPUTS/Met/met"), column_of("other")
@@ -169,10 +169,10 @@ def column_of(name: str) -> str:
 
 
 def packed(target: Array, real: Array, where: str) -> Array:
-    """Places among the real jets of targets that count the padding too.
+    """Convert targets that count padding to indices among the real jets.
 
     Raises:
-        JetkitError: a target is a place where there is no jet.
+        JetkitError: a target points to a slot without a jet.
 
     Example:
         >>> packed(np.array([2, -1]), np.array([[True, False, True], [True, True, False]]), "TARGETS/t1/b").tolist()
@@ -190,7 +190,7 @@ def packed(target: Array, real: Array, where: str) -> Array:
 
 
 def _described(recipe: Mapping[str, object]) -> list[str]:
-    """Targets that an event file speaks of."""
+    """Return the targets that an event file describes."""
     event = recipe.get("EVENT")
     if not isinstance(event, dict):
         return []

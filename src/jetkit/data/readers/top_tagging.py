@@ -1,4 +1,4 @@
-"""The top tagging reference dataset: one pandas table in HDF5 with 200 four-momenta a jet."""
+"""The top tagging reference dataset: one pandas table in HDF5 with 200 four-momenta per jet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRUTH = {"truthE": "truth_energy", "truthPX": "truth_px", "truthPY": "truth_py",
 
 @register("top-tagging", kind="reader", paper="The Machine Learning Landscape of Top Taggers, 2019, arXiv:1902.09914")
 class TopTagging(Reader):
-    """The reference files train.h5, val.h5 and test.h5 (pandas table ``table``); places of zeros are empty."""
+    """Reference files train.h5, val.h5 and test.h5 (pandas table ``table``); slots of zeros are empty."""
 
     suffixes = (".h5", ".hdf5")
     program = "h5py"
@@ -37,7 +37,7 @@ class TopTagging(Reader):
         self.need(*MOMENTA, "is_signal_new")
 
     def read(self, start: int, stop: int) -> Rows:
-        """Jets, one an entry."""
+        """Read the jets of the entries from ``start`` to ``stop``."""
         others = [name for name in (*TRUTH, "ttv") if name in self.names]
         found = self._table.columns_of([*MOMENTA, "is_signal_new", *others], start, stop)
         values = np.stack([found[name] for name in MOMENTA], axis=1).reshape(-1, 200, 4)
@@ -47,5 +47,5 @@ class TopTagging(Reader):
         return rows | {"jet_label": found["is_signal_new"]}
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._table.close()

@@ -21,7 +21,7 @@ from jetkit.errors import JetkitError
 from jetkit.registry import register
 
 NOISE = -1
-"""`hit_particle` of hits that no particle made."""
+"""Value of `hit_particle` for hits without a particle."""
 
 
 def _columns(kind: str, unit: str, text: str, *names: str) -> dict[str, Column]:
@@ -108,7 +108,7 @@ class TrackML(Reader):
         self.entries = 1
 
     def read(self, start: int, stop: int) -> Rows:
-        """The event."""
+        """Read the event."""
         hits = self._file("hits")
         found = {self.kept[f"hits/{name}"]: values for name, values in hits.items()}
         if "truth" in self._paths:
@@ -130,7 +130,7 @@ class TrackML(Reader):
         return rows | {name: one_row(values, use) for name, values in typed.items()}
 
     def _truth(self, hit_id: Array) -> dict[str, Array]:
-        """What made each hit, and the particles."""
+        """Read the origin of each hit, and the particles."""
         truth, particles = self._file("truth"), self._file("particles")
         if len(truth["hit_id"]) != len(hit_id):
             raise JetkitError(
@@ -146,18 +146,18 @@ class TrackML(Reader):
         return found | {"hit_particle": particle}
 
     def _file(self, kind: str) -> dict[str, Array]:
-        """The columns of a file that are known: 64-bit integers as such, all others as double precision."""
+        """Read the known columns of a file: 64-bit integers exactly, all others in double precision."""
         known = [name for name in self._headers[kind] if f"{kind}/{name}" in self.kept or name == "hit_id"]
         to = {name: self.columns[self.kept.get(f"{kind}/{name}", "hit_id")].dtype for name in known}
         kinds = {name: "i8" if dtype.kind == "i" else "f8" for name, dtype in to.items()}
         return read_csv(self._paths[kind], self._headers[kind], kinds)
 
     def close(self) -> None:
-        """Nothing is open between two readings."""
+        """Do nothing, since no file stays open between two reads."""
 
 
 def header(path: Path) -> list[str]:
-    """Names of the columns of a CSV file, plain or compressed.
+    """Return the column names of a CSV file, plain or compressed.
 
     Raises:
         JetkitError: the file is absent, empty, cut short or a web page.
@@ -173,10 +173,10 @@ def header(path: Path) -> list[str]:
 
 
 def read_csv(path: Path, names: list[str], types: Mapping[str, str]) -> dict[str, Array]:
-    """Some columns of a CSV file; integers of 64 bits are read to the last digit.
+    """Read some columns of a CSV file; 64-bit integers are exact.
 
     Raises:
-        JetkitError: the file is damaged, or a value is no number of its type.
+        JetkitError: the file is damaged, or a value is not a number of its type.
     """
     dtype = np.dtype([(name, kind) for name, kind in types.items()])
     with reading(path, "CSV"), warnings.catch_warnings():
@@ -194,10 +194,10 @@ def read_csv(path: Path, names: list[str], types: Mapping[str, str]) -> dict[str
 
 
 def places(ids: Int[np.ndarray, " N"], among: Int[np.ndarray, " M"], what: str, path: Path) -> Int[np.ndarray, " N"]:
-    """Where each number stands among others, in any order.
+    """Return the index of each number in an unordered array.
 
     Raises:
-        JetkitError: it is not there, or is there twice.
+        JetkitError: a number is absent, or occurs twice.
 
     Example:
         >>> places(np.array([7, 3]), np.array([3, 5, 7]), "hit", Path("event1-truth.csv")).tolist()
@@ -216,12 +216,12 @@ def places(ids: Int[np.ndarray, " N"], among: Int[np.ndarray, " M"], what: str, 
 
 
 def one_row(values: Array, use: bool) -> Ragged:
-    """A column of one row, or of none."""
+    """Return a column with a single row, or with none."""
     return Ragged(values, np.array([0, len(values)])) if use else Ragged(values[:0], np.zeros(1, np.int64))
 
 
 def _beside(path: Path, name: str) -> Path:
-    """The file of this name in the same folder, with the suffix of the hits or the other one."""
+    """Return the file of this name in the same folder, with the suffix of the hits or the other one."""
     compressed, plain = path.with_name(f"{name}.gz"), path.with_name(name)
     return compressed if compressed.exists() and (path.suffix == ".gz" or not plain.exists()) else plain
 

@@ -1,4 +1,4 @@
-"""Any flat ROOT tree or Parquet file with one jet an entry, by a mapping of its branches."""
+"""Flat ROOT trees and Parquet files with one jet per entry, read with a mapping of their branches."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from jetkit.errors import JetkitError
 from jetkit.registry import register
 
 POLAR = ("part_pt", "part_eta", "part_phi", "part_mass")
-"""Momenta in the other form; the mass may be absent (0), or ``part_energy`` be given in its place."""
+"""Momenta in polar form; the mass may be absent (0) or replaced by ``part_energy``."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """Where the class of a jet is: in one branch that numbers it, or in a branch of its own that is 1."""
+    """Source of the class of a jet: one branch with its number, or one branch of 0 and 1 per class."""
 
     branch: str = ""
     branches: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a mapping file says."""
+    """Content of a mapping file."""
 
     columns: dict[str, str]
     """Column of jetkit → branch."""
@@ -44,7 +44,7 @@ class Layout:
 
 @register("weaver", kind="reader", paper="Particle Transformer for Jet Tagging, 2022, arXiv:2202.03772")
 class Weaver(Reader):
-    """Flat ROOT trees and Parquet files as weaver-core reads them: the branches that a mapping file names are kept.
+    """Flat ROOT trees and Parquet files as weaver-core reads them, with the branches that a mapping file names.
 
     The mapping is YAML such as ``{tree: tree, columns: {part_px: px, ...}, label: {branches: [label_QCD, ...]}}``.
     Momenta are ``part_px, part_py, part_pz, part_energy`` or ``part_pt, part_eta, part_phi`` with ``part_mass``,
@@ -72,11 +72,11 @@ class Weaver(Reader):
 
     @property
     def unknown(self) -> list[str]:
-        """Branches that the mapping does not name."""
+        """Return the branches that the mapping does not name."""
         return sorted(set(self.names) - set(self._used))
 
     def read(self, start: int, stop: int) -> Rows:
-        """Jets, one an entry."""
+        """Read the jets of the entries from ``start`` to ``stop``."""
         found = self._table.read(list(dict.fromkeys(self._used)), start, stop)
         rows = {column: found[branch] for column, branch in self._layout.columns.items()}
         label = self._layout.label
@@ -88,15 +88,15 @@ class Weaver(Reader):
         return rows if "part_px" in rows else cartesian(rows, self.path)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._table.close()
 
 
 def cartesian(rows: Rows, path: Path) -> Rows:
-    """The same with momenta (E, px, py, pz) in place of pT, η, φ and the mass, the energy or neither.
+    """Convert pT, η, φ, with mass, energy or neither, to momenta (E, px, py, pz).
 
     Raises:
-        JetkitError: they are no lists, or lists of unequal lengths.
+        JetkitError: the columns are not lists, or their lists have unequal lengths.
     """
     given = [rows[name] for name in POLAR if name in rows]
     lists = [column for column in given if isinstance(column, Ragged)]
@@ -106,10 +106,10 @@ def cartesian(rows: Rows, path: Path) -> Rows:
 
 
 def read_layout(mapping: str) -> Layout:
-    """The mapping of a file, checked.
+    """Read and check a mapping file.
 
     Raises:
-        JetkitError: no file is given, it is not YAML, or a key, a column, the momenta or the label are wrong.
+        JetkitError: no file is given, it is not YAML, or a key, a column, the momenta or the label are invalid.
     """
     if not mapping:
         raise JetkitError("the reader weaver needs mapping=FILE.yaml, which names the branches of the columns")

@@ -1,1 +1,1 @@
-"""Writers of foreign formats, one format a file."""
+"""Writers of foreign formats, one format per file."""

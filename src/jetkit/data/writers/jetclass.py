@@ -1,4 +1,4 @@
-"""ROOT files as those of JetClass: jets of one class a file, with ten labels of which one is true."""
+"""ROOT files in the format of JetClass: jets of one class per file, with ten one-hot labels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from jetkit.errors import JetkitError
 
 
 def write_jetclass(dataset: Dataset, path: str | os.PathLike[str], jets: int = 100_000) -> list[Path]:
-    """Write a dataset as ROOT files of one class and at most ``jets`` jets each: ``CLASS_000.root``, … (tree ``tree``).
+    """Write a dataset as ROOT files with at most ``jets`` jets of one class: ``CLASS_000.root``, … (tree ``tree``).
 
-    The columns that jetkit knows are kept under their names, which are those of JetClass; ``jet_label`` becomes the ten
-    branches ``label_QCD`` … ``label_Tbl``.
+    Columns known to jetkit keep their names, which are those of JetClass; ``jet_label`` becomes the ten branches
+    ``label_QCD`` … ``label_Tbl``.
 
     Returns:
         The files.

@@ -1,4 +1,4 @@
-"""Our jets as JetNet files, for programs that read only those."""
+"""JetNet files, for programs that read only this format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jetkit.physics import four_vectors
 from jetkit.physics.ragged import jet_of
 
 LETTERS = {"gluon": "g", "quark": "q", "top": "t", "tbqq": "t", "wqq": "w", "zqq": "z"} | {c: c for c in "gqtwz"}
-"""Name of a class in small letters → name of its file."""
+"""Lower-case name of a class → name of its file."""
 AXES = ("jet_pt", "jet_eta", "jet_phi", "jet_mass")
 AT_ONCE = 10_000
 
@@ -80,7 +80,7 @@ def _write(path: Path, dataset: Dataset, rows: Int[np.ndarray, "J"], particles: 
 def _features(
     dataset: Dataset, rows: Int[np.ndarray, "J"], particles: int
 ) -> tuple[Float[np.ndarray, "J N 4"], Float[np.ndarray, "J 4"]]:
-    """Both arrays of some jets."""
+    """Return both arrays for some jets."""
     known = [name for name in AXES if name in dataset.columns]
     read = with_sums(dataset.read([*P4_COLUMNS, *known], rows))
     pt, eta, phi, mass = (np.asarray(read[name], np.float64) for name in AXES)

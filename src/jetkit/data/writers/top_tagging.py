@@ -1,4 +1,4 @@
-"""Our jets in the layout of the top tagging reference dataset, for programs that read only that."""
+"""HDF5 tables in the layout of the top tagging reference dataset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jetkit.physics import four_vectors
 from jetkit.physics.ragged import jet_of
 
 PLACES = 200
-"""Particles of a jet that the layout has room for."""
+"""Number of particles per jet in the layout."""
 MOMENTA = tuple(f"{axis}_{place}" for place in range(PLACES) for axis in ("E", "PX", "PY", "PZ"))
 TRUTH = {"truthE": "truth_energy", "truthPX": "truth_px", "truthPY": "truth_py", "truthPZ": "truth_pz"}
 AT_ONCE = 10_000
@@ -60,7 +60,7 @@ def write_top_tagging(dataset: Dataset, path: str | os.PathLike[str], *, ttv: in
 def hardest(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], most: int
 ) -> tuple[Int[np.ndarray, "n"], Bool[np.ndarray, "J most"]]:
-    """The particles of largest pT of each jet by falling pT, and their places in an array padded to ``most``.
+    """Return the particles of largest pT in each jet, by falling pT, and their places in an array padded to ``most``.
 
     Example:
         >>> p4 = np.array([[1.0, 1, 0, 0], [3.0, 3, 0, 0], [2.0, 2, 0, 0], [5.0, 5, 0, 0]])
@@ -75,13 +75,13 @@ def hardest(
 
 
 def momenta_of(rows: dict[str, Values]) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarray, "bounds"]]:
-    """Momenta (E, px, py, pz) of all particles, and the offsets of the jets."""
+    """Return the momenta (E, px, py, pz) of all particles, and the offsets of the jets."""
     lists = [column for column in (rows[name] for name in P4_COLUMNS) if isinstance(column, Ragged)]
     return np.stack([column.values for column in lists], axis=-1), lists[0].offsets
 
 
 def _frame(pandas: Any, dataset: Dataset, start: int, ttv: int) -> Any:
-    """Some jets as a table."""
+    """Return some jets as a table."""
     others = [name for name in (*TRUTH.values(), "ttv") if name in dataset.columns]
     rows = dataset.read([*P4_COLUMNS, "jet_label", *others], slice(start, start + AT_ONCE))
     p4, offsets = momenta_of(rows)

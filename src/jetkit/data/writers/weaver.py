@@ -1,4 +1,4 @@
-"""Parquet files that weaver-core reads: our columns, and a branch ``label_X`` of 0 and 1 for each class."""
+"""Parquet files for weaver-core: jetkit's columns, and a branch ``label_X`` of 0 and 1 for each class."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from jetkit.errors import JetkitError
 
 
 def write_weaver(dataset: Dataset, path: str | os.PathLike[str], jets: int = 100_000) -> list[Path]:
-    """Write a dataset as Parquet files of at most ``jets`` rows into a folder: ``0000.parquet``, ….
+    """Write a dataset to a folder as Parquet files of at most ``jets`` rows: ``0000.parquet``, ….
 
-    Every column is kept as it is but ``jet_label``, which becomes ``label_CLASS``; rows that no loader would yield are
+    All columns are unchanged but ``jet_label``, which becomes ``label_CLASS``. Rows that no loader would yield are
     written too. A row without a class has no label.
 
     Returns:
@@ -43,7 +43,7 @@ def write_weaver(dataset: Dataset, path: str | os.PathLike[str], jets: int = 100
 
 
 def one_hot(label: Array, classes: tuple[str, ...]) -> dict[str, Values]:
-    """``label_CLASS`` → whether each jet is of this class.
+    """Return a boolean column ``label_CLASS`` for each class.
 
     Example:
         >>> one_hot(np.array([1, 0]), ("QCD", "top"))["label_top"].tolist()
@@ -53,10 +53,10 @@ def one_hot(label: Array, classes: tuple[str, ...]) -> dict[str, Values]:
 
 
 def made(path: str | os.PathLike[str]) -> Path:
-    """The folder, made where it is absent.
+    """Create an empty folder, and return its path.
 
     Raises:
-        JetkitError: it cannot be made, or holds something already.
+        JetkitError: the folder cannot be created, or is not empty.
     """
     folder = Path(path)
     try:
