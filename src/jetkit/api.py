@@ -31,6 +31,11 @@ T = TypeVar("T")
 def simulate(recipe: Place, *, progress: Report = silent, **options: Unpack[keywords.Simulate]) -> Dataset:
     """Simulate labelled jets, or resume an interrupted simulation, and open the dataset.
 
+    Args:
+        recipe: name of a packaged recipe, or path of a YAML file
+        progress: callback with (jets kept, total jets, activity)
+        options: number of jets, output folder, seed and others; see `jetkit simulate --help`
+
     Raises:
         JetkitError: a bad recipe or option, a folder that holds something else, an impossible cut, a full disk.
 
@@ -51,6 +56,12 @@ def convert(
     format: str, *files: Place, reader: Mapping[str, Any] | None = None, **options: Unpack[keywords.Convert]
 ) -> Dataset:
     """Convert files of other programs to a dataset, and open it; ``reader`` holds options of the format.
+
+    Args:
+        format: name of a reader, or ``file.py:Class``
+        files: files, folders or patterns
+        reader: options of the reader
+        options: output folder, processes and entries per shard
 
     Raises:
         JetkitError: the format is unknown, the files have another format, or no row is usable.
@@ -92,6 +103,11 @@ def evaluate(run: Place, *, progress: Report = silent, **options: Unpack[keyword
 
     ``run`` is a run folder with a single seed, or a model file.
 
+    Args:
+        run: run folder with a single seed, or model file
+        progress: callback with (done, total, activity)
+        options: see `jetkit evaluate --help`
+
     Raises:
         JetkitError: there is no finished run, it has several seeds, or the data do not fit the model.
     """
@@ -108,6 +124,11 @@ def evaluate(run: Place, *, progress: Report = silent, **options: Unpack[keyword
 def predict(run: Place, *, progress: Report = silent, **options: Unpack[keywords.Evaluate]) -> Predicted:
     """Return the predictions of a run or model file, as arrays, for rows that were not used in its training.
 
+    Args:
+        run: run folder or model file
+        progress: callback with (done, total, activity)
+        options: see `jetkit evaluate --help`
+
     Raises:
         JetkitError: as `evaluate`.
     """
@@ -118,6 +139,11 @@ def predict(run: Place, *, progress: Report = silent, **options: Unpack[keywords
 
 def report(*runs: Place, progress: Report = silent, **options: Unpack[keywords.Report]) -> Page:
     """Compare runs on one self-contained page; runs without an evaluation are evaluated first.
+
+    Args:
+        runs: run folders
+        progress: callback with (done, total, activity)
+        options: see `jetkit report --help`
 
     Raises:
         JetkitError: no run is given, or one cannot be evaluated or compared.
@@ -131,6 +157,10 @@ def report(*runs: Place, progress: Report = silent, **options: Unpack[keywords.R
 
 def leaderboard(recipe: str, *, progress: Report = silent, **options: Unpack[keywords.Leaderboard]) -> Page:
     """Train taggers with the same budget on the same jets, and rank them on a page.
+
+    Args:
+        recipe: name of a dataset recipe, whose jets are simulated unless ``data=`` is given
+        progress: callback with (done, total, activity)
 
     Raises:
         JetkitError: an unknown tagger, or one that cannot be trained on these jets.
@@ -160,6 +190,11 @@ def transfer(
 ) -> Page:
     """Fine-tune pretrained models on growing numbers of labels, and compare them with training from scratch.
 
+    Args:
+        models: pretrained models: model files or run folders
+        recipe: name of a dataset recipe, whose jets are simulated unless ``data=`` is given
+        progress: callback with (done, total, activity)
+
     Raises:
         JetkitError: a model cannot be adapted, or its jets would be in the test.
     """
@@ -186,6 +221,10 @@ def reproduce(name: str, *, progress: Report = silent, **options: Unpack[keyword
 def ensemble(*runs: Place, progress: Report = silent, **options: Unpack[keywords.Ensemble]) -> Run:
     """Combine trained taggers into one model file.
 
+    Args:
+        runs: run folders; each seed of a run is a member, at least two in all
+        progress: callback with (done, total, activity)
+
     Raises:
         JetkitError: fewer than two runs, or trainings on other jets.
     """
@@ -200,6 +239,10 @@ def ensemble(*runs: Place, progress: Report = silent, **options: Unpack[keywords
 def examine(model: Place, **options: Unpack[keywords.Examine]) -> list[Finding]:
     """Measure how much transformations of the jets that should not matter change the predictions of a model.
 
+    Args:
+        model: model file or run folder
+        options: see `jetkit examine --help`
+
     Raises:
         JetkitError: the model cannot be read, or a change is unknown.
     """
@@ -210,6 +253,10 @@ def examine(model: Place, **options: Unpack[keywords.Examine]) -> list[Finding]:
 
 def embed(model: Place, *, progress: Report = silent, **options: Unpack[keywords.Embed]) -> Path:
     """Encode jets as vectors, write these to a Parquet file, and return its path.
+
+    Args:
+        model: model file or run folder of an encoder
+        progress: callback with (done, total, activity)
 
     Raises:
         JetkitError: the model encodes nothing, or the data lack its features.
@@ -222,6 +269,10 @@ def embed(model: Place, *, progress: Report = silent, **options: Unpack[keywords
 def generate(run: Place, *, progress: Report = silent, **options: Unpack[keywords.Generate]) -> Generated:
     """Sample new jets from a generator as a dataset, and compute their distances from real jets.
 
+    Args:
+        run: run folder or model file of a generator
+        progress: callback with (done, total, activity)
+
     Raises:
         JetkitError: the run holds no generator, or the folder cannot be written.
     """
@@ -233,6 +284,10 @@ def generate(run: Place, *, progress: Report = silent, **options: Unpack[keyword
 
 def export(model: Place, out: Place = "") -> Path:
     """Export a model as an ONNX graph, checked against the model before it is written, and return its path.
+
+    Args:
+        model: model file or run folder
+        out: path of the graph; default: the model file with the suffix ``.onnx``
 
     Raises:
         JetkitError: the graph of this model would depend on the jets, or a package is absent.

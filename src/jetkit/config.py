@@ -59,6 +59,11 @@ def build(cls: type[T], values: Mapping[str, object], where: str) -> T:
 
     Types are strict, but an int serves as a float and a list as a tuple. Nested dataclasses are built from mappings.
 
+    Args:
+        cls: pydantic dataclass
+        values: option names → values
+        where: name of the options in error messages
+
     Raises:
         ConfigError: an unknown name, a missing one, a wrong type or bound, or a ValueError of ``__post_init__``.
 
@@ -91,6 +96,12 @@ def parse(cls: type[T], words: Sequence[str], where: str, preset: Mapping[str, o
     """Build a checked instance of a pydantic dataclass from ``key=value`` words.
 
     Values are YAML; text fields accept any text. Options without a word come from ``preset``, then from the defaults.
+
+    Args:
+        cls: pydantic dataclass
+        words: words ``key=value``
+        where: name of the options in error messages
+        preset: values of options without a word
 
     Raises:
         ConfigError: as `build`, and for a word without ``=``, a key given twice or a value that is not YAML.
@@ -186,6 +197,10 @@ def load(kind: str, name: str | Path) -> dict[str, Any]:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """Return the end of an error message that suggests the nearest known name, or an empty text.
+
+    Args:
+        name: unknown name
+        known: names to compare with
 
     Example:
         >>> nearest("jetz", ["jets", "out"])

@@ -79,6 +79,14 @@ def register(
 
     Registering another class with the same qualified name replaces it, for example when a notebook cell runs twice.
 
+    Args:
+        name: name under which users find the class
+        kind: kind of the entry; see `Entry.kind`
+        paper: title, year and arXiv number
+        symmetries: transformations of the input that leave the output unchanged
+        broken: transformations that must change the output
+        tiny: hyperparameters of a small version for tests
+
     Raises:
         JetkitError: the name belongs to something else of its kind.
     """

@@ -287,6 +287,10 @@ def ragged_momenta(batch: Batch) -> tuple[Float[np.ndarray, "M 4"], Int[np.ndarr
 
 
 def momentum_fractions(batch: Batch) -> Float[Tensor, "B N"]:
-    """Compute z = pT/Σ pT of each object of the first collection; 0 where padded."""
+    """Compute z = pT/Σ pT of each object of the first collection; 0 where padded.
+
+    Raises:
+        JetkitError: the first collection has no momenta.
+    """
     pt: Tensor = torch.linalg.vector_norm(four_momenta(batch)[..., 1:3], dim=-1) * batch.mask
     return pt / pt.sum(1, keepdim=True).clamp(min=torch.finfo(pt.dtype).tiny)

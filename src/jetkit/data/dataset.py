@@ -142,6 +142,11 @@ class Dataset:
         A row belongs to the part whose share of [0, 1) contains ``hash_share(event_id, seed)``. Without the column
         ``event_id``, each row is an event of its own.
 
+        Args:
+            part: ``train``, ``val`` or ``test``
+            fractions: shares of the three parts, in this order
+            seed: seed of the split
+
         Raises:
             JetkitError: an unknown part, or fractions that are not three shares of at most 1 in total.
         """
@@ -165,6 +170,11 @@ class Dataset:
         The rows with the smallest ``hash_share`` of row number (or pair number, for twins) and ``seed`` are selected.
         With ``balanced``, they have equally many rows of each class, as far as available. With the same seed, a smaller
         selection is contained in a larger one. Twins are taken together.
+
+        Args:
+            count: largest number of rows
+            seed: seed of the choice
+            balanced: take equally many rows of each class
 
         Raises:
             JetkitError: a negative count, or rows without classes that should be balanced.
@@ -203,13 +213,21 @@ class Dataset:
         return self.where(chosen, ["jet_label"])
 
     def repeated(self, times: int) -> Dataset:
-        """Repeat each row ``times`` times in succession."""
+        """Repeat each row ``times`` times in succession.
+
+        Args:
+            times: number of copies of each row
+        """
         return self._narrowed([source.index.repeat(times) for source in self.sources], f"repeated {times} times")
 
     def read(self, columns: Sequence[str], rows: slice | Int[np.ndarray, " rows"] | None = None) -> dict[str, Values]:
         """Read columns as arrays (``Ragged`` for a list per row) for all rows, a slice, or places in this dataset.
 
         Nothing is checked or left out; use ``batches`` for data that do not fit in memory.
+
+        Args:
+            columns: names of the columns
+            rows: None (all), a slice, or places in this dataset
 
         Raises:
             JetkitError: a column is absent or of a type that cannot be read, or a row does not exist.

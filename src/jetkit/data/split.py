@@ -21,6 +21,13 @@ from jetkit.kernels import kernel, scrambled
 def hash_share(ids: Int[np.ndarray, " rows"], seed: int) -> Float[np.ndarray, " rows"]:
     """Hash each number and a seed by splitmix64 to a share of [0, 1).
 
+    Args:
+        ids: (rows,) integers
+        seed: seed; another one gives independent shares
+
+    Returns:
+        (rows,) numbers in [0, 1), in double precision.
+
     Example:
         >>> hash_share(np.array([1, 2, 1]), seed=0).round(3).tolist()
         [0.034, 0.843, 0.034]

@@ -56,6 +56,14 @@ def cluster(
     momenta, and the rapidity, azimuth and mass of the child with the larger pT. The search caches the nearest neighbour
     of each particle, which takes O(N²) operations for N particles.
 
+    Args:
+        power: p in the distances d_ij: `KT`, `CAMBRIDGE`, `ANTI_KT` or any other number
+        radius: R > 0; infinite: one jet per event
+        winner_takes_all: give a merged node the direction of its harder child
+
+    Returns:
+        The clustering history of every event, as `Trees`.
+
     Source: The anti-kt jet clustering algorithm, 2008, arXiv:0802.1189; FastJet User Manual, 2011, arXiv:1111.6097;
     Jet Observables Without Jet Algorithms, 2013, arXiv:1310.7584 (winner takes all).
 
@@ -76,6 +84,9 @@ def cluster(
 def inclusive_jets(trees: Trees) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "bounds"]]:
     """Return the nodes that are jets, by falling transverse momentum within each event, and the event offsets.
 
+    Returns:
+        (n,) node numbers, and the (events + 1,) offsets of the events among them.
+
     Example:
         >>> p4 = np.array([[3.0, 0.0, 3.0, 0.0], [5.0, 5.0, 0.0, 0.0], [4.1, 4.0, 0.9, 0.0]])
         >>> nodes, offsets = inclusive_jets(cluster(p4, np.array([0, 3]), power=ANTI_KT, radius=0.8))
@@ -91,6 +102,9 @@ def inclusive_jets(trees: Trees) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, 
 
 def constituents(trees: Trees, nodes: Int[np.ndarray, "n"]) -> tuple[Int[np.ndarray, "m"], Int[np.ndarray, "bounds"]]:
     """Return the particles below each given node, as rising node numbers, and the offsets of the nodes among them.
+
+    Returns:
+        (m,) node numbers of the particles, and the (n + 1,) offsets of the given nodes among them.
 
     Example:
         >>> p4 = np.array([[3.0, 0.0, 3.0, 0.0], [5.0, 5.0, 0.0, 0.0], [4.1, 4.0, 0.9, 0.0]])
@@ -138,6 +152,7 @@ def _cluster_all(
     Float[np.ndarray, "K"],
     Int[np.ndarray, "bounds"],
 ]:
+    # N particles make at most 2N − 1 nodes, so one allocation serves all events.
     room = 2 * len(p4)
     nodes = np.empty((room, 4))
     children = np.full((room, 2), -1)
@@ -204,6 +219,7 @@ def _cluster_event(
         active -= 1
         node[drop], near[drop], near2[drop] = node[active], near[active], near2[active]
         weight[drop], rapidity[drop], phi[drop] = weight[active], rapidity[active], phi[active]
+        # Only slots whose nearest neighbour vanished need a new search: on average O(1) of them, hence N² in all.
         for s in range(active):
             if s != keep and (near[s] == drop or (keep >= 0 and near[s] == keep)):
                 near[s], near2[s] = _nearest(rapidity, phi, s, active, radius * radius)

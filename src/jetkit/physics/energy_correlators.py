@@ -51,9 +51,17 @@ def energy_correlators(
 ) -> Float[np.ndarray, "J angles"]:
     """Compute the correlators _v e_N = Σ_{i<j<…} z_i z_j … Π (v smallest ΔR^β) of N = 2, 3 or 4 particles.
 
-    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. z = pT/Σ pT.
-    Column v − 1 of the result holds the sum with the product of the v smallest of the N(N − 1)/2 angles. The last
-    column is therefore the ordinary e_N.
+    z = pT/Σ pT. Column v − 1 of the result holds the sum with the product of the v smallest of the N(N − 1)/2 angles.
+    The last column is therefore the ordinary e_N.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        points: N, the number of particles in each term: 2, 3 or 4
+        beta: exponent β of the angles
+
+    Returns:
+        (J, N(N − 1)/2) correlators _v e_N, with v − 1 along the last axis.
 
     Source: Energy Correlation Functions for Jet Substructure, 2013, arXiv:1305.0007; New Angles on Energy Correlation
     Functions, 2016, arXiv:1609.07483.
@@ -79,6 +87,11 @@ def three_point_ratios(
 
     Sums run over i < j < k, as in FastJet contrib. EnergyFlow sums over ordered indices, so its C2 is 3/2 and its D2 is
     3/4 of the values here.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        beta: exponent β of the angles
 
     Source: Energy Correlation Functions for Jet Substructure, 2013, arXiv:1305.0007; Power Counting to Better Jet
     Observables, 2014, arXiv:1409.6298; New Angles on Energy Correlation Functions, 2016, arXiv:1609.07483.
@@ -110,6 +123,11 @@ def four_point_ratios(
     p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"], *, beta: float = 1.0
 ) -> FourPointRatios:
     """Compute C3, N3, M3 and U3 of every jet with N⁴/24 operations for N particles.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        beta: exponent β of the angles
 
     Source: New Angles on Energy Correlation Functions, 2016, arXiv:1609.07483.
 

@@ -32,13 +32,22 @@ def energy_flow_polynomials(
 ) -> Float[np.ndarray, "J graphs"]:
     """Compute EFP_G = Σ_{i1 … iN} z_i1 … z_iN Π_{(k,l) ∈ G} θ_kl for all graphs G of ``multigraphs(degree)``.
 
-    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. The columns follow
-    the order of ``multigraphs(degree)``. z = pT/Σ pT and θ = ΔR^β; each sum runs over all particles independently.
+    The columns follow the order of ``multigraphs(degree)``. z = pT/Σ pT and θ = ΔR^β; each sum runs over all particles
+    independently.
 
     There are 102 graphs up to degree 5, 314 up to degree 6 and 1000 up to degree 7. The polynomial of a disconnected
     graph is the product of those of its parts. Connected graphs are summed vertex by vertex: a vertex with one
     neighbour is a matrix–vector product, one with two neighbours a matrix–matrix product. Factors shared by several
     graphs are computed once. A jet without particles has EFP = 1 for the empty graph and 0 for all others.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        degree: largest number of edges, from 0 to 7
+        beta: exponent β of the angles
+
+    Returns:
+        (J, graphs) polynomials, in the order of ``multigraphs(degree)``.
 
     Source: Energy flow polynomials: A complete linear basis for jet substructure, 2017, arXiv:1712.07124.
 

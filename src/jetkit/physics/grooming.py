@@ -41,9 +41,16 @@ def soft_drop(
 ) -> Groomed:
     """Apply soft drop to every jet: undo its Cambridge/Aachen clustering until z > z_cut (ΔR/R0)^β.
 
-    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. z = min(pT1,
-    pT2)/(pT1 + pT2). At each splitting that fails, the branch of smaller pT is dropped. If none passes, one particle
-    remains and z_g = R_g = −1. A jet without particles has momentum 0. β = 0 is the modified mass-drop tagger.
+    z = min(pT1, pT2)/(pT1 + pT2). At each splitting that fails, the branch of smaller pT is dropped. If none passes,
+    one particle remains and z_g = R_g = −1. A jet without particles has momentum 0. β = 0 is the modified mass-drop
+    tagger.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        beta: exponent β of the angle
+        z_cut: smallest momentum fraction z at ΔR = R0
+        R0: radius of the jets
 
     Source: Soft Drop, 2014, arXiv:1402.2657; Towards an understanding of jet substructure, 2013, arXiv:1307.0007.
 
@@ -77,6 +84,7 @@ def _soft_drop_all(
     for j in range(n_jets):
         if offsets[j + 1] == offsets[j]:
             continue
+        # The root is the last node of a jet, because nodes are stored in merging order.
         node = offsets[j + 1] - 1
         while children[node, 0] >= 0:
             a, b = nodes[children[node, 0]], nodes[children[node, 1]]

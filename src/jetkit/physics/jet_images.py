@@ -20,10 +20,19 @@ def jet_images(
 ) -> Float[np.ndarray, "J pixels pixels"]:
     """Compute the image of every jet: the share of ΣpT in each pixel of (Δη, Δφ) within ±half_width of the pT centroid.
 
-    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. The first axis of
-    an image is Δη, the second Δφ. ``align`` rotates the principal axis of the pT-weighted covariance to the second
-    axis, and mirrors the jet so that the quadrant of positive Δη and Δφ has the most pT. Particles outside the image
-    are dropped but count in ΣpT. The image of a jet without particles is zero.
+    The first axis of an image is Δη, the second Δφ. ``align`` rotates the principal axis of the pT-weighted covariance
+    to the second axis, and mirrors the jet so that the quadrant of positive Δη and Δφ has the most pT. Particles
+    outside the image are dropped but count in ΣpT. The image of a jet without particles is zero.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        pixels: number of pixels along each axis
+        half_width: half the width of the image in Δη and Δφ
+        align: rotate and mirror each jet
+
+    Returns:
+        (J, pixels, pixels) images.
 
     Source: Pulling Out All the Tops with Computer Vision and Deep Learning, 2018, arXiv:1803.00107.
 

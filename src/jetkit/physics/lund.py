@@ -54,7 +54,9 @@ class Declusterings:
 def lund_declusterings(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Declusterings:
     """Return all splittings of every jet in all Lund planes: one fewer than there are particles.
 
-    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet.
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
 
     Source: The Lund Jet Plane, 2018, arXiv:1807.04758; Jet tagging in the Lund plane with graph networks, 2020,
     arXiv:2012.08526.

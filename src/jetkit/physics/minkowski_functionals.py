@@ -22,6 +22,13 @@ def minkowski_functionals(
     A pixel belongs to the k-th image if a filled pixel is within k moves of a chess king. An edge or vertex belongs to
     it if one of its adjacent pixels does. The counts for all k are thus cumulative histograms of distances.
 
+    Args:
+        filled: (..., rows, columns) binary images
+        dilations: largest k
+
+    Returns:
+        (..., dilations + 1, 3) integers (A, L, χ).
+
     Source: Morphology for Jet Classification, 2020, arXiv:2010.13469.
 
     Raises:
@@ -45,6 +52,7 @@ def _cell_counts(images: Bool[np.ndarray, "images rows columns"], dilations: int
     """Count the pixels, edges and vertices of each dilated image."""
     counts = np.zeros((len(images), dilations + 2, 3), dtype=np.int64)
     for image in range(len(images)):
+        # A cell first appears at the smallest distance of its adjacent pixels, so one histogram serves all k.
         d = _distances(images[image], dilations + 1)
         count = counts[image]
         for i in range(d.shape[0] - 1):

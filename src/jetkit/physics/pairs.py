@@ -38,6 +38,11 @@ def kinematics_of(
 ) -> Float[Array, "P 4"]:
     """Compute the features of `pair_kinematics` for selected pairs, given by the indices of their particles.
 
+    Args:
+        p4: (..., N, 4) momenta (E, px, py, pz) in GeV
+        first: indices of the first particle of each pair
+        second: indices of the second particle of each pair
+
     Example:
         >>> import numpy as np
         >>> p4 = np.array([[70.0, 70.0, 0.0, 0.0], [30.0, 30 * np.cos(0.2), 30 * np.sin(0.2), 0.0]])

@@ -36,6 +36,13 @@ def multiplicity(offsets: Int[np.ndarray, "bounds"]) -> Int[np.ndarray, "J"]:
 def momentum_dispersion(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
     """Compute pTD = √(Σ pT²)/Σ pT: 1 for one particle, small for many; not collinear safe.
 
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+
+    Returns:
+        (J,) values of pTD; 0 for a jet without particles.
+
     Source: Search for a Higgs boson in the decay channel H → ZZ → q q̄ ℓ⁻ ℓ⁺, CMS 2012, arXiv:1202.1416.
 
     Raises:
@@ -62,12 +69,22 @@ def angularity(
 ) -> Float[np.ndarray, "J"]:
     """Compute the angularity λ^κ_β = Σ_i z_i^κ (ΔR_i/R0)^β of every jet, with z = pT/Σ pT and ΔR from the jet axis.
 
-    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. (κ, β) = (0, 0) is
-    the multiplicity, (2, 0) is pTD², (1, ½) the Les Houches angularity, (1, 1) the width or girth, and (1, 2) thrust.
-    Only κ = 1 with β > 0 is infrared and collinear safe.
+    (κ, β) = (0, 0) is the multiplicity, (2, 0) is pTD², (1, ½) the Les Houches angularity, (1, 1) the width or girth,
+    and (1, 2) thrust. Only κ = 1 with β > 0 is infrared and collinear safe.
 
     The axis is that of the summed momentum, ``"e_scheme"``, or that of winner-takes-all Cambridge/Aachen clustering,
     ``"wta"``, which is insensitive to soft recoil.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        kappa: exponent κ of the momentum fraction
+        beta: exponent β of the distance from the axis
+        R0: radius of the jets
+        axis: ``"wta"`` or ``"e_scheme"``
+
+    Returns:
+        (J,) angularities; 0 for a jet without particles.
 
     Source: Gaining (Mutual) Information about Quark/Gluon Discrimination, 2014, arXiv:1408.3122.
 
@@ -88,6 +105,13 @@ def angularity(
 
 def width(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J"]:
     """Compute the width (girth) Σ pT_i ΔR_i/Σ pT of every jet about the axis of its summed momentum.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+
+    Returns:
+        (J,) widths; 0 for a jet without particles.
 
     Source: Quark and Gluon Tagging at the LHC, 2011, arXiv:1106.3076.
 
@@ -111,6 +135,15 @@ def jet_charge(
 ) -> Float[np.ndarray, "J"]:
     """Compute the jet charge Q_κ = Σ q_i pT_i^κ/pT^κ of every jet, with pT of the summed momentum.
 
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        charge: (M,) charges of the particles in units of the proton's
+        kappa: exponent κ of the transverse momenta
+
+    Returns:
+        (J,) charges; 0 for a jet without particles.
+
     Source: Jet Charge at the LHC, 2012, arXiv:1209.2421.
 
     Raises:
@@ -131,6 +164,13 @@ def jet_charge(
 
 def pull(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"]) -> Float[np.ndarray, "J 2"]:
     """Compute the pull vector t = Σ pT_i |r_i| r_i/pT of every jet, with r = (Δy, Δφ) from its E-scheme axis.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+
+    Returns:
+        (J, 2) components along Δy and Δφ; 0 for a jet without particles.
 
     Source: Seeing in Color: Jet Superstructure, 2010, arXiv:1001.5027.
 

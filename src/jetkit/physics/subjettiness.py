@@ -30,13 +30,23 @@ def n_subjettiness(
 ) -> Float[np.ndarray, "J largest"]:
     """Compute τ_N = Σ_i pT_i min_a ΔR_ia^β / (Σ_i pT_i R0^β) of every jet for N = 1 … largest.
 
-    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. The N axes are the
-    exclusive kT subjets: ``"kt"`` adds momenta, ``"wta_kt"`` gives a sum the direction of its harder part. A jet of at
-    most N particles has τ_N = 0.
+    The N axes are the exclusive kT subjets: ``"kt"`` adds momenta, ``"wta_kt"`` gives a sum the direction of its harder
+    part. A jet of at most N particles has τ_N = 0.
 
     ``"one_pass_kt"`` starts from the axes of ``"kt"`` and iterates as FastJet contrib does: each particle is assigned
     to its nearest axis, and each axis moves to the mean (y, φ) of its particles with weights pT (ΔR² + 1e-8)^(β/2 − 1).
     It stops when the axes move by at most 1e-4 on average, or after 1000 iterations.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        largest: largest N
+        beta: exponent β > 0 of the distance from the nearest axis
+        R0: radius of the jets
+        axes: ``"one_pass_kt"``, ``"kt"`` or ``"wta_kt"``
+
+    Returns:
+        (J, largest) values, τ_N in column N − 1.
 
     Source: Identifying Boosted Objects with N-subjettiness, 2010, arXiv:1011.2268; Maximizing Boosted Top
     Identification by Minimizing N-subjettiness, 2011, arXiv:1108.2701.
@@ -67,6 +77,14 @@ def n_subjettiness_basis(
 
     The observables are τ_N^(β) with β = ½, 1 and 2 for N = 1 … M − 2, then τ_{M−1}^(1) and τ_{M−1}^(2). All β share the
     exclusive kT axes, so each jet is clustered once. R0 = 1.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        bodies: M, at least 2
+
+    Returns:
+        (J, 3M − 4) values.
 
     Source: How Much Information is in a Jet?, 2017, arXiv:1704.08249.
 
@@ -123,6 +141,7 @@ def _exclusive(
     axes: Float[np.ndarray, "largest 2"],
 ) -> None:
     """Write the rapidity and azimuth of the n subjets left when the last n − 1 mergings of a jet are undone."""
+    # Nodes are stored in merging order, so undoing n − 1 mergings means ignoring the last n − 1 nodes.
     standing, found = last - n + 1, 0
     for k in range(first, standing):
         if parent[k] >= standing or parent[k] < 0:

@@ -17,10 +17,18 @@ def two_point_spectrum(
 ) -> Float[np.ndarray, "J bins"]:
     """Compute S₂(R) = Σ_ij z_i z_j δ(R − R_ij), integrated over bins of R = √(Δy² + Δφ²) from R = 0.
 
-    ``p4`` (M, 4) holds (E, px, py, pz) in GeV; ``offsets`` (J + 1) bounds the particles of each jet. z = pT/Σ pT. The
-    sum runs over all ordered pairs. The terms with i = j add Σ z_i² to the first bin, which makes the spectrum
-    collinear safe. The bins of a jet add up to 1 if none of its pairs is farther apart than bins · width; pairs beyond
-    are dropped.
+    z = pT/Σ pT. The sum runs over all ordered pairs. The terms with i = j add Σ z_i² to the first bin, which makes the
+    spectrum collinear safe. The bins of a jet add up to 1 if none of its pairs is farther apart than bins · width;
+    pairs beyond are dropped.
+
+    Args:
+        p4: (M, 4) momenta (E, px, py, pz) of all particles in GeV
+        offsets: (J + 1,) bounds of the jets: jet j is ``p4[offsets[j] : offsets[j + 1]]``
+        bins: number of bins
+        width: width of a bin in R
+
+    Returns:
+        (J, bins) spectra.
 
     Source: Neural Network-based Top Tagger with Two-Point Energy Correlations and Geometry of Soft Emissions, 2020,
     arXiv:2003.11787.

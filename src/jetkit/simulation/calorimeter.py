@@ -38,7 +38,11 @@ class Response(NamedTuple):
 
 @kernel
 def energy_resolution(response: Response, eta: float, energy: float) -> float:
-    """Compute σ(E) = s (k0 + k1 (|η| − k2)²)·(a·E ⊕ b·√E ⊕ c) in GeV at |η|; zero outside the table."""
+    """Compute σ(E) = s (k0 + k1 (|η| − k2)²)·(a·E ⊕ b·√E ⊕ c) in GeV at |η|; zero outside the table.
+
+    ⊕ adds in quadrature. Each row of the resolution is (|η| max, a, b, c, k0, k1, k2); the first with |η| ≤ |η| max
+    applies.
+    """
     for r in range(len(response.resolution)):
         high, a, b, c, k0, k1, k2 = response.resolution[r]
         if abs(eta) <= high:
@@ -198,6 +202,7 @@ def measure(
     home = np.full(len(tracks.energy), -1, dtype=np.int64)
     found = 0
     for event in range(len(hits.offsets) - 1):
+        # One seed per event makes its outcome independent of the other events in the batch.
         np.random.seed(seeds[event])
         used = _fill(towers, hits, grid, event)
         _add_tracks(towers, tracks, resolution, grid, response, home, event)

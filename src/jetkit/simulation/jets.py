@@ -64,7 +64,11 @@ class Jets:
         return np.asarray(four_vectors.mass(self.p4))
 
     def keep(self, selected: Bools | Ints) -> Jets:
-        """Select jets, in the given order, with their constituents."""
+        """Select jets, in the given order, with their constituents.
+
+        Args:
+            selected: boolean mask (J,) or indices of jets
+        """
         chosen = np.flatnonzero(selected) if selected.dtype == bool else selected
         kept = take_rows(Ragged(self.rows, self.offsets), chosen)
         assert isinstance(kept, Ragged)

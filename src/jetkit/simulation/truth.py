@@ -105,7 +105,15 @@ def _find_decays(pid: Ints, daughters: Ints, p4: Floats, offsets: Ints, resonanc
 
 
 def find_decays(record: Record, resonance: int) -> Decays:
-    """Find every decay of a resonance (|PDG code|): its last copy before decaying, and its decay products."""
+    """Find every decay of a resonance (|PDG code|): its last copy before decaying, and its decay products.
+
+    Args:
+        record: generator record of the events
+        resonance: |PDG code|, such as 6 for a top quark
+
+    Returns:
+        One entry per resonance that has products, with at most 8 products each.
+    """
     return Decays(*_find_decays(record.pid, record.daughters, record.p4, record.offsets, resonance))
 
 
@@ -113,6 +121,11 @@ def match_jets(jets: Jets, decays: Decays, rule: Match) -> Ints:
     """Return the index (J,) of the first decay that each jet contains as the rule demands; −1 if none.
 
     ΔR² = Δη² + Δφ² with pseudorapidities, as in the public matching code of JetClass (arXiv:2202.03772).
+
+    Args:
+        jets: jets of the events
+        decays: decays in the same events
+        rule: resonance, radius and numbers of products
     """
     owner = np.full(len(jets), -1)
     jet, decay = _same_event(jets.event, decays.event)

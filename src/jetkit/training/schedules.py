@@ -13,7 +13,12 @@ Schedule = Callable[[float, int], float]
 
 @register("constant", kind="schedule")
 def constant(epoch: float, epochs: int) -> float:
-    """Constant learning rate: the factor is 1 throughout."""
+    """Constant learning rate: the factor is 1 throughout.
+
+    Example:
+        >>> constant(3.5, 10)
+        1.0
+    """
     return 1.0
 
 
@@ -38,6 +43,10 @@ def cosine(epoch: float, epochs: int) -> float:
     """Linear warm-up over 5 % of the training, then a cosine down to 0.
 
     Source: SGDR: Stochastic Gradient Descent with Warm Restarts, 2016, arXiv:1608.03983.
+
+    Example:
+        >>> [round(cosine(epoch, 20), 3) for epoch in (0, 0.5, 1, 10.5, 20)]
+        [0.0, 0.5, 1.0, 0.5, 0.0]
     """
     share = epoch / epochs
     return share / 0.05 if share < 0.05 else _cosine(1.0, 0.0, (share - 0.05) / 0.95)
@@ -65,6 +74,10 @@ def warm_restarts(epoch: float, epochs: int) -> float:
     With another number of epochs, all lengths scale.
 
     Source: An efficient Lorentz equivariant graph neural network for jet tagging, 2022, arXiv:2201.08187.
+
+    Example:
+        >>> [round(warm_restarts(epoch, 35), 2) for epoch in (0, 2.5, 5, 7, 9, 17, 25)]
+        [0.0, 0.5, 1.0, 0.5, 1.0, 1.0, 0.5]
     """
     now = epoch * 35 / epochs
     if now < 5:
@@ -84,6 +97,10 @@ def schedule(name: str) -> Schedule:
 
     Raises:
         JetkitError: an unknown name.
+
+    Example:
+        >>> schedule("cosine")(1, 20)
+        1.0
     """
     found: Schedule = entry(name, "schedule").cls
     return found
