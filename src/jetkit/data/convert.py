@@ -77,7 +77,7 @@ def convert(
     Args:
         format: name of a reader, see ``jetkit convert --help``; or ``file.py:Class`` of one of yours
         files: files, folders or patterns
-        options: where to and how
+        options: output folder, size of shards and processes
         values: options of the reader
         progress: called with (entries done, entries in all)
 

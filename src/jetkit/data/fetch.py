@@ -74,11 +74,11 @@ def fetch(
 
     Args:
         dataset: name, YAML file or `public_dataset`
-        folder: where to; made where it is absent
-        pattern: which files, as in a shell
+        folder: output folder; created if absent
+        pattern: shell pattern of the file names
         progress: called with (what, bytes done, bytes in all)
-        say: called with sentences for the user, the terms first
-        patience: with slow and failing servers
+        say: callback with messages for the user, beginning with the terms of use
+        patience: retry policy for slow and failing servers
 
     Returns:
         The paths of the files.

@@ -43,7 +43,7 @@ def nearest_decay_products(
         offsets: of the jets among the particles
         eta: of particles of the hard process, a list per jet
         phi: the same
-        is_product: whether each of them is a decay product
+        is_product: True for each of them that is a decay product
 
     Example:
         >>> one = np.array([0, 3])

@@ -47,9 +47,9 @@ def mass_drops(p4: Float[np.ndarray, "M 4"], offsets: Int[np.ndarray, "bounds"],
 
     All fields but ``distance`` are Lorentz invariant.
 
-    Source: Uncovering latent jet substructure, 2019, arXiv:1904.04200, whose published code names the five numbers;
-    the distance is understood from its sample of splittings, and of the angle the sample tells that it is 0 for the
-    whole jet and, mostly, positive. The formula of the angle is that of jetkit.
+    Source: Uncovering latent jet substructure, 2019, arXiv:1904.04200, whose published code names the five numbers.
+    The definition of the distance is inferred from its sample of splittings. For the angle, the sample only shows that
+    it is 0 for the whole jet and mostly positive; its formula here is jetkit's own.
 
     Raises:
         JetkitError: the offsets do not fit.

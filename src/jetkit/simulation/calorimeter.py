@@ -181,7 +181,7 @@ def measure(
         resolution: (T,) the tracks' relative momentum resolution.
         grid: its towers.
         response: its resolution and thresholds.
-        seeds: (E,) one random seed an event.
+        seeds: (E,) one random seed per event.
 
     Returns:
         (K, 4) momenta of the neutrals, (E+1,) their row limits, and (T,) the factors on the tracks' momenta.

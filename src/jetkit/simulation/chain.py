@@ -29,7 +29,7 @@ class Chain:
     """Simulation stages for one class of jets, and counts of the events and jets that passed each.
 
     Args:
-        generator: where events come from; None where they are handed to `process`.
+        generator: source of events; None if they are passed to `process`.
         streams: seeds of the detector.
         recipe: the class.
         jets: jet finding and cuts.

@@ -35,13 +35,13 @@ class EventFile(Reader):
     Each jet carries the nominal weight of its event if the file has weights.
 
     Args:
-        label: name of the class of all these jets (none: no label)
+        label: class name of all jets (none: no label)
         detector: a detector card; none: particle level
         radius: R of the anti-kT jets
         pt: smallest and largest pT of a jet in GeV
         abs_eta: largest absolute η of a jet
-        leading: only the hardest so many jets of an event (0: all)
-        seed: of all that is drawn: by the detector, and by the shower where there is one
+        leading: number of hardest jets of an event to keep (0: all)
+        seed: seed of the detector, and of the shower if there is one
     """
 
     kind: ClassVar[str]
@@ -182,7 +182,7 @@ class LesHouches(EventFile):
     """Les Houches files (.lhe, .lhe.gz) of matrix elements: shower and hadrons by Pythia 8, a detector card, jets.
 
     Args:
-        settings: lines for Pythia, as "PartonLevel:MPI = off"
+        settings: lines for Pythia, such as "PartonLevel:MPI = off"
     """
 
     suffixes = (".lhe", ".lhe.gz")

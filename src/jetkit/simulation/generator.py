@@ -97,7 +97,7 @@ class PartonWindow:
         pt: (low, high) in GeV.
         radius: R of the jets.
         algorithm: 'antikt', 'kt' or 'cambridge'.
-        leading: only the hardest so many jets are looked at; 0 takes all.
+        leading: number of hardest jets to consider; 0 takes all.
     """
 
     pt: tuple[float, float]

@@ -113,9 +113,9 @@ def find_jets(particles: Particles, radius: float, pt_min: float, algorithm: str
     """Find all jets above ``pt_min`` with the E-scheme.
 
     Args:
-        particles: what to cluster.
-        radius: R.
-        pt_min: in GeV.
+        particles: particles to cluster.
+        radius: jet radius R.
+        pt_min: smallest pT in GeV.
         algorithm: 'antikt' (arXiv:0802.1189), 'kt' or 'cambridge'.
 
     Raises:

@@ -53,12 +53,12 @@ class JetRecipe:
     """Jet finding, jet cuts and substructure; momenta in GeV.
 
     Attributes:
-        leading: only the hardest so many jets of an event are looked at; 0 takes all.
+        leading: number of hardest jets of an event to consider; 0 takes all.
         together: every one of the ``leading`` jets must pass, or none of the event is kept (dijets).
         leading_pt: smallest pT of the hardest jet of the event.
         parton_window: events are given up early in the shower unless one of the ``leading`` hardest jets of partons has
             a pT in this window; null takes all. Twins take all events.
-        particles: at most so many constituents are stored, by falling pT; 0 stores all.
+        particles: largest number of stored constituents, by falling pT; 0 stores all.
         generator_jet: store the jet of generated particles as well.
     """
 
@@ -119,7 +119,7 @@ class Variation:
     Attributes:
         generator: Pythia settings added to every class.
         resolution_scale: multiplies every detector resolution.
-        particle_level: leave the detector out, which knows what to do with hadrons only.
+        particle_level: leave out the detector, which supports hadrons only.
         unavailable: why the generator installed cannot do this; non-empty refuses the variation.
     """
 

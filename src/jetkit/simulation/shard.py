@@ -57,12 +57,12 @@ def make_shard(task: Task, folder: str, report: Callable[[int], None]) -> Shard:
     """Simulate a shard and write it; the result depends only on the task.
 
     Args:
-        task: what to simulate.
-        folder: where the file goes.
+        task: description of the shard.
+        folder: output folder.
         report: called with the number of newly kept jets, for a progress bar.
 
     Returns:
-        The shard as the card lists it; the file's metadata say how many events and jets were lost where.
+        The shard as the card lists it; the file's metadata count the events and jets lost at each stage.
 
     Raises:
         JetkitError: no jet passes the cuts, the generator refuses its settings, the disk is full.

@@ -91,9 +91,9 @@ def find_tracks(particles: Particles, eta: Floats, reached: Bools, card: Detecto
     Args:
         particles: final particles.
         eta: (M,) pseudorapidity where each leaves the solenoid.
-        reached: (M,) whether it does.
+        reached: (M,) True if it does.
         card: the detector.
-        seeds: (E,) one random seed an event.
+        seeds: (E,) one random seed per event.
     """
     pid = np.abs(particles.pid)
     species = np.where(pid == 11, 1, np.where(pid == 13, 2, 0))

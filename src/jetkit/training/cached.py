@@ -22,9 +22,9 @@ class Cached:
         loader: gives batches with the place of each row in their index
         ordered: the same rows in the order of the file, so that resuming gives the same bits
         compute: numbers of each row of a batch
-        passes: times that the loader has each row in an epoch, one after the other
+        passes: number of consecutive repetitions of each row in an epoch of the loader
         dtype: of the numbers; default: that of the batches
-        report: called with batches done, batches in all, and what happens
+        report: callback with (batches done, total batches, activity)
     """
 
     def __init__(

@@ -35,7 +35,7 @@ BETTER: dict[str, Callable[[float, float], bool]] = {
     "min": lambda new, old: new < old,
     "last": lambda new, old: True,
 }
-"""Selection rule → function that tells whether a number is better than the best before."""
+"""Selection rule → function that compares a number with the previous best, and returns True if it is better."""
 
 
 @dataclass

@@ -20,7 +20,7 @@ class Door(nn.Module):
     """Wrapper that calls ``door(ask)`` = ``ask(task)``, so that Fabric's precision and gradients reach each method.
 
     Args:
-        task: what is trained
+        task: task to train
     """
 
     def __init__(self, task: Task) -> None:
@@ -37,7 +37,7 @@ def make_fabric(machine: MachineOptions, *, idle: bool = False) -> Any:
 
     Args:
         machine: devices, precision
-        idle: whether a step may leave some parameters without a gradient
+        idle: True if a step may leave some parameters without a gradient
 
     Raises:
         JetkitError: this machine has no such devices or precision.

@@ -24,8 +24,8 @@ class Reader(ABC):
     file lacks; `jetkit.data.readers.complete` does this for all readers.
 
     Attributes:
-        entries: what the file holds, one or more jets each (or none)
-        names: all branches that the file has
+        entries: number of entries in the file, each with any number of jets
+        names: all branches in the file
         classes: names of the classes; the index is ``jet_label``
         skipped: reason → jets or entries left out in `read`
         companions: further files that `read` looks into; the card has their checksums too

@@ -101,7 +101,7 @@ class Tree:
             branch: its name
             start: first entry
             stop: entry after the last
-            field: which part of the innermost records is meant; none: they are numbers
+            field: field of the innermost records; none: they are numbers
 
         Raises:
             JetkitError: the file is damaged, or a branch is absent or has no lists of lists.

@@ -44,7 +44,7 @@ class SPANet(Reader):
     """SPANet HDF5 files (INPUTS, TARGETS, ...): events as rows, jets as particles; all features and targets are kept.
 
     Args:
-        event: the event file (.yaml); needed where the file has several sequential inputs, whose order it gives
+        event: event file (.yaml), which gives the order of sequential inputs; required if there are several
     """
 
     suffixes = (".h5", ".hdf5")

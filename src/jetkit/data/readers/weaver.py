@@ -52,7 +52,7 @@ class Weaver(Reader):
     the number of the class; ``classes`` names them.
 
     Args:
-        mapping: YAML file that tells which branch is which column
+        mapping: YAML file that maps columns to branches
     """
 
     suffixes = (".root", ".parquet")
