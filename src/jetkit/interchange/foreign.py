@@ -67,8 +67,8 @@ def import_model(
         order: the same names in the order that the model shall have, such as that of your data
         features: names of the inputs where they are none of the three sets, such as the eight kinds of particles of
             LorentzNet for quarks and gluons
-        values: hyperparameters that the file does not contain: k of ParticleNet, scales of ParticleNeXt, c of LorentzNet,
-            kt_min of LundNet, mean_multiplicity of PELICAN
+        values: hyperparameters that the file does not contain: k of ParticleNet, scales of ParticleNeXt, c of
+            LorentzNet, kt_min of LundNet, mean_multiplicity of PELICAN
         centre: medians of the seven features of TreeNiN, which its authors keep in another file
         scale: their interquartile ranges, from the same file
 
