@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from jetkit.data.batching import Batching
 from jetkit.data.blocks import BlockReader
 from jetkit.data.card import CARD_NAME, Card, read_card
-from jetkit.data.columns import COLUMNS, Column
+from jetkit.data.columns import COLUMNS
 from jetkit.data.features import JET_FEATURES
 from jetkit.data.in_memory import awkward_of, first_row, momenta_of, of_numbers
-from jetkit.data.labels import JETCLASS_II
+from jetkit.data.inferred_card import inferred_card
 from jetkit.data.layout import MOMENTUM, Columns, layout_of, momenta_columns
 from jetkit.data.loader import Loader
 from jetkit.data.origins import origin_columns
@@ -30,7 +30,7 @@ from jetkit.data.ragged import Array, Ragged, Values, concatenate, take_rows
 from jetkit.data.shards import ShardReader
 from jetkit.data.source import Source, groups_of, open_source, places, read_source, shared_columns
 from jetkit.data.spec import Spec
-from jetkit.data.split import event_ids, hash_share, take_ids
+from jetkit.data.split import event_ids, hash_share, place_in_class, take_ids
 from jetkit.data.stream import BatchStream
 from jetkit.errors import JetkitError
 from jetkit.notebook import html_table
@@ -186,7 +186,7 @@ class Dataset:
         shares = [hash_share(take_ids(source, number), seed) for number, source in enumerate(self.sources)]
         keys = np.concatenate(shares)
         if balanced:
-            keys += _place_in_class(keys, np.asarray(self.read(["jet_label"])["jet_label"]))
+            keys += place_in_class(keys, np.asarray(self.read(["jet_label"])["jet_label"]))
         kept = np.zeros(len(self), dtype=bool)
         kept[np.argsort(keys, kind="stable")[:count]] = True
         pieces = np.split(kept, np.cumsum([len(source) for source in self.sources])[:-1])
@@ -367,33 +367,7 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
     if not files:
         raise JetkitError(f"{path} holds no Parquet files: give a folder, a file or a pattern such as 'data/*.parquet'")
     sources = tuple(open_source(file) for file in files)
-    return Dataset(_inferred_card(place.stem, sources), sources)
-
-
-def _inferred_card(name: str, sources: Sequence[Source]) -> Card:
-    """Infer a card for files that have none."""
-    unknown = Column("", "unknown", "unknown")
-    columns = {
-        column: {**COLUMNS.get(column, unknown)._asdict(), "type": kind} for column, kind in sources[0].columns.items()
-    }
-    classes: list[str] = []
-    if {"aux_genpart_isResX", "genjet_pt", "jet_label"} <= columns.keys():
-        classes = JETCLASS_II
-    elif "jet_label" in columns:
-        labels = [read_source(source, ["jet_label"], source.index)[0]["jet_label"] for source in sources if len(source)]
-        highest = max((float(np.nanmax(values)) for values in labels if not isinstance(values, Ragged)), default=-1.0)
-        classes = [f"class {index}" for index in range(int(highest) + 1)]
-    rows = sum(len(source) for source in sources)
-    return Card(name, classes=classes, columns=columns, rows=rows, notes=["no card came with the files"], complete=True)
-
-
-def _place_in_class(shares: Float[np.ndarray, " rows"], label: Array) -> Int[np.ndarray, " rows"]:
-    """Rank the rows of each class by rising share."""
-    places = np.empty(len(shares), np.int64)
-    for name in np.unique(label):
-        members = np.flatnonzero(label == name)
-        places[members[np.argsort(shares[members], kind="stable")]] = np.arange(len(members))
-    return places
+    return Dataset(inferred_card(place.stem, sources), sources)
 
 
 def _select(source: Source, criterion: Criterion, name: str, columns: Sequence[str]) -> Array:

@@ -61,6 +61,20 @@ def row_ids(source: Source, number: int) -> Int[np.ndarray, " rows"]:
     return source.index.astype(np.int64) + (np.int64(number) << np.int64(40))
 
 
+def place_in_class(shares: Float[np.ndarray, " rows"], label: Array) -> Int[np.ndarray, " rows"]:
+    """Rank the rows of each class by rising share.
+
+    Example:
+        >>> place_in_class(np.array([0.5, 0.1, 0.3]), np.array([0, 1, 0])).tolist()
+        [1, 0, 0]
+    """
+    places = np.empty(len(shares), np.int64)
+    for name in np.unique(label):
+        members = np.flatnonzero(label == name)
+        places[members[np.argsort(shares[members], kind="stable")]] = np.arange(len(members))
+    return places
+
+
 @kernel
 def _splitmix64(ids: Array, seed: Any) -> Array:
     golden = np.uint64(0x9E3779B97F4A7C15)
