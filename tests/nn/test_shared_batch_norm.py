@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from jetkit.nn.shared_batch_norm import SharedBatchNorm, normalised_linear
+from jetkit.nn.fast.linear import normalised_linear
+from jetkit.nn.shared_batch_norm import SharedBatchNorm
 from jetkit.train.files import read_tensors
 
 SCRIPT = """

@@ -45,23 +45,7 @@ def share_statistics(model: nn.Module) -> nn.Module:
     return model
 
 
-def normalised_linear(x: Float[Tensor, "P A"], norm: nn.BatchNorm1d, linear: nn.Linear) -> Float[Tensor, "P B"]:
-    """A linear layer behind a batch normalisation of rows that have no gradient, as one product.
-
-    Scale and shift of the normalisation go into the small matrix, so that its gradient needs no pass over the rows.
-
-    Example:
-        >>> x, norm, linear = torch.randn(5, 2), nn.BatchNorm1d(2), nn.Linear(2, 3)
-        >>> torch.allclose(normalised_linear(x, norm, linear), linear(norm(x)), atol=1e-6)
-        True
-    """
-    mean, variance = _statistics(norm, x)
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    matrix = (linear.weight * scale).T.contiguous()  # the gradient of a transposed one takes longer
-    return torch.addmm(linear.bias + linear.weight @ norm.bias, x - mean, matrix)
-
-
-def _statistics(norm: nn.BatchNorm1d, x: Float[Tensor, "B D"]) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
+def batch_statistics(norm: nn.BatchNorm1d, x: Float[Tensor, "B D"]) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
     """Mean and variance that normalise rows: their own in training, which are remembered, else the running ones."""
     if not norm.training and norm.running_mean is not None and norm.running_var is not None:
         return norm.running_mean, norm.running_var
