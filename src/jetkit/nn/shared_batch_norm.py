@@ -32,7 +32,7 @@ class SharedBatchNorm(nn.BatchNorm1d):
         if not self.training or processes() == 1:
             return super().forward(input)
         moments = _moments(input.detach())
-        _remember(self, *moments)
+        remember(self, *moments)
         found: Tensor = _Normalised.apply(input, self.weight, self.bias, *moments, self.eps)  # type: ignore[no-untyped-call]
         return found
 
@@ -51,12 +51,12 @@ def batch_statistics(norm: nn.BatchNorm1d, x: Float[Tensor, "B D"]) -> tuple[Flo
         return norm.running_mean, norm.running_var
     with nullcontext() if isinstance(norm, SharedBatchNorm) else alone():
         mean, variance, count = _moments(x.detach())
-    _remember(norm, mean, variance, count)
+    remember(norm, mean, variance, count)
     return mean.to(x.dtype), variance.to(x.dtype)
 
 
 @torch.no_grad()
-def _remember(
+def remember(
     norm: nn.BatchNorm1d, mean: Float[Tensor, " D"], variance: Float[Tensor, " D"], count: Float[Tensor, ""]
 ) -> None:
     """Move the running statistics, as BatchNorm1d does."""
