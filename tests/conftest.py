@@ -27,3 +27,14 @@ def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             time.sleep(0.1)
         yield folder
         server.kill()
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As compiled loops want it, which leave the work to PyTorch where it has many threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
