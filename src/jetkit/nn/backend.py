@@ -57,9 +57,14 @@ def in_compiled_loop(x: Tensor, *layers: nn.Module) -> bool:
     return suits and learns and torch.get_num_threads() <= THREADS and allows_fast(*layers)
 
 
+def is_watched(layer: nn.Module) -> bool:
+    """Return whether something else happens when a layer is called: a hook of its own, or another ``forward``."""
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
+    return any(hooks) or "forward" in vars(layer)
+
+
 def _is_bare(layer: nn.Module) -> bool:
-    """Return whether a layer is PyTorch's or jetkit's own, and nothing else happens when it is called."""
+    """Return whether a layer is PyTorch's or jetkit's own, and not watched."""
     kind = type(layer)
     own = kind in (nn.Linear, nn.BatchNorm1d) or kind.__module__.startswith("jetkit.nn.")
-    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
-    return own and not any(hooks) and "forward" not in vars(layer)
+    return own and not is_watched(layer)

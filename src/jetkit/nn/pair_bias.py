@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from jetkit.nn.backend import allows_fast, exporting
+from jetkit.nn.backend import allows_fast, exporting, is_watched
 from jetkit.nn.fast.linear import normalised_perceptron
 from jetkit.nn.gelu import GELU
 from jetkit.nn.grouping import Groups
@@ -38,7 +38,7 @@ class PairEmbedding(nn.Module):
         jet, i, j = pairs
         with torch.no_grad():
             kinematics = kinematics_of(p4, (jet, i), (jet, j))
-        if allows_fast(*self.layers):
+        if allows_fast(*self.layers) and not is_watched(self.layers):
             return normalised_perceptron(kinematics, self.layers)
         embedded: Tensor = self.layers(kinematics)
         return embedded

@@ -225,15 +225,23 @@ LAYERED = {way: case for way, case in WAYS.items() if not case[0].startswith(("p
 
 
 @pytest.mark.parametrize(("name", "make"), LAYERED.values(), ids=[*LAYERED])
-def test_layers_that_are_watched_are_called(name: str, make: Callable[[], Case], calls) -> None:
-    layer, work, inputs = make()
-    inner = [part for part in layer.modules() if isinstance(part, nn.Linear | nn.BatchNorm1d | nn.Dropout)]
-    called = set()
-    for part in inner:
-        part.register_forward_hook(lambda part, *_: called.add(part))
-    work(*inputs)
-    assert called == set(inner)
+def test_a_layer_that_is_watched_is_called(name: str, make: Callable[[], Case], calls) -> None:
+    """Each alone, and all together, with which no fast way is left."""
+    places = range(len(watched_layers(make().layer)))
+    for some in (*([place] for place in places), places):
+        layer, work, inputs = make()
+        layers, called = [watched_layers(layer)[place] for place in some], set()
+        for part in layers:
+            part.register_forward_hook(lambda part, *_, called=called: called.add(part))
+        calls.clear()
+        work(*inputs)
+        assert called == set(layers)
     assert name not in calls
+
+
+def watched_layers(layer: nn.Module) -> list[nn.Module]:
+    kinds = nn.Linear | nn.BatchNorm1d | nn.Dropout | nn.Sequential
+    return [part for part in layer.modules() if isinstance(part, kinds)]
 
 
 def test_every_file_of_fast_ways_is_among_them() -> None:

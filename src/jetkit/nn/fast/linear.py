@@ -20,8 +20,9 @@ def normalised_perceptron(x: Float[Tensor, "P A"], layers: nn.Sequential) -> Flo
         embedded: Tensor = layers[2:](first)
         return embedded
     x = norm(x)
-    for linear, behind in zip(cast(list[nn.Linear], rest[::3]), cast(list[nn.BatchNorm1d], rest[1::3]), strict=True):
-        x = F.gelu(F.linear(x, *folded(linear, behind)))
+    linears, norms = cast(list[nn.Linear], rest[::3]), cast(list[nn.BatchNorm1d], rest[1::3])
+    for linear, behind, gelu in zip(linears, norms, rest[2::3], strict=True):
+        x = gelu(F.linear(x, *folded(linear, behind)))
     return x
 
 
