@@ -22,6 +22,7 @@ class GELU(nn.Module):
         dropout: probability
 
     Example:
+        >>> import torch
         >>> GELU()(torch.tensor([-1.0, 0.0, 1.0]))
         tensor([-0.1587,  0.0000,  0.8413])
     """
