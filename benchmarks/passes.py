@@ -2,8 +2,8 @@
 
     python -m benchmarks gelu|attention [batch=64] [particles=40] [threads=1] [pairs=5]
 
-Forwards and the gradient, with dropout: GELU of the wide layer (`jetkit.nn.gelu`), and the attention of particles to
-each other (`jetkit.nn.packed_attention`) with the matrices before and behind it, of jets with about so many particles
+Forwards and the gradient, with dropout: GELU of the wide layer (`jetkit.nn.fast.gelu`), and the attention of particles
+to each other (`jetkit.nn.fast.attention`) with the matrices before and behind it, of jets with about so many particles
 in groups of equal length.
 """
 
@@ -70,7 +70,7 @@ def _attention(batch: int, particles: int) -> tuple[tuple[Function, Function], T
         return torch.cat([layer(rows, rows, bias, packing) for rows in x.chunk(groups)])
 
     def in_operations(x: Tensor) -> Tensor:
-        with patch("jetkit.nn.attention.in_compiled_loop", lambda _: False):
+        with patch("jetkit.nn.fast.attention.in_compiled_loop", lambda _: False):
             return ours(x)
 
     return (ours, in_operations), x, gradient

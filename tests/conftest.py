@@ -74,3 +74,14 @@ def runs(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("train", "efn", f"data={toy}", f"out={folder}/efn", "seeds=2", *WORDS, *SMALL)
     run("train", "observables-bdt", f"data={toy}", f"out={folder}/bdt", "model.trees=10", *WORDS)
     return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As compiled loops want it, which leave the work to PyTorch where it has many threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

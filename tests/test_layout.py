@@ -164,6 +164,15 @@ def test_there_is_no_cycle() -> None:
     assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
 
 
+def test_only_building_blocks_ask_for_a_fast_way() -> None:
+    """A file in ``models`` reads as its paper does."""
+    for path in FILES:
+        if room(module(path)) != "nn":
+            assert not {name for name in imports(path) if name.startswith(("jetkit.nn.fast", "jetkit.nn.backend"))}, (
+                path
+            )
+
+
 @pytest.mark.parametrize("path", FILES, ids=module)
 def test_files_stay_below_400_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400

@@ -197,6 +197,31 @@ def test_every_parameter_gets_a_gradient(batch: Batch, entry: Entry) -> None:
         assert parameter.grad.any(), name
 
 
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("entry", ENCODERS, ids=name_of)
+def test_fast_ways_give_the_logits_of_the_plain_one(batch: Batch, entry: Entry, monkeypatch) -> None:
+    """Also with a gradient, for which other ways are taken."""
+    task, single = tagger(entry).eval(), batch.to(dtype=torch.float32)
+    for training in (False, True):
+        with torch.set_grad_enabled(training):
+            monkeypatch.setenv("JETKIT_BACKEND", "fast")
+            fast = task(single)
+            monkeypatch.setenv("JETKIT_BACKEND", "plain")
+            torch.testing.assert_close(fast, task(single), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("entry", GRADIENT, ids=name_of)
+def test_a_hook_on_a_linear_layer_is_called(batch: Batch, entry: Entry) -> None:
+    task, called = tagger(entry).train(), set()
+    idle = {layer for part in task.model.decoders for layer in part.modules()}
+    layers = {layer: name for name, layer in task.named_modules() if isinstance(layer, nn.Linear)}
+    for layer in layers:
+        layer.register_forward_hook(lambda layer, *_: called.add(layer))
+    task(batch.to(dtype=torch.float32))
+    assert not {name for layer, name in layers.items() if layer not in called | idle}
+
+
 @pytest.mark.parametrize("entry", GRADIENT, ids=name_of)
 def test_64_jets_can_be_learned_by_heart(entry: Entry) -> None:
     jets = random_batch(SPEC, jets=64, particles=(12, 14), seed=2).to(dtype=torch.float32)

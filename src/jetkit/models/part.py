@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,88 +18,11 @@ from jetkit.data.spec import Needs, Spec
 from jetkit.models.model import Backbone
 from jetkit.nn.attention import Block, padding_bias
 from jetkit.nn.gelu import GELU
-from jetkit.nn.grouping import length_groups, ungroup
-from jetkit.nn.packing import Packing
-from jetkit.nn.shared_batch_norm import normalised_linear
-from jetkit.physics.pairs import kinematics_of
+from jetkit.nn.grouping import Groups, length_groups
+from jetkit.nn.packing import packed, pad
+from jetkit.nn.pair_bias import PairEmbedding, pair_biases
+from jetkit.nn.transformer import CACHE, in_groups
 from jetkit.registry import register
-
-Pairs = tuple[Int[Tensor, " P"], Int[Tensor, " P"], Int[Tensor, " P"]]
-"""Jet and two places of each pair."""
-CACHE = 2**20
-"""Bytes of a processor's cache that the attention of a group of jets should fill."""
-
-
-class PairEmbedding(nn.Module):
-    """An attention bias per head from (ln kT, ln z, ln Δ, ln m²) of a pair: layers with batch normalisation and GELU.
-
-    Only pairs of real particles are computed, and of (i, j) and (j, i) only one.
-
-    Args:
-        widths: widths of the layers; the last is the number of heads
-    """
-
-    def __init__(self, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.BatchNorm1d(4)]
-        for a, b in pairwise([4, *widths]):
-            layers += [nn.Linear(a, b), nn.BatchNorm1d(b), GELU()]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, p4: Float[Tensor, "B N 4"], pairs: Pairs) -> Float[Tensor, "P heads"]:
-        """Bias of each pair."""
-        jet, i, j = pairs
-        with torch.no_grad():
-            kinematics = kinematics_of(p4, (jet, i), (jet, j))
-        norm, *layers = self.layers
-        if self.training:
-            first = normalised_linear(kinematics, cast(nn.BatchNorm1d, norm), cast(nn.Linear, layers[0]))
-            embedded: Tensor = self.layers[2:](first)
-            return embedded
-        x: Tensor = norm(kinematics)
-        linears, norms = cast(list[nn.Linear], layers[::3]), cast(list[nn.BatchNorm1d], layers[1::3])
-        for linear, norm in zip(linears, norms, strict=True):
-            x = F.gelu(F.linear(x, *folded(linear, norm)))
-        return x
-
-
-def folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Float[Tensor, "B A"], Float[Tensor, "B"]]:
-    """Matrix and bias of a linear layer and the batch normalisation behind it, as one layer in evaluation mode.
-
-    Example:
-        >>> linear, norm = nn.Linear(2, 3), nn.BatchNorm1d(3).eval()
-        >>> x = torch.randn(5, 2)
-        >>> torch.allclose(F.linear(x, *folded(linear, norm)), norm(linear(x)), atol=1e-6)
-        True
-    """
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return linear.weight * scale[:, None], (linear.bias - norm.running_mean) * scale + norm.bias
-
-
-def unordered_pairs(mask: Bool[Tensor, "B N"]) -> Pairs:
-    """Jet and places i ≥ j of each pair of real particles, jet by jet; in a graph that is exported, all i and j."""
-    if torch.compiler.is_exporting():
-        sides = [torch.arange(size, device=mask.device) for size in (*mask.shape, mask.shape[1])]
-        jet, i, j = (place.flatten() for place in torch.meshgrid(sides, indexing="ij"))
-        return jet, i, j
-    jet, i, j = (mask.unsqueeze(1) & mask.unsqueeze(2)).tril().nonzero(as_tuple=True)
-    return jet, i, j
-
-
-def symmetric_bias(
-    bias: Float[Tensor, "P heads"], pairs: Pairs, shape: tuple[int, int]
-) -> Float[Tensor, "B heads N N"]:
-    """That of (i, j) and (j, i) from one number for both, 0 for other pairs; `shape` is (B, N)."""
-    jet, i, j = pairs
-    jets, length = shape
-    if torch.compiler.is_exporting():
-        return bias.view(jets, length, length, -1).permute(0, 3, 1, 2)
-    table = bias.new_zeros(jets, length, length, bias.shape[-1])
-    table[jet, i, j] = bias
-    table[jet, j, i] = bias
-    return table.permute(0, 3, 1, 2).contiguous()
 
 
 @register(
@@ -167,39 +91,13 @@ class ParT(Backbone):
 
     def tokens(self, batch: Batch) -> Float[Tensor, "B N D"]:
         """A vector per particle after all blocks of particle attention, 0 where padded."""
-        whole = Packing.of(batch.mask)
-        x = whole.pad(self.embed(self.norm(whole.pack(batch.x))))
+        x = pad(self.embed(self.norm(packed(batch.x, batch.mask))), batch.mask)
         groups = list(length_groups(batch.mask, self.heads, 4, CACHE))
-        found = []
-        for (rows, n), bias in zip(groups, self.biases(batch, groups), strict=True):
-            packing = Packing.of(batch.mask[rows, :n])
-            tokens = packing.pack(x[rows, :n])
-            for block in self.blocks:
-                tokens = block(tokens, bias, packing)
-            found.append(packing.pad(tokens))
-        return ungroup(found, [rows for rows, _ in groups], batch.mask.shape[1])
+        return in_groups(self.blocks, x, batch.mask, groups, self.biases(batch, groups))
 
-    def biases(
-        self, batch: Batch, groups: Sequence[tuple[Int[Tensor, " G"], int]]
-    ) -> Iterator[Float[Tensor, "G heads n n"]]:
-        """What is added to the attention of each group of jets; all pairs of the batch are embedded together."""
-        order, jets = torch.cat([rows for rows, _ in groups]), [rows.shape[0] for rows, _ in groups]
-        mask = batch.mask[order]
-        pairs = unordered_pairs(mask)
-        embedded = self.pairs(four_momenta(batch)[order], pairs)
-        keys = self.key_bias(batch, embedded.dtype)[order]
-        if len(groups) == 1:
-            yield symmetric_bias(embedded, pairs, (mask.shape[0], groups[0][1])) + keys[..., : groups[0][1]]
-            return
-        particles = mask.sum(1)
-        pairs_of = torch.split(particles * (particles + 1) // 2, jets)
-        sizes = [int(count.sum()) for count in pairs_of]
-        parts = [torch.split(values, sizes) for values in (embedded, *pairs)]
-        first = 0
-        for (rows, n), bias, jet, i, j in zip(groups, *parts, strict=True):
-            jets_here = slice(first, first + len(rows))
-            yield symmetric_bias(bias, (jet - first, i, j), (len(rows), n)) + keys[jets_here, ..., :n]
-            first += len(rows)
+    def biases(self, batch: Batch, groups: Groups) -> Iterator[Float[Tensor, "G heads n n"]]:
+        """Bias of the attention in each group of jets, from its pairs and keys."""
+        return pair_biases(self.pairs, four_momenta(batch), batch.mask, partial(self.key_bias, batch), groups)
 
     def aggregate(self, tokens: Float[Tensor, "B N D"], batch: Batch) -> Float[Tensor, "B D"]:
         """The class token after it has looked at the particles, normalised."""

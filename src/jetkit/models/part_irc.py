@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from jetkit.data.batch import Batch, momentum_fractions
 from jetkit.data.spec import Spec, columns
-from jetkit.models.part import Pairs, ParT
+from jetkit.models.part import ParT
+from jetkit.nn.pair_bias import Pairs
 from jetkit.physics.four_vectors import delta_phi, eta, phi
 from jetkit.registry import register
 

@@ -13,10 +13,11 @@ from torch.nn import functional as F
 from jetkit.data.batch import Batch
 from jetkit.data.spec import Spec
 from jetkit.errors import JetkitError
-from jetkit.models.part import CACHE, ParT
+from jetkit.models.part import ParT
 from jetkit.nn.attention import Block
 from jetkit.nn.grouping import length_groups, ungroup
 from jetkit.nn.packing import Packing
+from jetkit.nn.transformer import CACHE
 from jetkit.registry import register
 
 

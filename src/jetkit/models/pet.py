@@ -51,7 +51,7 @@ class Neighbourhood(nn.Module):
 
     def forward(self, x: Float[Tensor, "M F"], neighbours: Int[Tensor, "M k"]) -> Float[Tensor, "M D"]:
         """New features of the M real particles; neighbour M is none."""
-        edges = linear_on_edges(x, neighbours, self.enter.weight, self.enter.bias)
+        edges = linear_on_edges(x, neighbours, self.enter)
         said = F.gelu(self.leave(F.gelu(edges)))
         real = (neighbours < len(x)).unsqueeze(2).to(said.dtype)
         return (said * real).sum(1) / real.sum(1).clamp(min=1)
@@ -81,8 +81,8 @@ class ScaledBlock(nn.Module):
         self,
         x: Float[Tensor, "*tokens D"],
         bias: Float[Tensor, "B 1 1 K"],
-        seen: Float[Tensor, "*others D"] | None = None,
         packing: Packing | None = None,
+        seen: Float[Tensor, "*others D"] | None = None,
     ) -> Float[Tensor, "*tokens D"]:
         """The first N of the tokens (B, K, D) that are seen look at all of them, or all real ones (M, D) do."""
         normed = self.norm_attention(x if seen is None else seen)
@@ -148,7 +148,7 @@ class ParticleDenoiser(nn.Module):
         bias = padding_bias(mask, tokens.dtype)
         x = known.unsqueeze(1).expand(-1, tokens.shape[1], -1)
         for block in cast(Iterable[nn.Module], self.blocks):
-            x = block(x, bias, x + tokens)
+            x = block(x, bias, seen=x + tokens)
         velocity: Tensor = self.leave(x + tokens) * mask.unsqueeze(2)
         return velocity
 
@@ -329,7 +329,7 @@ class PET(Backbone, Generator):
         bias = F.pad(padding_bias(batch.mask, tokens.dtype), (1, 0))
         token = self.class_token.expand(len(batch), -1, -1)
         for block in cast(Iterable[nn.Module], self.class_blocks):
-            token = block(token, bias, torch.cat([token, x], 1))
+            token = block(token, bias, seen=torch.cat([token, x], 1))
         encoded: Tensor = self.final_norm(token.squeeze(1))
         return encoded
 

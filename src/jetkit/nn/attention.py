@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jetkit.errors import JetkitError
-from jetkit.nn.compiled_loops import in_compiled_loop
+from jetkit.nn.backend import allows_fast
 from jetkit.nn.dropout import Dropout
+from jetkit.nn.fast.attention import attended
 from jetkit.nn.gelu import GELU
-from jetkit.nn.packed_attention import packed_attention
 from jetkit.nn.packing import Packing
 
 
@@ -54,58 +54,31 @@ class Attention(nn.Module):
         bias: Float[Tensor, "B #heads #Q K"],
         packing: Packing | None = None,
     ) -> Float[Tensor, "*tokens D"]:
-        """Values of ``key`` (B, K, D) seen by ``query`` (B, Q, D), with a very low bias where a key is padded
+        """Return values of ``key`` (B, K, D) seen by ``query`` (B, Q, D), with a very low bias where a key is padded
         (:func:`padding_bias`); with a packing both are the same rows (M, D) of real particles."""
-        if query.shape[1] == 1 and query is not key:
-            return self.one(query, key, bias)
-        if query is key:
-            projected, p = self.project(query), self.dropout.rate
-            if p < 1 and in_compiled_loop(projected):
-                packing = packing or Packing(None, (query.shape[0], query.shape[1]))
-                rows = packed_attention(projected.view(-1, projected.shape[-1]), bias, packing, self.heads, p)
-                mixed: Tensor = self.out(rows.view(query.shape))
-                return mixed
-            q, k, v = (packing.pad(projected) if packing else projected).chunk(3, dim=-1)
+        if allows_fast(self.project, self.dropout):
+            seen = attended(query, key, bias, packing, self.heads, self.project, self.dropout)
         else:
-            weight, offset = self.project.weight, self.project.bias
-            width = query.shape[-1]
-            q = F.linear(query, weight[:width], offset[:width])
-            k, v = F.linear(key, weight[width:], offset[width:]).chunk(2, dim=-1)
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v))  # (B, heads, ·, D/heads)
-        bias = bias.to(q.dtype)
-        if self.dropout.rate or torch.compiler.is_exporting():
-            weight = torch.softmax((q / math.sqrt(q.shape[-1])) @ k.mT + bias, -1)
-            seen = self.dropout(weight) @ v
-        else:
-            seen = F.scaled_dot_product_attention(q, k, v, bias)
-        seen = seen.transpose(1, 2).flatten(2)
-        out: Tensor = self.out(packing.pack(seen) if packing else seen)
+            q, k, v = self.by_head(query, packing)
+            if key is not query:
+                _, k, v = self.by_head(key)
+            weight = torch.softmax((q / math.sqrt(q.shape[-1])) @ k.mT + bias.to(q.dtype), -1)
+            seen = (self.dropout(weight) @ v).transpose(1, 2).flatten(2)
+            seen = packing.pack(seen) if packing else seen
+        out: Tensor = self.out(seen)
         return out
 
-    def one(
-        self, query: Float[Tensor, "B 1 D"], key: Float[Tensor, "B K D"], bias: Float[Tensor, "B #heads 1 K"]
-    ) -> Float[Tensor, "B 1 D"]:
-        """The same for one query of each jet, of which no key or value of a particle is computed.
-
-        With q·(W_k x + b_k) = (W_kᵀ q)·x + const, and Σ a W_v x = W_v Σ a x, the large matrices meet one vector a head
-        of each jet in place of every particle.
-        """
-        ask, of_key, of_value = self.project.weight.chunk(3)
-        ask_offset, _, value_offset = self.project.bias.chunk(3)
-        by_head = (self.heads, -1, query.shape[-1])
-        q = F.linear(query, ask, ask_offset).view(query.shape[0], self.heads, -1)  # (B, heads, d)
-        asked = (q.transpose(0, 1) @ of_key.view(by_head)).transpose(0, 1) / math.sqrt(q.shape[-1])  # (B, heads, D)
-        score = asked @ key.mT
-        weight = self.dropout(torch.softmax(score + bias.squeeze(2).to(score.dtype), -1))
-        seen = ((weight @ key).transpose(0, 1) @ of_value.view(by_head).mT).transpose(0, 1)  # (B, heads, d)
-        seen = seen + weight.sum(-1, keepdim=True) * value_offset.view(self.heads, -1)
-        out: Tensor = self.out(seen.flatten(1).unsqueeze(1))
-        return out
+    def by_head(
+        self, x: Float[Tensor, "*tokens D"], packing: Packing | None = None
+    ) -> list[Float[Tensor, "B heads N d"]]:
+        """Return queries, keys and values."""
+        projected = self.project(x)
+        parts = (packing.pad(projected) if packing else projected).chunk(3, dim=-1)
+        return [part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts]
 
     def step(self, token: Float[Tensor, "B 1 D"], memory: Memory | None) -> tuple[Float[Tensor, "B 1 D"], Memory]:
         """Values seen by a token that comes after those of the memory, and the memory with it; nothing is dropped."""
-        projected = self.project(token).chunk(3, dim=-1)
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in projected)
+        q, k, v = self.by_head(token)
         known = Memory(k, v)
         if memory is not None:
             known = Memory(*(torch.cat(pair, 2) for pair in zip(memory, known, strict=True)))

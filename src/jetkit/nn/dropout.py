@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jetkit.kernels import kernel, scrambled
-
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-"""2⁶⁴ over the golden ratio, the step of splitmix64."""
+from jetkit.kernels import scrambled
+from jetkit.nn.backend import allows_fast
+from jetkit.nn.fast import masks
 
 
 class Dropout(nn.Dropout):
@@ -35,38 +32,14 @@ class Dropout(nn.Dropout):
         return self.p if self.training else 0.0
 
     def forward(self, input: Tensor) -> Tensor:
-        """Of the shape and type of the input."""
+        """Return the input with some of its numbers dropped."""
         if self.rate in (0, 1) or input.device.type != "cpu":
             return F.dropout(input, self.p, self.training)
-        factor = torch.empty(input.shape)
-        _fill_factors(factor.view(-1).numpy(), draw(self.p))
-        return input * factor.to(input.dtype)
+        factors = masks.factors if allows_fast() else hashed_factors
+        return input * factors(input.shape, masks.draw(self.p)).to(input.dtype)
 
 
-class Draw(NamedTuple):
-    """What decides on each place."""
-
-    seed: np.uint64
-    least: np.uint64
-    """Kept is where the hash of seed and place is this or more."""
-    kept: np.float32
-    """Factor of the kept."""
-
-
-def draw(p: float) -> Draw:
-    """With probability p of being dropped, below 1, and a seed of PyTorch's generator (none is drawn for p = 0)."""
-    seed = torch.randint(2**63 - 1, ()).item() if p else 0
-    return Draw(np.uint64(seed), np.uint64(p * 2.0**64), np.float32(1 / (1 - p)))
-
-
-@kernel
-def factor_at(place: int, draw: Draw) -> Any:
-    """``kept`` with probability 1 − p, else 0."""
-    number = scrambled(draw.seed + np.uint64(place) * GOLDEN)
-    return draw.kept if number >= draw.least else np.float32(0)
-
-
-@kernel
-def _fill_factors(factor: Float[np.ndarray, " M"], draw: Draw) -> None:
-    for place in range(len(factor)):
-        factor[place] = factor_at(place, draw)
+def hashed_factors(shape: torch.Size, draw: masks.Draw) -> Float[Tensor, "*shape"]:
+    """Return the factor of each place, from the hash of its number and the seed."""
+    number = scrambled(draw.seed + np.arange(shape.numel(), dtype=np.uint64) * masks.GOLDEN)
+    return torch.from_numpy(np.where(number >= draw.least, draw.kept, np.float32(0))).view(shape)

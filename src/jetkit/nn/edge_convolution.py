@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from jetkit.nn.backend import allows_fast, exporting
+from jetkit.nn.fast import linear as fast
 from jetkit.nn.packing import packed, pad, row_numbers
 from jetkit.nn.precision import full_precision
 
@@ -25,7 +27,7 @@ def nearest_neighbours(points: Float[Tensor, "M D"], mask: Bool[Tensor, "B N"], 
         >>> nearest_neighbours(torch.tensor([[0.0], [1.0], [3.0]]), mask, k=1)[:, 0]
         tensor([1, 0, 1])
     """
-    more = k + 1 if torch.compiler.is_exporting() else max(k + 1 - mask.shape[1], 0)  # places, for k others at least
+    more = k + 1 if exporting() else max(k + 1 - mask.shape[1], 0)  # places, for k others at least
     real = F.pad(mask, (0, more))
     placed = pad(points.detach().to(torch.promote_types(points.dtype, torch.float32)), mask)
     placed = F.pad(placed, (0, 0, 0, more))
@@ -42,32 +44,30 @@ def nearest_neighbours(points: Float[Tensor, "M D"], mask: Bool[Tensor, "B N"], 
 
 
 def linear_on_edges(
-    x: Float[Tensor, "M F"],
-    neighbours: Int[Tensor, "M k"],
-    weight: Float[Tensor, "W 2*F"],
-    bias: Float[Tensor, " W"] | None = None,
+    x: Float[Tensor, "M F"], neighbours: Int[Tensor, "M k"], linear: nn.Linear
 ) -> Float[Tensor, "M k W"]:
-    """W(x_i, x_j − x_i) + b of each edge, from products with particles: (W₁ − W₂) x_i + W₂ x_j + b.
-
-    Where a neighbour is no particle, x_j is 0.
+    """Return W(x_i, x_j − x_i) + b of each edge, with x_j = 0 where a neighbour is no particle.
 
     Example:
-        >>> linear_on_edges(torch.tensor([[1.0], [3.0]]), torch.tensor([[1], [2]]), torch.tensor([[10.0, 1.0]]))[..., 0]
+        >>> linear = nn.Linear(2, 1, bias=False)
+        >>> _ = linear.weight.data.copy_(torch.tensor([[10.0, 1.0]]))
+        >>> linear_on_edges(torch.tensor([[1.0], [3.0]]), torch.tensor([[1], [2]]), linear)[..., 0]
         tensor([[12.],
-                [27.]])
+                [27.]], grad_fn=<SelectBackward0>)
     """
-    of_centre, of_edge = weight.chunk(2, dim=1)
-    centre = F.linear(x, of_centre - of_edge, bias)
-    other = F.pad(F.linear(x, of_edge), (0, 0, 0, 1))  # the last row is no particle: zero
-    return other.index_select(0, neighbours.flatten()).view(*neighbours.shape, -1) + centre.unsqueeze(1)
+    if allows_fast(linear):
+        return fast.linear_on_edges(x, neighbours, linear)
+    other = F.pad(x, (0, 0, 0, 1))[neighbours]
+    centre = x.unsqueeze(1).expand_as(other)
+    edges: Tensor = linear(torch.cat([centre, other - centre], -1))
+    return edges
 
 
 class EdgeConvolution(nn.Module):
     """x_i ← ReLU(S(x_i) + mean_j M(x_i, x_j − x_i)) over the neighbours j of i.
 
     M is a perceptron of linear layers without bias, each with batch normalisation and ReLU; S is linear with batch
-    normalisation, or the identity where the width stays. Since the first layer of M is linear, it acts on the M
-    particles and not on their edges (`linear_on_edges`).
+    normalisation, or the identity where the width stays.
 
     Source: Dynamic Graph CNN for Learning on Point Clouds, 2018, arXiv:1801.07829, with the mean of ParticleNet.
 
@@ -91,7 +91,7 @@ class EdgeConvolution(nn.Module):
 
     def forward(self, x: Float[Tensor, "M D"], neighbours: Int[Tensor, "M k"]) -> Float[Tensor, "M W"]:
         """New features of the M real particles."""
-        edges = linear_on_edges(x, neighbours, cast(nn.Linear, self.layers[0]).weight)
+        edges = linear_on_edges(x, neighbours, cast(nn.Linear, self.layers[0]))
         edges = F.relu(self.norms[0](edges.flatten(0, 1)))
         for layer, norm in zip(self.layers[1:], self.norms[1:], strict=True):
             edges = F.relu(norm(layer(edges)))

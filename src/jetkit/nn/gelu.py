@@ -1,32 +1,20 @@
-"""GELU and the dropout behind it in one pass, which keeps the slope for the gradient."""
+"""GELU and the dropout behind it."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
-import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from jetkit.kernels import decay, kernel
-from jetkit.nn.compiled_loops import in_compiled_loop
-from jetkit.nn.dropout import Draw, Dropout, draw, factor_at
-
-SQRT_HALF = math.sqrt(0.5)
-DENSITY = 1 / math.sqrt(2 * math.pi)
-"""Of the normal distribution at 0."""
+from jetkit.nn.backend import in_compiled_loop
+from jetkit.nn.dropout import Dropout
+from jetkit.nn.fast.gelu import dropped_gelu
 
 
 class GELU(nn.Module):
     """x Φ(x), with Φ the cumulative distribution of the normal distribution, and dropout behind it.
 
-    On a processor, in training with few threads and single precision, Φ is that of Abramowitz and Stegun, 7.1.26, as in
-    PyTorch's vectorised one: both are within 2·10⁻⁷·|x| of the truth. There its gradient can not be differentiated
-    again.
+    On a processor, in training with few threads and single precision, it is `jetkit.nn.fast.gelu`.
 
     Source: Gaussian Error Linear Units (GELUs), 2016, arXiv:1606.08415.
 
@@ -34,6 +22,7 @@ class GELU(nn.Module):
         dropout: probability
 
     Example:
+        >>> import torch
         >>> GELU()(torch.tensor([-1.0, 0.0, 1.0]))
         tensor([-0.1587,  0.0000,  0.8413])
     """
@@ -43,59 +32,8 @@ class GELU(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Of the shape and type of the input."""
-        p = self.dropout.rate
-        if p == 1 or not in_compiled_loop(x):
-            dropped: Tensor = self.dropout(F.gelu(x))
-            return dropped
-        found: Tensor = _DroppedGELU.apply(x, draw(p))  # type: ignore[no-untyped-call]
-        return found
-
-
-class _DroppedGELU(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, draw: Draw) -> Tensor:
-        x = x.contiguous()
-        y, slope = torch.empty_like(x), torch.empty_like(x)
-        flat = x.view(-1).numpy(), y.view(-1).numpy(), slope.view(-1).numpy()
-        if draw.least:
-            _dropped_gelu(*flat, draw)
-        else:
-            _gelu(*flat)
-        ctx.save_for_backward(slope)
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return gradient * slope, None
-
-
-@kernel
-def _value_and_slope(x: np.float32) -> tuple[np.float32, np.float32]:
-    """x Φ(x) and Φ(x) + x φ(x), from e^{−x²/2}."""
-    gauss = decay(np.float32(0.5) * x * x)
-    t = np.float32(1) / (np.float32(1) + np.float32(0.3275911 * SQRT_HALF) * abs(x))
-    q = np.float32(1.421413741) + t * (np.float32(-1.453152027) + t * np.float32(1.061405429))
-    q = t * (np.float32(0.254829592) + t * (np.float32(-0.284496736) + t * q))
-    tail = np.float32(0.5) * q * gauss
-    cumulative = np.float32(1) - tail if x > 0 else tail
-    return x * cumulative, cumulative + np.float32(DENSITY) * x * gauss
-
-
-@kernel
-def _gelu(x: Float[np.ndarray, " M"], y: Float[np.ndarray, " M"], slope: Float[np.ndarray, " M"]) -> None:
-    for place in range(len(x)):
-        y[place], slope[place] = _value_and_slope(x[place])
-
-
-@kernel
-def _dropped_gelu(
-    x: Float[np.ndarray, " M"], y: Float[np.ndarray, " M"], slope: Float[np.ndarray, " M"], draw: Draw
-) -> None:
-    for place in range(len(x)):
-        factor = factor_at(place, draw)
-        value, rise = _value_and_slope(x[place])
-        y[place] = value * factor
-        slope[place] = rise * factor
+        """Return a tensor of the shape and type of the input."""
+        if self.dropout.rate < 1 and in_compiled_loop(x, self.dropout):
+            return dropped_gelu(x, self.dropout.rate)
+        dropped: Tensor = self.dropout(F.gelu(x))
+        return dropped

@@ -9,7 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from jetkit.nn.backend import allows_fast
 from jetkit.nn.edge_convolution import EdgeConvolution
+from jetkit.nn.fast.linear import linear_on_links
 
 
 class GraphConvolution(EdgeConvolution):
@@ -33,8 +35,11 @@ class GraphConvolution(EdgeConvolution):
     def forward(self, x: Float[Tensor, "M D"], edges: Int[Tensor, "2 E"]) -> Float[Tensor, "M W"]:
         """New features of the M nodes; ``edges`` has the node where each begins, and where it ends."""
         begin, end = edges
-        of_centre, of_edge = cast(nn.Linear, self.layers[0]).weight.chunk(2, dim=1)
-        messages = (x @ (of_centre - of_edge).T).index_select(0, end) + (x @ of_edge.T).index_select(0, begin)
+        first = cast(nn.Linear, self.layers[0])
+        if allows_fast(first):
+            messages = linear_on_links(x, edges, first)
+        else:
+            messages = first(torch.cat([x[end], x[begin] - x[end]], 1))
         messages = F.relu(self.norms[0](messages))
         for layer, norm in zip(self.layers[1:], self.norms[1:], strict=True):
             messages = F.relu(norm(layer(messages)))

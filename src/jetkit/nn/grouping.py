@@ -13,6 +13,11 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
+from jetkit.nn.backend import exporting
+
+Groups = Sequence[tuple[Int[Tensor, " G"], int]]
+"""Rows of each group of jets, and the place after its last real particle."""
+
 
 def length_groups(
     mask: Bool[Tensor, "B N"], numbers: int, bytes_of_number: int, cache: int
@@ -27,7 +32,7 @@ def length_groups(
         >>> [(rows.tolist(), length) for rows, length in length_groups(mask, 1, 4, cache=32)]
         [([1], 3), ([2, 0], 2), ([3], 1)]
     """
-    if mask.device.type != "cpu" or torch.compiler.is_exporting():
+    if mask.device.type != "cpu" or exporting():
         yield torch.arange(mask.shape[0], device=mask.device), mask.shape[1]
         return
     ends = (mask * torch.arange(1, mask.shape[1] + 1)).amax(1)
@@ -51,7 +56,7 @@ def ungroup(
         tensor([[5., 0.],
                 [3., 4.]])
     """
-    if torch.compiler.is_exporting():
+    if exporting():
         return parts[0]
     padded = [F.pad(part, (0, 0) * (part.ndim - 2) + (0, length - part.shape[1])) for part in parts]
     return torch.cat(padded)[torch.cat(list(rows)).argsort()]

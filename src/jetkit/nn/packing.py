@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from jetkit.nn.backend import exporting
+
 
 class Packing(NamedTuple):
     """Where the M real particles of B jets are."""
@@ -22,7 +24,7 @@ class Packing(NamedTuple):
     def of(cls, mask: Bool[Tensor, "B N"]) -> Packing:
         """From the mask of the real ones."""
         shape = mask.shape[0], mask.shape[1]
-        if torch.compiler.is_exporting():
+        if exporting():
             return cls(None, shape)
         places = mask.flatten().nonzero().squeeze(1)
         return cls(None if len(places) == mask.numel() else places, shape)
@@ -70,7 +72,7 @@ def row_numbers(mask: Bool[Tensor, "B N"]) -> Int[Tensor, "B N"]:
         tensor([[ 0, -1],
                 [ 1,  2]])
     """
-    counted = torch.ones_like(mask) if torch.compiler.is_exporting() else mask
+    counted = torch.ones_like(mask) if exporting() else mask
     return torch.where(mask, counted.flatten().cumsum(0).view_as(mask) - 1, -1)
 
 

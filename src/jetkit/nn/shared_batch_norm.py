@@ -32,7 +32,7 @@ class SharedBatchNorm(nn.BatchNorm1d):
         if not self.training or processes() == 1:
             return super().forward(input)
         moments = _moments(input.detach())
-        _remember(self, *moments)
+        remember(self, *moments)
         found: Tensor = _Normalised.apply(input, self.weight, self.bias, *moments, self.eps)  # type: ignore[no-untyped-call]
         return found
 
@@ -45,34 +45,18 @@ def share_statistics(model: nn.Module) -> nn.Module:
     return model
 
 
-def normalised_linear(x: Float[Tensor, "P A"], norm: nn.BatchNorm1d, linear: nn.Linear) -> Float[Tensor, "P B"]:
-    """A linear layer behind a batch normalisation of rows that have no gradient, as one product.
-
-    Scale and shift of the normalisation go into the small matrix, so that its gradient needs no pass over the rows.
-
-    Example:
-        >>> x, norm, linear = torch.randn(5, 2), nn.BatchNorm1d(2), nn.Linear(2, 3)
-        >>> torch.allclose(normalised_linear(x, norm, linear), linear(norm(x)), atol=1e-6)
-        True
-    """
-    mean, variance = _statistics(norm, x)
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    matrix = (linear.weight * scale).T.contiguous()  # the gradient of a transposed one takes longer
-    return torch.addmm(linear.bias + linear.weight @ norm.bias, x - mean, matrix)
-
-
-def _statistics(norm: nn.BatchNorm1d, x: Float[Tensor, "B D"]) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
+def batch_statistics(norm: nn.BatchNorm1d, x: Float[Tensor, "B D"]) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
     """Mean and variance that normalise rows: their own in training, which are remembered, else the running ones."""
     if not norm.training and norm.running_mean is not None and norm.running_var is not None:
         return norm.running_mean, norm.running_var
     with nullcontext() if isinstance(norm, SharedBatchNorm) else alone():
         mean, variance, count = _moments(x.detach())
-    _remember(norm, mean, variance, count)
+    remember(norm, mean, variance, count)
     return mean.to(x.dtype), variance.to(x.dtype)
 
 
 @torch.no_grad()
-def _remember(
+def remember(
     norm: nn.BatchNorm1d, mean: Float[Tensor, " D"], variance: Float[Tensor, " D"], count: Float[Tensor, ""]
 ) -> None:
     """Move the running statistics, as BatchNorm1d does."""

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from jetkit.nn.attention import Block, padding_bias
-from jetkit.nn.grouping import length_groups, ungroup
+from jetkit.nn.grouping import Groups, length_groups, ungroup
 from jetkit.nn.packing import Packing
 
 CACHE = 2**20
@@ -47,19 +47,31 @@ def through(
     mask: Bool[Tensor, "B N"],
     keys: Float[Tensor, "B N"] | None = None,
 ) -> Float[Tensor, "B N D"]:
-    """Tokens after blocks that are called with tokens, bias and packing, 0 where padded.
+    """Return tokens after blocks that are called with tokens, bias and packing, 0 where padded.
 
     Jets of about equal length are computed together. ``keys`` is added to the attention that a particle gets from all
     others.
     """
-    groups, found = [], []
-    for rows, n in length_groups(mask, 1, x.element_size(), CACHE):
-        packing, bias = Packing.of(mask[rows, :n]), padding_bias(mask[rows, :n], x.dtype)
-        if keys is not None:
-            bias = bias + keys[rows, None, None, :n]
+    bias = padding_bias(mask, x.dtype)
+    if keys is not None:
+        bias = bias + keys[:, None, None]
+    groups = list(length_groups(mask, 1, x.element_size(), CACHE))
+    return in_groups(blocks, x, mask, groups, (bias[rows, ..., :n] for rows, n in groups))
+
+
+def in_groups(
+    blocks: Iterable[nn.Module],
+    x: Float[Tensor, "B N D"],
+    mask: Bool[Tensor, "B N"],
+    groups: Groups,
+    biases: Iterable[Float[Tensor, "G #heads #n n"]],
+) -> Float[Tensor, "B N D"]:
+    """Return the same with groups of jets, and the bias of the attention in each."""
+    found = []
+    for (rows, n), bias in zip(groups, biases, strict=True):
+        packing = Packing.of(mask[rows, :n])
         tokens = packing.pack(x[rows, :n])
         for block in blocks:
-            tokens = block(tokens, bias, packing=packing)
-        groups.append(rows)
+            tokens = block(tokens, bias, packing)
         found.append(packing.pad(tokens))
-    return ungroup(found, groups, mask.shape[1])
+    return ungroup(found, [rows for rows, _ in groups], mask.shape[1])

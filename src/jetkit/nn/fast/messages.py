@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from jetkit.nn.grouping import length_groups
 from jetkit.nn.precision import full_precision
+from jetkit.nn.shared_batch_norm import remember
 
 CACHE = 2**20
 """Bytes of a processor's cache that one tensor of pairs should fill."""
@@ -58,6 +59,69 @@ class Edges(NamedTuple):
     gate: Float[Tensor, "P 1"]
     gated: Float[Tensor, "P A"]
     hidden: Float[Tensor, "P A"] | None
+
+
+def lorentz_messages(
+    h: Float[Tensor, "B N A"],
+    quantity: Float[Tensor, "B N N f"],
+    pairs: Bool[Tensor, "B N N"],
+    dtype: torch.dtype,
+    layers: Sequence[nn.Module],
+) -> tuple[Float[Tensor, "B N A"], Float[Tensor, "B N N"] | None]:
+    """Return what `jetkit.nn.minkowski.LorentzBlock` collects of its messages, and the size of each shift if it moves.
+
+    Its first layer is linear, so it acts on particles and on quantities of pairs, but not on pairs of particles; and
+    φ_x begins with a linear layer, so that the gate may come before.
+    """
+    width, linears = h.shape[-1], cast(Sequence[nn.Linear], layers)
+    of_row, of_column, of_quantity = torch.split(linears[0].weight, [width, width, quantity.shape[-1]], dim=1)
+    message = Message(linears[2].weight, linears[2].bias, linears[3].weight, linears[3].bias)
+    size = Size(linears[4].weight, linears[4].bias, linears[5].weight) if len(layers) > 4 else None
+    with full_precision(h):
+        linear = Pairs(h @ of_row.T, h @ of_column.T, of_quantity.T, quantity)
+        linear = normalised_pairs(linear, pairs, cast(nn.BatchNorm1d, layers[1]))
+        collected, sizes = gated_messages(linear, message, size, pairs, dtype)
+    return collected, None if size is None else sizes
+
+
+def normalised_pairs(pairs: Pairs, mask: Bool[Tensor, "B N N"], norm: nn.BatchNorm1d) -> Pairs:
+    """Return a linear function of pairs after batch normalisation over the real pairs, without writing it down.
+
+    Mean and variance of a_i + b_j + Σ_f w_f q_ijf are sums over particles: the cost is that of the particles, not of
+    their pairs.
+    """
+    if norm.training:
+        mean, variance, count = _moments(pairs, mask)
+        remember(norm, mean, variance, count)
+    else:
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        mean, variance = norm.running_mean, norm.running_var
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    row = pairs.row * scale + (norm.bias - mean * scale)
+    return Pairs(row, pairs.column * scale, pairs.weight * scale, pairs.quantity)
+
+
+def _moments(pairs: Pairs, mask: Bool[Tensor, "B N N"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and variance over the real pairs, and their number."""
+    real = mask.to(pairs.row.dtype)
+    out, into = real.sum(2), real.sum(1)  # pairs that a particle begins and ends
+    count = out.sum()
+    q = pairs.quantity * real.unsqueeze(-1)
+    of_row = torch.einsum("bn,bnd->d", out, pairs.row) / count
+    of_column = torch.einsum("bn,bnd->d", into, pairs.column) / count
+    of_quantity = q.sum((0, 1, 2)) / count
+    mean = of_row + of_column + of_quantity @ pairs.weight
+    row, column = pairs.row - of_row, pairs.column - of_column
+    q = (pairs.quantity - of_quantity) * real.unsqueeze(-1)
+    # Covariances; i and j: particles, f and g: quantities, d: channels.
+    squares = torch.einsum("bi,bid->d", out, row.square()) + torch.einsum("bj,bjd->d", into, column.square())
+    mixed = torch.einsum("bid,bid->d", row, real @ column)
+    with_row = torch.einsum("bid,bif->fd", row, q.sum(2)) + torch.einsum("bjd,bjf->fd", column, q.sum(1))
+    of_q = torch.einsum("bijf,bijg->fg", q, q)
+    own = torch.einsum("fd,fg,gd->d", pairs.weight, of_q, pairs.weight)
+    variance = ((squares + 2 * mixed + 2 * (pairs.weight * with_row).sum(0) + own) / count).clamp(min=0)
+    return mean, variance, count
 
 
 def gated_messages(

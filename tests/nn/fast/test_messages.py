@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from jetkit.nn import messages
-from jetkit.nn.messages import Message, Pairs, Size, gated_messages
+from jetkit.nn.fast import messages
+from jetkit.nn.fast.messages import Message, Pairs, Size, gated_messages, normalised_pairs
 
 A = 6
 
@@ -64,3 +64,51 @@ def test_half_precision_is_that_of_the_products(pairs) -> None:
     for a, b in zip(full, half, strict=True):
         assert a.dtype == b.dtype == torch.float32
         assert 0 < (a - b).abs().max() < 0.03 * a.abs().max()
+
+
+@pytest.fixture
+def mask() -> torch.Tensor:
+    return torch.arange(6) < torch.tensor([[6], [2], [1], [4]])
+
+
+def linear(seed: int) -> Pairs:
+    random = torch.Generator().manual_seed(seed)
+    shapes = ((4, 6, 3), (4, 6, 3), (2, 3), (4, 6, 6, 2))
+    return Pairs(*(torch.randn(shape, generator=random, dtype=torch.float64) for shape in shapes))
+
+
+def written_down(pairs: Pairs) -> torch.Tensor:
+    return pairs.row[:, :, None] + pairs.column[:, None] + pairs.quantity @ pairs.weight
+
+
+def test_normalised_pairs_are_those_of_batch_normalisation_of_the_real_pairs(mask) -> None:
+    real = mask[:, :, None] & mask[:, None] & ~torch.eye(6, dtype=torch.bool)
+    own, plain = nn.BatchNorm1d(3).double(), nn.BatchNorm1d(3).double()
+    for norm in (own, plain):
+        nn.init.constant_(norm.weight, 1.7)
+        nn.init.constant_(norm.bias, -0.3)
+    for seed in range(3):
+        pairs = linear(seed)
+        torch.testing.assert_close(
+            written_down(normalised_pairs(pairs, real, own))[real], plain(written_down(pairs)[real])
+        )
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(own.state_dict()[name], value, rtol=1e-12, atol=1e-12)
+    pairs = linear(9)
+    torch.testing.assert_close(
+        written_down(normalised_pairs(pairs, real, own.eval()))[real], plain.eval()(written_down(pairs)[real])
+    )
+
+
+def test_gradients_of_normalised_pairs_are_those_of_batch_normalisation(mask) -> None:
+    real = mask[:, :, None] & mask[:, None]
+    own, plain = nn.BatchNorm1d(3).double(), nn.BatchNorm1d(3).double()
+    gradients = []
+    for normalised in (
+        lambda pairs: written_down(normalised_pairs(pairs, real, own))[real],
+        lambda pairs: plain(written_down(pairs)[real]),
+    ):
+        pairs = Pairs(*(part.requires_grad_() for part in linear(1)))
+        normalised(pairs).pow(3).sum().backward()
+        gradients.append([part.grad for part in pairs])
+    torch.testing.assert_close(*gradients)

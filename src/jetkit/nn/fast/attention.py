@@ -1,19 +1,83 @@
-"""softmax(q·k/√d + bias) v of packed particles, in few passes over a processor's memory."""
+"""softmax(q·k/√d + bias) v in few operations, and in few passes over a processor's memory."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from jetkit.kernels import decay, kernel
-from jetkit.nn.dropout import Draw, draw, factor_at
+from jetkit.nn.backend import in_compiled_loop
+from jetkit.nn.fast.masks import Draw, draw, factor_at
 from jetkit.nn.packing import Packing
+
+if TYPE_CHECKING:
+    from jetkit.nn.dropout import Dropout
+
+
+def attended(
+    query: Float[Tensor, "*tokens D"],
+    key: Float[Tensor, "*others D"],
+    bias: Float[Tensor, "B #heads #Q K"],
+    packing: Packing | None,
+    heads: int,
+    project: nn.Linear,
+    dropout: Dropout,
+) -> Float[Tensor, "*tokens D"]:
+    """Return what `jetkit.nn.attention.Attention` has before its last matrix."""
+    if query is key:
+        projected: Tensor = project(query)
+        if dropout.rate < 1 and in_compiled_loop(projected):
+            shape = packing or Packing(None, (query.shape[0], query.shape[1]))
+            rows = packed_attention(projected.view(-1, projected.shape[-1]), bias, shape, heads, dropout.rate)
+            return rows.view(query.shape)
+        q, k, v = (packing.pad(projected) if packing else projected).chunk(3, dim=-1)
+    elif query.shape[1] == 1:
+        return one_query(query, key, bias, heads, project, dropout)
+    else:  # no queries of keys, nor keys and values of queries
+        width = query.shape[-1]
+        q = F.linear(query, project.weight[:width], project.bias[:width])
+        k, v = F.linear(key, project.weight[width:], project.bias[width:]).chunk(2, dim=-1)
+    q, k, v = (part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in (q, k, v))  # (B, heads, ·, D/heads)
+    bias = bias.to(q.dtype)
+    if dropout.rate:
+        seen = dropout(torch.softmax((q / math.sqrt(q.shape[-1])) @ k.mT + bias, -1)) @ v
+    else:
+        seen = F.scaled_dot_product_attention(q, k, v, bias)
+    seen = seen.transpose(1, 2).flatten(2)
+    return packing.pack(seen) if packing else seen
+
+
+def one_query(
+    query: Float[Tensor, "B 1 D"],
+    key: Float[Tensor, "B K D"],
+    bias: Float[Tensor, "B #heads 1 K"],
+    heads: int,
+    project: nn.Linear,
+    dropout: Dropout,
+) -> Float[Tensor, "B 1 D"]:
+    """Return what one query of each jet sees; no key or value of a particle is computed.
+
+    With q·(W_k x + b_k) = (W_kᵀ q)·x + const, and Σ a W_v x = W_v Σ a x, the large matrices meet one vector a head
+    of each jet in place of every particle.
+    """
+    ask, of_key, of_value = project.weight.chunk(3)
+    ask_offset, _, value_offset = project.bias.chunk(3)
+    by_head = (heads, -1, query.shape[-1])
+    q = F.linear(query, ask, ask_offset).view(query.shape[0], heads, -1)  # (B, heads, d)
+    asked = (q.transpose(0, 1) @ of_key.view(by_head)).transpose(0, 1) / math.sqrt(q.shape[-1])  # (B, heads, D)
+    score = asked @ key.mT
+    weight = dropout(torch.softmax(score + bias.squeeze(2).to(score.dtype), -1))
+    seen = ((weight @ key).transpose(0, 1) @ of_value.view(by_head).mT).transpose(0, 1)  # (B, heads, d)
+    seen = seen + weight.sum(-1, keepdim=True) * value_offset.view(heads, -1)
+    found: Tensor = seen.flatten(1).unsqueeze(1)
+    return found
 
 
 def packed_attention(
