@@ -18,7 +18,7 @@ THREADS = 4
 def exporting() -> bool:
     """Return whether a graph is written down, whose shapes may not depend on the jets."""
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return traced or torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+    return traced or torch.compiler.is_exporting()
 
 
 def allows_fast(*layers: nn.Module) -> bool:
@@ -52,15 +52,16 @@ def in_compiled_loop(x: Tensor, *layers: nn.Module) -> bool:
 
     Such loops are written for single precision, and keep what the gradient needs: without one they gain nothing.
     """
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return False
     suits = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    learns = torch.is_grad_enabled() and x.requires_grad
-    return suits and learns and torch.get_num_threads() <= THREADS and allows_fast(*layers)
+    return suits and torch.get_num_threads() <= THREADS and allows_fast(*layers)
 
 
 def is_watched(layer: nn.Module) -> bool:
     """Return whether something else happens when a layer is called: a hook of its own, or another ``forward``."""
-    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
-    return any(hooks) or "forward" in vars(layer)
+    hooks = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks
+    return bool(hooks) or "forward" in layer.__dict__
 
 
 def _is_bare(layer: nn.Module) -> bool:
